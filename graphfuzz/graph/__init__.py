@@ -1,0 +1,30 @@
+"""Computation graphs and cases."""
+
+from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
+from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate
+from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
+from graphfuzz.graph.widening import widened, widened_values
+
+__all__ = [
+    "Array",
+    "Case",
+    "Graph",
+    "Node",
+    "Value",
+    "Values",
+    "WrongReference",
+    "apply",
+    "case_from_json",
+    "case_to_json",
+    "evaluate",
+    "operands",
+    "output_types",
+    "pack_arrays",
+    "pruned",
+    "text",
+    "to_networkx",
+    "unpack_arrays",
+    "validate",
+    "widened",
+    "widened_values",
+]

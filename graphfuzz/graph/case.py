@@ -1,0 +1,91 @@
+"""A case: a graph with its inputs and weights, everything needed to run it again."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from graphfuzz.errors import EntryError
+from graphfuzz.graph.codec import canonical, graph_from_json, graph_to_json
+from graphfuzz.graph.evaluation import Array
+from graphfuzz.graph.graph import Graph
+
+SCHEMA = 1
+
+
+class Case(msgspec.Struct, frozen=True, eq=False):
+    """A graph in one framework's dtype rules, and the value of each of its leaves.
+
+    framework: whose type rules the graph follows ("torch" or "keras"). tensors: inputs and weights by name.
+    origin: where it comes from (campaign seed, index), for people and for making it again.
+    """
+
+    graph: Graph
+    framework: str
+    tensors: dict[str, Array]
+    origin: dict[str, Any] = {}
+
+    def inputs(self) -> dict[str, Array]:
+        """The input arrays in order, by name."""
+        return {v.name: self.tensors[v.name] for v in self.graph.inputs}
+
+    def weights(self) -> dict[str, Array]:
+        """The weight arrays in order, by name."""
+        return {v.name: self.tensors[v.name] for v in self.graph.weights}
+
+
+def case_to_json(case: Case) -> str:
+    """`case.json`: the case without its arrays, canonical."""
+    data = {
+        "schema": SCHEMA,
+        "framework": case.framework,
+        "origin": case.origin,
+        "graph": graph_to_json(case.graph),
+    }
+    return canonical(data) + "\n"
+
+
+def case_from_json(text: str | bytes, tensors: dict[str, Array], where: str) -> Case:
+    """The case in the text of a `case.json`. Raises EntryError, naming `where` and what is wrong."""
+    try:
+        data = msgspec.json.decode(text)
+        schema = data["schema"]
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise EntryError(
+                f"{where}: schema {schema!r} is newer than {SCHEMA}, which this graphfuzz reads; update it"
+            )
+        graph = graph_from_json(data["graph"])
+        framework, origin = str(data["framework"]), dict(data["origin"])
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise EntryError(f"{where}: not a complete case ({error!r}); restore it or delete the entry") from None
+    for value in (*graph.inputs, *graph.weights):
+        array = tensors.get(value.name)
+        if array is None or array.dtype != value.dtype or array.shape != value.shape:
+            raise EntryError(f"{where}: the tensors hold no {value}; restore them or delete the entry")
+    return Case(graph, framework, {v.name: tensors[v.name] for v in (*graph.inputs, *graph.weights)}, origin)
+
+
+def pack_arrays(arrays: dict[str, Array]) -> bytes:
+    """Arrays as the bytes of an .npz file; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(arrays[name]), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content.getvalue())
+    return buffer.getvalue()
+
+
+def unpack_arrays(data: bytes, where: str) -> dict[str, Array]:
+    """The arrays in the bytes of an .npz file. Raises EntryError, naming `where`."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise EntryError(f"{where}: not a readable .npz file ({error}); restore it or delete the entry") from None

@@ -1,0 +1,66 @@
+"""Run a graph on the operators' NumPy references, optionally disturbing every float on its way.
+
+The disturbance is Monte Carlo arithmetic (Parker, "Monte Carlo Arithmetic", 1997): each float value is moved by a
+random multiple of its format's spacing, so that the spread of the outputs shows how far rounding alone can carry them,
+and whether it can carry them over a discontinuity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from graphfuzz.graph.graph import Graph, Node
+from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.operator import Operator
+from graphfuzz.spec.registry import Registry
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Values: TypeAlias = Mapping[str, Array]
+
+
+class WrongReference(Exception):
+    """A reference returned another shape or number of outputs than its rule infers: the spec is wrong."""
+
+
+def apply(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array]:
+    """One node's outputs from its operands, as the declared dtypes. Raises WrongReference."""
+    with np.errstate(all="ignore"):
+        result = op.reference(*arrays, **node.attrs)
+    results = list(result) if isinstance(result, tuple | list) else [result]
+    if len(results) != len(node.outputs):
+        raise WrongReference(f"{op.name}: the reference made {len(results)} outputs, the rule {len(node.outputs)}")
+    made = []
+    for array, value in zip(results, node.outputs, strict=True):
+        typed = np.asarray(array)
+        if typed.shape != value.shape:
+            raise WrongReference(f"{op.name}: the reference made shape {typed.shape}, the rule {value.shape}")
+        with np.errstate(all="ignore"):
+            made.append(typed.astype(value.dtype, copy=False))
+    return made
+
+
+def evaluate(
+    graph: Graph,
+    leaves: Values,
+    registry: Registry,
+    disturb: Callable[[str, Array], Array] | None = None,
+) -> dict[str, Array]:
+    """Every value of the graph by name, from the values of its inputs and weights.
+
+    disturb: applied to every float value, leaf or made, as soon as it is known: (name, array) to array.
+    """
+    found: dict[str, Array] = {}
+
+    def keep(name: str, array: Array) -> None:
+        found[name] = disturb(name, array) if disturb and is_float(str(array.dtype)) else array
+
+    for value in (*graph.inputs, *graph.weights):
+        keep(value.name, leaves[value.name])
+    for node in graph.nodes:
+        made = apply(registry[node.op], node, [found[name] for name in node.inputs])
+        for value, array in zip(node.outputs, made, strict=True):
+            keep(value.name, array)
+    return found

@@ -1,0 +1,42 @@
+"""A graph as the source of a Keras functional model, and that source built and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphfuzz.graph import Array, Graph
+from graphfuzz.materializer.loading import execute
+from graphfuzz.materializer.walk import steps, used_in_calls
+from graphfuzz.spec.registry import Registry
+
+HEADER = "import keras\nimport numpy as np\nfrom keras import layers, ops\n"
+
+
+def keras_source(graph: Graph, registry: Registry) -> str:
+    """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
+    walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
+    lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
+    lines += [f'{name} = ops.convert_to_tensor(weights["{name}"])' for name in used_in_calls(graph, registry, "keras")]
+    for step in walked:
+        if step.layer is not None:
+            lines.append(f"{step.node.name}_layer = {step.layer}")
+        lines.append(f"{step.targets} = {step.call}")
+        if step.state:
+            sources = ", ".join(source for _, source in step.state)
+            lines.append(f"{step.node.name}_layer.set_weights([{sources}])")
+    inputs = ", ".join(v.name for v in graph.inputs)
+    lines.append(f"return keras.Model([{inputs}], [{', '.join(graph.outputs)}])")
+    return f"{HEADER}\n\ndef build(weights):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def build_keras(source: str, weights: dict[str, Array]) -> Any:
+    """The model that the source defines."""
+    return execute(source)["build"](weights)
+
+
+def run_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The model's outputs for these inputs, in inference mode."""
+    import tensorflow as tf
+
+    made = model([tf.constant(a) for a in inputs.values()], training=False)
+    return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]

@@ -1,0 +1,80 @@
+"""What both frameworks' sources have in common: each node's expressions, from its operator's emission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Graph, Node, Value
+from graphfuzz.spec.inference import parameters_of
+from graphfuzz.spec.operator import Emission, Operand
+from graphfuzz.spec.registry import Registry
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One node, written out: `targets = call`; for a layer also its construction and its parameters' sources."""
+
+    node: Node
+    call: str
+    layer: str | None
+    state: tuple[tuple[str, str], ...]
+
+    @property
+    def targets(self) -> str:
+        """The left side of the node's assignment."""
+        return ", ".join(v.name for v in self.node.outputs)
+
+
+def steps(
+    graph: Graph,
+    registry: Registry,
+    framework: str,
+    weight_text: Callable[[str], str],
+    layer_text: Callable[[Node], str],
+) -> list[Step]:
+    """Every node's step. weight_text: how a weight is written in a call; layer_text: how a node's layer is."""
+    values = graph.values()
+    weights = {w.name for w in graph.weights}
+    return [_step(node, registry, framework, values, weights, weight_text, layer_text(node)) for node in graph.nodes]
+
+
+def _step(
+    node: Node,
+    registry: Registry,
+    framework: str,
+    values: Mapping[str, Value],
+    weights: set[str],
+    weight_text: Callable[[str], str],
+    layer: str,
+) -> Step:
+    op = registry[node.op]
+    emission: Emission = op.emissions[framework]
+
+    def fill(template: str | Callable[..., str], text: Callable[[str], str]) -> str:
+        names: dict[str, Any] = {"layer": layer} if emission.layer else {}
+        for parameter, name in zip(parameters_of(op, len(node.inputs)), node.inputs, strict=True):
+            operand = Operand(text(name), values[name].dtype, values[name].shape)
+            if parameter.variadic:
+                names[parameter.name] = ", ".join([*names.get(parameter.name, "").split(", "), operand]).lstrip(", ")
+            else:
+                names[parameter.name] = operand
+        names.update(node.attrs)
+        return template.format(**names) if isinstance(template, str) else template(**names)
+
+    return Step(
+        node=node,
+        call=fill(emission.call, lambda name: weight_text(name) if name in weights else name),
+        layer=None if emission.layer is None else fill(emission.layer, str),
+        state=tuple((target, fill(source, lambda name: f'weights["{name}"]')) for target, source in emission.state),
+    )
+
+
+def used_in_calls(graph: Graph, registry: Registry, framework: str) -> list[str]:
+    """The weights that appear as operands of calls, not only inside layers."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if registry[node.op].emissions[framework].layer is None:
+            found.update(node.inputs)
+    return [w.name for w in graph.weights if w.name in found]

@@ -1,0 +1,79 @@
+"""What the oracle says of one case on one route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+OK = "ok"
+UNSUPPORTED = "unsupported"
+CONVERSION_CRASH = "conversion-crash"
+INVALID_MODEL = "invalid-model"
+LOAD_FAILURE = "load-failure"
+RUN_FAILURE = "run-failure"
+WRONG_OUTPUT = "wrong-output"
+HANG = "hang"
+PROCESS_CRASH = "process-crash"
+UNSTABLE = "unstable"
+HARNESS_ERROR = "harness-error"
+
+FINDINGS = (CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OUTPUT, HANG, PROCESS_CRASH)
+"""The verdicts that blame a target."""
+
+VERDICTS = (OK, UNSUPPORTED, *FINDINGS, UNSTABLE, HARNESS_ERROR)
+"""All verdicts, in the order in which tables show them."""
+
+STAGES = ("generation", "source", "conversion", "check", "load", "run", "compare")
+"""Where a case can end, in the order in which it goes through them."""
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """How a converted model's output differs.
+
+    what: "count", "dtype", "shape", "value" or "special" (NaN or infinity on one side only). output: the graph's name for
+    the output. For values: how many `differ` of `total`, and of the worst element its index, what the source model
+    gave, what it gave in float64, what the converted model gave, and the difference that was allowed.
+    """
+
+    what: str
+    output: str
+    detail: str
+    differ: int = 0
+    total: int = 0
+    index: tuple[int, ...] = ()
+    expected: float | None = None
+    float64: float | None = None
+    actual: float | None = None
+    allowed: float | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The verdict on one case and route, with its evidence.
+
+    stage: the one in which the case ended. error: the exception's class (of the root cause, with its module), or the
+    signal's name. message: its text, as raised. seconds: wall time by stage. model: the converted ONNX model, where
+    there is one. expected: the source model's outputs as the bytes of an .npz file.
+    """
+
+    route: str
+    verdict: str
+    stage: str
+    error: str = ""
+    message: str = ""
+    traceback: str = ""
+    mismatch: Mismatch | None = None
+    seconds: dict[str, float] = {}
+    model: bytes = b""
+    expected: bytes = b""
+    versions: dict[str, str] = {}
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether a target is to blame."""
+        return self.verdict in FINDINGS
+
+    def summary(self) -> str:
+        """One line for tables and logs."""
+        reason: Any = self.mismatch.detail if self.mismatch else f"{self.error}: {self.message}" if self.error else ""
+        return " ".join(f"{self.verdict} in {self.stage}: {reason}".split())[:300]

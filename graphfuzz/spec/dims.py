@@ -1,0 +1,231 @@
+"""Sizes that may be unknown: integers, and expressions over integers.
+
+A shape rule is written once and read by two interpreters. Over `int` its arithmetic is Python's own and a rule
+decides at once. Over `Dim` the same operators build an expression, and comparisons build a `Condition`, which the
+solver translates. Key insight: neither has a truth value, so a rule that would branch on an unknown size fails
+loudly instead of taking one branch silently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
+from typing import Any, TypeAlias
+
+
+def _refuse_truth(kind: str) -> bool:
+    raise TypeError(f"{kind} has no truth value: sizes are symbolic here; use require(), either() or choose()")
+
+
+class Dim:
+    """An integer expression over named sizes.
+
+    `op` is "symbol" (args: its name), an operator among + - * // % min max, or "choose" (args: condition, then, else).
+    Division and remainder round toward minus infinity, as Python's do.
+    """
+
+    __slots__ = ("args", "op")
+
+    def __init__(self, op: str, *args: Any) -> None:
+        self.op = op
+        self.args = args
+
+    def __add__(self, other: int | Dim) -> Dim:
+        return Dim("+", self, other)
+
+    def __radd__(self, other: int | Dim) -> Dim:
+        return Dim("+", other, self)
+
+    def __sub__(self, other: int | Dim) -> Dim:
+        return Dim("-", self, other)
+
+    def __rsub__(self, other: int | Dim) -> Dim:
+        return Dim("-", other, self)
+
+    def __mul__(self, other: int | Dim) -> Dim:
+        return Dim("*", self, other)
+
+    def __rmul__(self, other: int | Dim) -> Dim:
+        return Dim("*", other, self)
+
+    def __floordiv__(self, other: int | Dim) -> Dim:
+        return Dim("//", self, other)
+
+    def __rfloordiv__(self, other: int | Dim) -> Dim:
+        return Dim("//", other, self)
+
+    def __mod__(self, other: int | Dim) -> Dim:
+        return Dim("%", self, other)
+
+    def __rmod__(self, other: int | Dim) -> Dim:
+        return Dim("%", other, self)
+
+    def __neg__(self) -> Dim:
+        return Dim("-", 0, self)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return Condition("==", self, other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return Condition("!=", self, other)
+
+    def __lt__(self, other: int | Dim) -> Condition:
+        return Condition("<", self, other)
+
+    def __le__(self, other: int | Dim) -> Condition:
+        return Condition("<=", self, other)
+
+    def __gt__(self, other: int | Dim) -> Condition:
+        return Condition("<", other, self)
+
+    def __ge__(self, other: int | Dim) -> Condition:
+        return Condition("<=", other, self)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return _refuse_truth("a Dim")
+
+    def __repr__(self) -> str:
+        return _render(self.op, self.args)
+
+
+class Condition:
+    """A statement about sizes: a comparison (== != < <=), or "and" / "or" / "not" over conditions."""
+
+    __slots__ = ("args", "op")
+
+    def __init__(self, op: str, *args: Any) -> None:
+        self.op = op
+        self.args = args
+
+    def __bool__(self) -> bool:
+        return _refuse_truth("a Condition")
+
+    def __repr__(self) -> str:
+        return _render(self.op, self.args)
+
+
+Size: TypeAlias = int | Dim
+Truth: TypeAlias = bool | Condition
+
+
+def symbol(name: str) -> Dim:
+    """A size to be found."""
+    return Dim("symbol", name)
+
+
+def prod(sizes: Iterable[int | Dim]) -> int | Dim:
+    """The product of sizes; 1 for none."""
+    known, unknown = 1, []
+    for size in sizes:
+        if isinstance(size, Dim):
+            unknown.append(size)
+        else:
+            known *= size
+    if not unknown:
+        return known
+    product = reduce(lambda a, b: a * b, unknown)
+    return product if known == 1 else product * known
+
+
+def minimum(a: int | Dim, b: int | Dim) -> int | Dim:
+    """The smaller of two sizes."""
+    return min(a, b) if isinstance(a, int) and isinstance(b, int) else Dim("min", a, b)
+
+
+def maximum(a: int | Dim, b: int | Dim) -> int | Dim:
+    """The larger of two sizes."""
+    return max(a, b) if isinstance(a, int) and isinstance(b, int) else Dim("max", a, b)
+
+
+def ceil_div(a: int | Dim, b: int | Dim) -> int | Dim:
+    """a / b rounded up, for positive b."""
+    return (a + b - 1) // b
+
+
+def choose(condition: bool | Condition, then: int | Dim, otherwise: int | Dim) -> int | Dim:
+    """`then` where the condition holds, else `otherwise`."""
+    if isinstance(condition, Condition):
+        return Dim("choose", condition, then, otherwise)
+    return then if condition else otherwise
+
+
+def either(*conditions: bool | Condition) -> bool | Condition:
+    """At least one holds."""
+    unknown = [c for c in conditions if isinstance(c, Condition)]
+    if any(c for c in conditions if not isinstance(c, Condition)):
+        return True
+    return Condition("or", *unknown) if unknown else False
+
+
+def both(*conditions: bool | Condition) -> bool | Condition:
+    """All hold."""
+    unknown = [c for c in conditions if isinstance(c, Condition)]
+    if not all(c for c in conditions if not isinstance(c, Condition)):
+        return False
+    return Condition("and", *unknown) if unknown else True
+
+
+def negate(condition: bool | Condition) -> bool | Condition:
+    """The condition does not hold."""
+    return Condition("not", condition) if isinstance(condition, Condition) else not condition
+
+
+def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
+    """The value (`int`, or `bool` for a Condition) under an assignment of every symbol in it.
+
+    Raises KeyError for a symbol without a size and ZeroDivisionError as Python does.
+    """
+    if not isinstance(expression, Dim | Condition):
+        return expression
+    if expression.op == "symbol":
+        return sizes[expression.args[0]]
+    if expression.op == "and":
+        return all(evaluate(a, sizes) for a in expression.args)
+    if expression.op == "or":
+        return any(evaluate(a, sizes) for a in expression.args)
+    if expression.op == "choose":
+        condition, then, otherwise = expression.args
+        return evaluate(then if evaluate(condition, sizes) else otherwise, sizes)
+    return _OPERATIONS[expression.op](*(evaluate(a, sizes) for a in expression.args))
+
+
+def symbols(expression: Any) -> Iterator[str]:
+    """The names in an expression, each as often as it occurs."""
+    if isinstance(expression, Dim | Condition):
+        if expression.op == "symbol":
+            yield expression.args[0]
+        else:
+            for argument in expression.args:
+                yield from symbols(argument)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "min": min,
+    "max": max,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "not": lambda a: not a,
+}
+
+
+def _render(op: str, args: tuple[Any, ...]) -> str:
+    if op == "symbol":
+        return str(args[0])
+    if op in ("min", "max", "choose", "not"):
+        return f"{op}({', '.join(map(repr, args))})"
+    return "(" + f" {op} ".join(map(repr, args)) + ")"
+
+
+def elements(shape: Iterable[int]) -> int:
+    """How many elements a tensor of this shape has."""
+    return math.prod(shape)

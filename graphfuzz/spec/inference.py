@@ -1,0 +1,114 @@
+"""The two readings of a declaration: types from known sizes, and conditions on unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphfuzz.spec.attributes import Size as SizeAttribute
+from graphfuzz.spec.attributes import Sizes as SizesAttribute
+from graphfuzz.spec.dims import Condition, both
+from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
+
+
+def parameters_of(op: Operator, count: int) -> list[Parameter]:
+    """The parameter that each of `count` operands belongs to. Raises Rejected where the count does not fit."""
+    parameters = list(op.parameters)
+    last = parameters[-1]
+    extra = count - (len(parameters) - 1)
+    if (extra not in last.arity) if last.variadic else (extra != 1):
+        raise Rejected(f"the number of operands fits {op.name}, not {count}")
+    return parameters[:-1] + [last] * extra
+
+
+def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], framework: str) -> dict[str, str]:
+    """The dtype of each variable of the signature. Raises Rejected where the operands' dtypes do not fit it."""
+    emission = op.emissions.get(framework)
+    if emission is None:
+        raise Rejected(f"{framework} has the operator {op.name}")
+    bound: dict[str, str] = {}
+    for parameter, dtype in zip(parameters, dtypes, strict=True):
+        choices = op.variables.get(parameter.dtype)
+        if choices is None:
+            fits = dtype == parameter.dtype
+        else:
+            limit = emission.dtypes.get(parameter.dtype, choices)
+            fits = dtype in choices and dtype in limit and bound.setdefault(parameter.dtype, dtype) == dtype
+        if not fits:
+            raise Rejected(f"the dtype of '{parameter.name}' fits ({parameter.dtype}), {dtype} does not")
+    return bound
+
+
+def rank_of(parameters: Sequence[Parameter], ranks: Sequence[int]) -> Mapping[str, int]:
+    """The rank of each operand by parameter name (of the first, for a variadic one)."""
+    found: dict[str, int] = {}
+    for parameter, rank in zip(parameters, ranks, strict=True):
+        found.setdefault(parameter.name, rank)
+    return found
+
+
+def infer(op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str) -> list[Tensor]:
+    """The outputs' types for operands of known sizes. Raises Rejected with the requirement that does not hold.
+
+    Every rank, dtype and requirement is checked; that the attributes are of their kinds is `check_attributes`' part.
+    """
+    return _apply(op, operands, attrs, framework, _decide)
+
+
+def conditions(
+    op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str
+) -> tuple[list[Tensor], list[tuple[Condition, str]]]:
+    """The outputs' types as expressions, and what must hold with its reasons, where some sizes are unknown.
+
+    Includes the bounds of size attributes, and that every unknown size is at least one.
+    Raises Rejected where a requirement that needs no unknown fails already.
+    """
+    stated: list[tuple[Condition, str]] = []
+
+    def collect(truth: Any, reason: str) -> None:
+        if isinstance(truth, Condition):
+            stated.append((truth, reason))
+        else:
+            _decide(truth, reason)
+
+    for operand in operands:
+        for size in operand.shape:
+            if not isinstance(size, int):
+                collect(size >= 1, "a size is at least one")
+    for name, kind in op.attrs.items():
+        if isinstance(kind, SizeAttribute | SizesAttribute):
+            for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
+                collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
+    return _apply(op, operands, attrs, framework, collect), stated
+
+
+def check_attributes(op: Operator, ranks: Mapping[str, int], attrs: Mapping[str, Any]) -> None:
+    """Raises Rejected unless the attributes are exactly the declared ones, each of its kind."""
+    if attrs.keys() != op.attrs.keys():
+        raise Rejected(f"the attributes are {sorted(op.attrs)}, not {sorted(attrs)}")
+    for name, kind in op.attrs.items():
+        problem = kind.problem(attrs[name], ranks.__getitem__)
+        if problem:
+            raise Rejected(f"'{name}' is valid; it {problem}")
+
+
+def _decide(truth: Any, reason: str) -> None:
+    if not truth:
+        raise Rejected(reason)
+
+
+def _apply(
+    op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str, require: Any
+) -> list[Tensor]:
+    parameters = parameters_of(op, len(operands))
+    for parameter, operand in zip(parameters, operands, strict=True):
+        if operand.rank not in parameter.ranks:
+            raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {operand.rank}")
+    bound = bind(op, parameters, [o.dtype for o in operands], framework)
+    result = op.rule(require, *operands, **attrs)
+    shapes = result if isinstance(result, list) else [result]
+    returns = op.returns * len(shapes) if len(op.returns) == 1 else op.returns
+    outputs = [Tensor(resolve(r, framework, bound, attrs), tuple(s)) for r, s in zip(returns, shapes, strict=True)]
+    if any(o.rank > MAX_RANK for o in outputs):
+        raise Rejected(f"no output has more than {MAX_RANK} axes")
+    return outputs
