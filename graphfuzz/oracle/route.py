@@ -1,0 +1,52 @@
+"""A route: source framework, converter, runtime. Installed routes are found by entry point, others named by module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+from graphfuzz.errors import UsageError
+from graphfuzz.graph import Array
+
+GROUP = "graphfuzz.routes"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One way from a source model to outputs.
+
+    framework: "torch" or "keras". packages: the distributions whose versions matter.
+    convert: (source model, inputs by name) to `onnx.ModelProto` whose inputs bear the names given; one self-contained
+        function with its imports inside, because its very text goes into `repro.py`.
+    refused: whether an exception of `convert` is the converter's clean word that it does not support something.
+    """
+
+    name: str
+    framework: str
+    packages: tuple[str, ...]
+    convert: Callable[[Any, dict[str, Array]], Any]
+    refused: Callable[[BaseException], bool]
+
+
+def route_names() -> list[str]:
+    """The installed routes."""
+    return sorted(point.name for point in entry_points(group=GROUP))
+
+
+def load_route(name: str) -> Route:
+    """The installed route of this name, or the one at "package.module:attribute". Raises UsageError."""
+    points = {point.name: point.value for point in entry_points(group=GROUP)}
+    target = points.get(name, name if ":" in name else None)
+    if target is None:
+        raise UsageError(f"there is no route '{name}'; choose among {', '.join(sorted(points))}")
+    module, _, attribute = target.partition(":")
+    try:
+        route = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"route '{name}' cannot be loaded from {target}: {error}") from None
+    if not isinstance(route, Route):
+        raise UsageError(f"route '{name}': {target} is no Route")
+    return route
