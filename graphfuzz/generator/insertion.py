@@ -1,0 +1,182 @@
+"""One use of an operator: which operands, of which types, with which attributes.
+
+Structure is drawn first: dtypes, which operands are live tensors and which are made, their ranks, the attributes. Sizes
+that are still unknown are then completed by arithmetic, and by z3 where that fails.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Value
+from graphfuzz.solver import GaveUp, Profile, Unsatisfiable, complete, solve
+from graphfuzz.spec.attributes import Size as SizeAttribute
+from graphfuzz.spec.attributes import Sizes as SizesAttribute
+from graphfuzz.spec.attributes import draw_size
+from graphfuzz.spec.dims import Dim, evaluate, symbol
+from graphfuzz.spec.inference import bind, conditions, infer, parameters_of, rank_of
+from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
+
+DTYPE_WEIGHTS: Mapping[str, float] = {"float32": 6, "int64": 2, "int32": 2, "bool": 1.5}
+"""How often a dtype is drawn for a made operand; 1 for the others."""
+RANK_WEIGHTS = (0.5, 2, 4, 5, 5, 1, 0.5)
+COMPLETIONS = 6
+"""How many times arithmetic is tried before z3 is asked."""
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A decided use: each operand is a live value or, where it is None, one to be made of the type beside it."""
+
+    op: Operator
+    parameters: tuple[Parameter, ...]
+    live: tuple[Value | None, ...]
+    operands: tuple[Tensor, ...]
+    attrs: dict[str, Any]
+    outputs: tuple[Tensor, ...]
+
+
+def draw_bound(
+    op: Operator, framework: str, rng: random.Random, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """A dtype for each variable of the signature, among those that the framework has; `given` ones are kept."""
+    emission = op.emissions[framework]
+    bound = dict(given or {})
+    for variable, choices in op.variables.items():
+        if variable not in bound:
+            allowed = emission.dtypes.get(variable, choices)
+            bound[variable] = rng.choices(allowed, [DTYPE_WEIGHTS.get(d, 1.0) for d in allowed])[0]
+    return bound
+
+
+def draw_rank(parameter: Parameter, rng: random.Random) -> int:
+    """A rank that the parameter allows."""
+    return rng.choices(parameter.ranks, [RANK_WEIGHTS[r] for r in parameter.ranks])[0]
+
+
+class Inserter(msgspec.Struct):
+    """What inserting needs besides the operator: the framework, the most elements of a tensor, the solver's profile."""
+
+    framework: str
+    max_elements: int
+    profile: Profile
+
+    def use(
+        self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random
+    ) -> Use | None:
+        """A use of the operator on these operands (None: to be made), or None where none was found."""
+        parameters = tuple(parameters_of(op, len(live)))
+        operands = tuple(
+            self._operand(p, v, bound, i, rng) for i, (p, v) in enumerate(zip(parameters, live, strict=True))
+        )
+        ranks = rank_of(parameters, [t.rank for t in operands])
+        try:
+            bind(op, parameters, [t.dtype for t in operands], self.framework)
+            attrs = {name: kind.draw(rng, ranks.__getitem__) for name, kind in op.attrs.items()}
+            unknown = [s.args[0] for t in operands for s in t.shape if isinstance(s, Dim)]
+            if op.propose and not unknown:
+                attrs.update(op.propose(rng, operands, attrs))
+            decided = self._fit(op, operands, attrs, unknown, rng)
+        except Rejected:
+            return None
+        if decided is None or not self._affordable(decided):
+            return None
+        operands, attrs, outputs = decided
+        return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs))
+
+    def _operand(
+        self, parameter: Parameter, value: Value | None, bound: Mapping[str, str], i: int, rng: random.Random
+    ) -> Tensor:
+        if value is not None:
+            return Tensor(value.dtype, value.shape)
+        rank = draw_rank(parameter, rng)
+        return Tensor(
+            bound.get(parameter.dtype, parameter.dtype), tuple(symbol(f"s{i}_{axis}") for axis in range(rank))
+        )
+
+    def _affordable(self, decided: tuple[Sequence[Tensor], Any, Sequence[Tensor]]) -> bool:
+        operands, _, outputs = decided
+        return all(0 < _elements(t) <= self.max_elements for t in (*operands, *outputs))
+
+    def _fit(
+        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
+    ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
+        """All sizes decided. Raises Rejected where the structure itself is refused."""
+        if not unknown:
+            try:
+                return operands, attrs, infer(op, operands, attrs, self.framework)
+            except Rejected:
+                if not any(isinstance(kind, SizeAttribute | SizesAttribute) for kind in op.attrs.values()):
+                    raise
+        else:
+            found = self._complete(op, operands, attrs, unknown, rng)
+            if found is not None:
+                return found
+        return self._solve(op, operands, attrs, rng)
+
+    def _complete(
+        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
+    ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
+        """Made sizes by arithmetic, the attributes as drawn."""
+        try:
+            outputs, stated = conditions(op, operands, attrs, self.framework)
+        except Rejected:
+            return None
+        draw = self._size_drawer(operands, rng)
+        for _ in range(COMPLETIONS):
+            sizes = complete(stated, unknown, draw, rng)
+            if sizes is not None:
+                return _known(operands, sizes), attrs, list(_known(outputs, sizes))
+        return None
+
+    def _solve(
+        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], rng: random.Random
+    ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
+        """Made sizes and size attributes by z3, what was drawn as its preference."""
+        wishes: dict[str, int] = {}
+        asked = dict(attrs)
+        for name, kind in op.attrs.items():
+            if isinstance(kind, SizeAttribute):
+                asked[name], wishes[f"a_{name}"] = symbol(f"a_{name}"), attrs[name]
+            elif isinstance(kind, SizesAttribute):
+                asked[name] = tuple(symbol(f"a_{name}_{i}") for i in range(len(attrs[name])))
+                wishes.update((f"a_{name}_{i}", value) for i, value in enumerate(attrs[name]))
+        outputs, stated = conditions(op, operands, asked, self.framework)
+        draw = self._size_drawer(operands, rng)
+        for tensor in operands:
+            wishes.update((s.args[0], draw(s.args[0])) for s in tensor.shape if isinstance(s, Dim))
+        stated += [(size >= 1, "no output is empty") for t in outputs for size in t.shape if isinstance(size, Dim)]
+        low = min([0, *(kind.low for kind in op.attrs.values() if isinstance(kind, SizeAttribute | SizesAttribute))])
+        try:
+            sizes = solve(
+                stated, wishes, reason=f"fit {op.name}", profile=self.profile, low=low, high=self.max_elements
+            )
+        except (Unsatisfiable, GaveUp):
+            return None
+        full = {**wishes, **sizes}
+        fitted = {name: _value_of(value, full) for name, value in asked.items()}
+        return _known(operands, full), fitted, list(_known(outputs, full))
+
+    def _size_drawer(self, operands: Sequence[Tensor], rng: random.Random) -> Callable[[str], int]:
+        """Draws a size such that the tensor of the highest rank still fits the budget."""
+        rank = max((t.rank for t in operands), default=1)
+        cap = max(2, min(32, int(self.max_elements ** (1 / max(rank, 1)))))
+        return lambda name: draw_size(rng, 1, cap)
+
+
+def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:
+    return tuple(evaluate(v, sizes) for v in value) if isinstance(value, tuple) else evaluate(value, sizes)
+
+
+def _known(tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(t.dtype, tuple(evaluate(s, sizes) for s in t.shape)) for t in tensors)
+
+
+def _elements(tensor: Tensor) -> int:
+    count = 1
+    for size in tensor.shape:
+        count *= size  # type: ignore[assignment]
+    return count

@@ -1,0 +1,77 @@
+"""Values for inputs and weights, drawn from bins inside a domain, and the bounds no value may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from graphfuzz.graph import Array
+from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.operator import Bounds
+
+LIMITS: Mapping[str, float] = {
+    "bool": 1,
+    "uint8": 200,
+    "int8": 100,
+    "int16": 2.0**14,
+    "int32": 2.0**24,
+    "int64": 2.0**24,
+    "float16": 2.0**10,
+    "float32": 1e6,
+    "float64": 1e6,
+}
+"""The largest magnitude of an ordinary case's values: well inside the dtype, exact where integers become floats."""
+
+_DEFAULT: Mapping[str, Bounds] = {"float": (-8.0, 8.0), "int": (-10, 10), "uint8": (0, 20)}
+
+
+def natural_bounds(dtype: str) -> Bounds:
+    """The range that values of a dtype are drawn from where no operator asks for another."""
+    if dtype == "uint8":
+        return _DEFAULT["uint8"]
+    return _DEFAULT["float" if is_float(dtype) else "int"]
+
+
+def draw_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None) -> Array:
+    """An array of values in `bounds` (inclusive; the natural ones unless told)."""
+    if dtype == "bool":
+        return np.asarray(rng.random(shape) < rng.choice([0.5, 0.5, 0.1, 0.9]))
+    low, high = bounds or natural_bounds(dtype)
+    if not is_float(dtype):
+        return np.asarray(rng.integers(int(low), int(high), shape, endpoint=True)).astype(dtype)
+    return _inside(_draw_floats(rng, shape, low, high), dtype, low, high)
+
+
+def _draw_floats(rng: np.random.Generator, shape: tuple[int, ...], low: float, high: float) -> Array:
+    """Uniform over the range, or whole numbers, near the origin, uniform with zeros, or signed powers of two."""
+    uniform = np.asarray(rng.uniform(low, high, shape))
+    bin_ = rng.integers(10)
+    if bin_ < 6:
+        return uniform
+    if bin_ == 6:
+        return np.round(uniform)
+    if bin_ == 7:
+        return uniform * 1e-3
+    if bin_ == 8:
+        return np.where(rng.random(shape) < 0.3, 0.0, uniform)
+    return np.asarray(np.sign(uniform) * 2.0 ** rng.integers(-6, 4, shape))
+
+
+def _inside(values: Array, dtype: str, low: float, high: float) -> Array:
+    """Values of the dtype that lie in bounds even after rounding to it."""
+    cast = np.clip(values, low, high).astype(dtype)
+    wide = cast.astype("float64")
+    cast = np.where(wide < low, np.nextafter(cast, np.array(np.inf, dtype)), cast)
+    return np.asarray(np.where(wide > high, np.nextafter(cast, np.array(-np.inf, dtype)), cast)).astype(dtype)
+
+
+def within(array: Array, bounds: Bounds) -> bool:
+    """Whether all values lie in the bounds (inclusive); NaN does not."""
+    return bool(np.all((array >= bounds[0]) & (array <= bounds[1])))
+
+
+def is_ordinary(array: Array) -> bool:
+    """Whether all values are finite and inside their dtype's `LIMITS`."""
+    limit = LIMITS[str(array.dtype)]
+    return array.dtype == bool or within(array, (-limit, limit))
