@@ -1,0 +1,56 @@
+"""A campaign's figures as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from graphfuzz.oracle.verdict import FINDINGS, STAGES, VERDICTS
+
+_STYLES = {"ok": "green", "harness-error": "bold white on red", "unstable": "yellow", "unsupported": "dim"}
+
+
+def verdict_style(verdict: str) -> str:
+    """The color in which a verdict is shown."""
+    return _STYLES.get(verdict, "red")
+
+
+def outcome_table(verdicts: Mapping[str, Mapping[str, int]], seconds: Mapping[str, Mapping[str, float]]) -> Table:
+    """Verdicts by route: a column a route, a row a verdict that occurred (ok and harness-error always)."""
+    table = Table(title="verdicts by route", title_justify="left")
+    routes = sorted(verdicts)
+    table.add_column("verdict")
+    for route in routes:
+        table.add_column(route, justify="right")
+    for verdict in VERDICTS:
+        counts = [verdicts[route].get(verdict, 0) for route in routes]
+        if any(counts) or verdict in ("ok", "harness-error"):
+            style = verdict_style(verdict) if any(counts) else "dim"
+            table.add_row(verdict, *(str(c) if c else "·" for c in counts), style=style)
+    table.add_section()
+    table.add_row("cases", *(str(sum(verdicts[route].values())) for route in routes))
+    findings = [sum(verdicts[route].get(v, 0) for v in FINDINGS) for route in routes]
+    table.add_row("findings", *map(str, findings))
+    for stage in STAGES:
+        spent = [seconds[route].get(stage, 0.0) for route in routes] if seconds else []
+        if any(spent):
+            table.add_row(f"{stage}, ms a case", *map(_milliseconds, spent, [verdicts[r] for r in routes]), style="dim")
+    return table
+
+
+def _milliseconds(spent: float, counts: Mapping[str, int]) -> str:
+    return f"{1000 * spent / max(1, sum(counts.values())):.1f}"
+
+
+def bucket_table(rows: Sequence[tuple[str, int, int, str, str]], title: str) -> Table:
+    """Buckets: (slug, findings, nodes, state, summary) a row."""
+    table = Table(title=title, title_justify="left", show_lines=False)
+    table.add_column("bucket", overflow="fold", style="bold")
+    table.add_column("findings", justify="right")
+    table.add_column("nodes", justify="right")
+    table.add_column("state")
+    table.add_column("what", overflow="ellipsis", no_wrap=True)
+    for slug, count, nodes, state, summary in rows:
+        table.add_row(slug, str(count), str(nodes), state, summary)
+    return table
