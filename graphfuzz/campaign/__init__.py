@@ -1,0 +1,1 @@
+"""Campaigns: the loop, its workers, its statistics."""

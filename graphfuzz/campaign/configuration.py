@@ -1,0 +1,53 @@
+"""What a campaign is told to do."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from graphfuzz.errors import UsageError
+from graphfuzz.generator import Recipe
+from graphfuzz.oracle.route import load_route
+from graphfuzz.spec.registry import Registry
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """Everything that decides a campaign.
+
+    routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit. workers:
+    child processes. nodes: the most nodes a graph has. operators: names to draw from, all where empty. packs: paths
+    of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case,
+    memory_a_case (bytes): limits.
+    """
+
+    routes: tuple[str, ...]
+    seed: int
+    seconds: float | None = None
+    cases: int | None = None
+    workers: int = 2
+    nodes: int = 10
+    operators: tuple[str, ...] = ()
+    packs: tuple[str, ...] = ()
+    tolerance: str = "conditioning"
+    seconds_a_case: float = 60.0
+    memory_a_case: int = 4 << 30
+
+    def recipe(self, index: int, framework: str) -> Recipe:
+        """Case `index` of the campaign in one framework's type rules; small graphs as often as large ones."""
+        nodes = random.Random(f"{self.seed}/{index}/nodes").randint(1, self.nodes)
+        return Recipe(self.seed, index, framework, nodes, self.operators)
+
+
+def check(configuration: Configuration, registry: Registry) -> dict[str, str]:
+    """The framework of each route. Raises UsageError for what cannot work, before any process is started."""
+    for name in configuration.operators:
+        registry[name]
+    if not configuration.routes:
+        raise UsageError("no route is named; give at least one --route")
+    frameworks = {name: load_route(name).framework for name in configuration.routes}
+    names = configuration.operators or tuple(registry)
+    for route, framework in frameworks.items():
+        if not any(framework in registry[name].emissions for name in names):
+            raise UsageError(f"route '{route}' needs operators of {framework}, and none of those chosen has one")
+    return frameworks

@@ -1,0 +1,78 @@
+"""What a campaign has seen so far."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import msgspec
+
+from graphfuzz.corpus.signature import Signature
+from graphfuzz.oracle.verdict import Outcome
+
+
+class Bucket(msgspec.Struct):
+    """Findings of one signature: how often, in which case first, and where the minimized entry lies.
+
+    known: whether the corpus had it before the campaign. nodes: of the minimized graph.
+    """
+
+    signature: Signature
+    summary: str
+    path: str
+    nodes: int
+    first_case: int | None = None
+    count: int = 0
+    known: bool = False
+
+
+class HarnessError(msgspec.Struct, frozen=True):
+    """Our own mistake: which case showed it, and what it said."""
+
+    case: int
+    route: str
+    summary: str
+    traceback: str
+
+
+class Flaky(msgspec.Struct, frozen=True):
+    """A finding that a second run of the same case did not show."""
+
+    case: int
+    route: str
+    verdict: str
+    again: str
+
+
+class Statistics(msgspec.Struct):
+    """Counts by route: verdicts, and wall seconds by stage; buckets by slug; harness errors in full."""
+
+    verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    seconds: dict[str, dict[str, float]] = msgspec.field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(float))
+    )
+    buckets: dict[str, Bucket] = msgspec.field(default_factory=dict)
+    harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
+    flaky: list[Flaky] = msgspec.field(default_factory=list)
+    unminimized: list[str] = msgspec.field(default_factory=list)
+    cases: int = 0
+    elapsed: float = 0.0
+    minimizing: float = 0.0
+    minimizer_runs: int = 0
+    waiting: int = 0
+
+    def record(self, case: int, outcome: Outcome) -> None:
+        """Count one verdict."""
+        self.verdicts[outcome.route][outcome.verdict] += 1
+        for stage, seconds in outcome.seconds.items():
+            self.seconds[outcome.route][stage] += seconds
+        if outcome.verdict == "harness-error":
+            self.harness_errors.append(HarnessError(case, outcome.route, outcome.summary(), outcome.traceback))
+
+    def executions(self, route: str | None = None) -> int:
+        """How many cases ran, on one route or on all."""
+        return sum(sum(counts.values()) for r, counts in self.verdicts.items() if route in (None, r))
+
+    def found(self) -> list[Bucket]:
+        """The buckets that this campaign met, new ones first."""
+        met = [b for b in self.buckets.values() if b.count]
+        return sorted(met, key=lambda b: (b.known, b.first_case or 0, b.signature.slug))
