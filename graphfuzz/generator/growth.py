@@ -150,7 +150,7 @@ class Growth:
     def _commit(self, use: Use, arrays: Sequence[Array], made: Sequence[Array]) -> None:
         names: list[str] = []
         for parameter, value, operand, array in zip(use.parameters, use.live, use.operands, arrays, strict=True):
-            leaf = value or self._make_leaf(parameter, operand, array)
+            leaf = value or self._make_leaf(use, parameter, operand, array)
             names.append(leaf.name)
             self.used.add(leaf.name)
         outputs: list[Value] = []
@@ -161,11 +161,14 @@ class Growth:
         self.nodes.append(Node(use.op.name, tuple(names), use.attrs, tuple(outputs)))
         self.live += outputs
 
-    def _make_leaf(self, parameter: Parameter, operand: Tensor, array: Array) -> Value:
-        """A new input for a tensor, a weight for a weight, either for an index."""
-        as_input = parameter.role == "tensor" or (
-            parameter.role == "index" and len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.5
-        )
+    def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor, array: Array) -> Value:
+        """A new input for a tensor, a weight for a weight, either for an index.
+
+        An index is an input where nothing else makes the node depend on one: a constant is no computation.
+        """
+        alone = not any(p.role == "tensor" for p in use.parameters)
+        room = len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.5
+        as_input = parameter.role == "tensor" or (parameter.role == "index" and (alone or room))
         if as_input:
             leaf = Value(f"x{len(self.inputs)}", operand.dtype, _shape(operand))
             self.inputs.append(leaf)

@@ -31,7 +31,7 @@ def _value(value: Value) -> Value:
 def canonical(data: Any, indent: str = "") -> str:
     """JSON text: objects one key a line in sorted order, anything that fits into 100 characters on one line."""
     flat = json.dumps(data, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    if len(flat) + len(indent) <= 100 or not isinstance(data, dict | list) or not data:
+    if len(flat) + len(indent) <= 100 or not isinstance(data, dict | list | tuple) or not data:
         return flat
     inner = indent + "  "
     if isinstance(data, dict):

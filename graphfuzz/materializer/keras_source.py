@@ -16,7 +16,7 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
     walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
     lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
-    lines += [f'{name} = ops.convert_to_tensor(weights["{name}"])' for name in used_in_calls(graph, registry, "keras")]
+    lines += [f'{name} = ops.convert_to_tensor(weights["{name}"])' for name in used_in_calls(graph, walked)]
     for step in walked:
         if step.layer is not None:
             lines.append(f"{step.node.name}_layer = {step.layer}")

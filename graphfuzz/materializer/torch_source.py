@@ -25,8 +25,7 @@ def torch_source(graph: Graph, registry: Registry) -> str:
         layer_text=lambda node: f"self.{node.name}_layer",
     )
     made = ["super().__init__()"]
-    for name in used_in_calls(graph, registry, "torch"):
-        made.append(f"self.{name} = " + _PARAMETER.format(f'weights["{name}"]'))
+    made += [f"self.{name} = " + _PARAMETER.format(f'weights["{name}"]') for name in used_in_calls(graph, walked)]
     for step in walked:
         if step.layer is not None:
             made.append(f"self.{step.node.name}_layer = {step.layer}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -71,10 +72,7 @@ def _step(
     )
 
 
-def used_in_calls(graph: Graph, registry: Registry, framework: str) -> list[str]:
-    """The weights that appear as operands of calls, not only inside layers."""
-    found: set[str] = set()
-    for node in graph.nodes:
-        if registry[node.op].emissions[framework].layer is None:
-            found.update(node.inputs)
-    return [w.name for w in graph.weights if w.name in found]
+def used_in_calls(graph: Graph, walked: Sequence[Step]) -> list[str]:
+    """The weights that calls name, as opposed to those that only fill layers."""
+    named = {word for step in walked for word in re.findall(r"\w+", step.call)}
+    return [w.name for w in graph.weights if w.name in named]
