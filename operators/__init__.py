@@ -1,8 +1,38 @@
 """The operator-spec library, one module a family."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from graphfuzz.spec import REAL, unary
+from graphfuzz.spec import Operator
+from operators import (
+    activation,
+    attention,
+    casting,
+    comparison,
+    convolution,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    recurrent,
+    reductions,
+    shape,
+)
 
-relu = unary("relu", REAL, reference=lambda x: np.maximum(x, 0), torch="torch.relu({x})", keras="ops.relu({x})")
-OPERATORS = [relu]
+FAMILIES = (
+    elementwise,
+    comparison,
+    casting,
+    reductions,
+    activation,
+    normalization,
+    linear,
+    convolution,
+    pooling,
+    shape,
+    indexing,
+    recurrent,
+    attention,
+)
+
+OPERATORS: Sequence[Operator] = [op for family in FAMILIES for op in family.OPERATORS]

@@ -69,9 +69,9 @@ class Inserter(msgspec.Struct):
     ) -> Use | None:
         """A use of the operator on these operands (None: to be made), or None where none was found."""
         parameters = tuple(parameters_of(op, len(live)))
-        operands = tuple(
-            self._operand(p, v, bound, i, rng) for i, (p, v) in enumerate(zip(parameters, live, strict=True))
-        )
+        operands: tuple[Tensor, ...] = ()
+        for parameter, value in zip(parameters, live, strict=True):
+            operands += (self._operand(parameter, value, bound, operands, rng),)
         ranks = rank_of(parameters, [t.rank for t in operands])
         try:
             bind(op, parameters, [t.dtype for t in operands], self.framework)
@@ -88,13 +88,20 @@ class Inserter(msgspec.Struct):
         return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs))
 
     def _operand(
-        self, parameter: Parameter, value: Value | None, bound: Mapping[str, str], i: int, rng: random.Random
+        self,
+        parameter: Parameter,
+        value: Value | None,
+        bound: Mapping[str, str],
+        before: Sequence[Tensor],
+        rng: random.Random,
     ) -> Tensor:
+        """A live operand as it is, one to be made with a symbol for each size; variadic ones mostly of one rank."""
         if value is not None:
             return Tensor(value.dtype, value.shape)
-        rank = draw_rank(parameter, rng)
+        alike = parameter.variadic and before and rng.random() < 0.8
+        rank = before[-1].rank if alike else draw_rank(parameter, rng)
         return Tensor(
-            bound.get(parameter.dtype, parameter.dtype), tuple(symbol(f"s{i}_{axis}") for axis in range(rank))
+            bound.get(parameter.dtype, parameter.dtype), tuple(symbol(f"s{len(before)}_{axis}") for axis in range(rank))
         )
 
     def _affordable(self, decided: tuple[Sequence[Tensor], Any, Sequence[Tensor]]) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphfuzz.graph import Array, Graph
+from graphfuzz.graph import Array, Graph, Value
 from graphfuzz.materializer.loading import execute
-from graphfuzz.materializer.walk import steps, used_in_calls
+from graphfuzz.materializer.walk import steps, used_as_index, used_in_calls
 from graphfuzz.spec.registry import Registry
 
 HEADER = "import keras\nimport numpy as np\nfrom keras import layers, ops\n"
@@ -16,7 +16,10 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
     walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
     lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
-    lines += [f'{name} = ops.convert_to_tensor(weights["{name}"])' for name in used_in_calls(graph, walked)]
+    named = used_in_calls(graph, walked)
+    lines += [
+        f"{w.name} = {_weight(w, w.name in used_as_index(graph, registry))}" for w in graph.weights if w.name in named
+    ]
     for step in walked:
         if step.layer is not None:
             lines.append(f"{step.node.name}_layer = {step.layer}")
@@ -27,6 +30,16 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     inputs = ", ".join(v.name for v in graph.inputs)
     lines.append(f"return keras.Model([{inputs}], [{', '.join(graph.outputs)}])")
     return f"{HEADER}\n\ndef build(weights):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _weight(weight: Value, is_index: bool) -> str:
+    """A variable, as in any Keras model; positions are the constants that people write."""
+    given = f'weights["{weight.name}"]'
+    return (
+        f"ops.convert_to_tensor({given})"
+        if is_index
+        else f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
+    )
 
 
 def build_keras(source: str, weights: dict[str, Array]) -> Any:

@@ -76,3 +76,13 @@ def used_in_calls(graph: Graph, walked: Sequence[Step]) -> list[str]:
     """The weights that calls name, as opposed to those that only fill layers."""
     named = {word for step in walked for word in re.findall(r"\w+", step.call)}
     return [w.name for w in graph.weights if w.name in named]
+
+
+def used_as_index(graph: Graph, registry: Registry) -> set[str]:
+    """The values that some node takes as positions."""
+    return {
+        name
+        for node in graph.nodes
+        for parameter, name in zip(parameters_of(registry[node.op], len(node.inputs)), node.inputs, strict=True)
+        if parameter.role == "index"
+    }

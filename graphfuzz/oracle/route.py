@@ -22,6 +22,7 @@ class Route(msgspec.Struct, frozen=True):
     convert: (source model, inputs by name) to `onnx.ModelProto` whose inputs bear the names given; one self-contained
         function with its imports inside, because its very text goes into `repro.py`.
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
+    preload: the modules that a worker's fork server imports, so that a fresh worker has them at once.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Route(msgspec.Struct, frozen=True):
     packages: tuple[str, ...]
     convert: Callable[[Any, dict[str, Array]], Any]
     refused: Callable[[BaseException], bool]
+    preload: tuple[str, ...] = ()
 
 
 def route_names() -> list[str]:

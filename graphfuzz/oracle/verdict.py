@@ -31,9 +31,9 @@ STAGES = ("generation", "source", "conversion", "check", "load", "run", "compare
 class Mismatch(msgspec.Struct, frozen=True):
     """How a converted model's output differs.
 
-    what: "count", "dtype", "shape", "value" or "special" (NaN or infinity on one side only). output: the graph's name for
-    the output. For values: how many `differ` of `total`, and of the worst element its index, what the source model
-    gave, what it gave in float64, what the converted model gave, and the difference that was allowed.
+    what: "count", "dtype", "shape", "value" or "special" (NaN or infinity on one side only). output: the graph's name
+    for the output. For values: how many `differ` of `total`, and of the worst element its index, what the source
+    model gave, what it gave in float64, what the converted model gave, and the difference that was allowed.
     """
 
     what: str

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from graphfuzz.oracle.verdict import FINDINGS, STAGES, VERDICTS
+
+SUMMARY = 180
+"""How much of a finding's summary a table shows, in characters."""
 
 _STYLES = {"ok": "green", "harness-error": "bold white on red", "unstable": "yellow", "unsupported": "dim"}
 
@@ -45,12 +49,11 @@ def _milliseconds(spent: float, counts: Mapping[str, int]) -> str:
 
 def bucket_table(rows: Sequence[tuple[str, int, int, str, str]], title: str) -> Table:
     """Buckets: (slug, findings, nodes, state, summary) a row."""
-    table = Table(title=title, title_justify="left", show_lines=False)
-    table.add_column("bucket", overflow="fold", style="bold")
+    table = Table(title=title, title_justify="left")
     table.add_column("findings", justify="right")
     table.add_column("nodes", justify="right")
     table.add_column("state")
-    table.add_column("what", overflow="ellipsis", no_wrap=True)
+    table.add_column("bucket", overflow="fold")
     for slug, count, nodes, state, summary in rows:
-        table.add_row(slug, str(count), str(nodes), state, summary)
+        table.add_row(str(count), str(nodes), state, Text.assemble((slug, "bold"), "\n", (summary[:SUMMARY], "dim")))
     return table

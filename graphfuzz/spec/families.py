@@ -84,7 +84,7 @@ def binary(
     torch: Emitted = None,
     keras: Emitted = None,
     domain: Bounds | None = None,
-    divisor: Bounds | None = None,
+    divisor: Bounds | Callable[..., Bounds] | None = None,
     returns: Returns = "T",
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,

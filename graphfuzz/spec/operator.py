@@ -263,8 +263,8 @@ def _check(op: Operator) -> None:
     for name in names:
         if not name.isidentifier() or names.count(name) > 1 or name in ("require", "layer"):
             raise mistake("parameters", f"'{name}' is no usable name, or is used twice")
-    if not any(p.role == "tensor" for p in op.parameters):
-        raise mistake("parameters", "at least one tensor() or variadic() operand is needed")
+    if all(p.role == "weight" for p in op.parameters):
+        raise mistake("parameters", "at least one tensor(), index() or variadic() operand is needed")
     for variable, choices in op.variables.items():
         unknown = [d for d in choices if d not in dtype_groups.KNOWN]
         if unknown or not choices:

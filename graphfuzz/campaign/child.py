@@ -1,0 +1,169 @@
+"""What runs inside a worker process: the targets are imported, limited and used here and nowhere else.
+
+A worker leaves two files for each case, so that its death can be read afterwards: `<number>.stage`, the stage it
+is in, and `<number>.log`, what it wrote to standard error, faulthandler's words among it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from graphfuzz.generator import Recipe, generate
+from graphfuzz.graph import Case
+from graphfuzz.oracle.judge import judge_made
+from graphfuzz.oracle.route import Route, load_route
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, PROCESS_CRASH, UNSUPPORTED, Outcome
+from graphfuzz.spec.registry import Registry, load_registry
+
+CLEAR_EVERY = 30
+"""Keras keeps every model's graph until its session is cleared (130 ms): after how many cases that is worth it."""
+
+STACKS_AT = 0.9
+"""At which share of the time limit a worker writes down where it is."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a worker is started with. folder: for its files. seconds, memory_bytes, recycle_after: as in `Limits`."""
+
+    routes: tuple[str, ...]
+    packs: tuple[str, ...]
+    tolerance: Tolerance
+    folder: str
+    seconds: float
+    memory_bytes: int
+    recycle_after: int
+
+
+class Reply(msgspec.Struct, frozen=True, eq=False):
+    """What a worker makes of one case; `spent`: whether it should be replaced before the next."""
+
+    outcome: Outcome
+    case: Case | None
+    spent: bool
+
+
+class _Worker:
+    """The state of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry: Registry = load_registry(settings.packs)
+        self.routes: dict[str, Route] = {name: load_route(name) for name in settings.routes}
+        self.tasks = 0
+        for route in self.routes.values():
+            for module in route.preload:
+                importlib.import_module(module)
+        _use_one_thread()
+        self.baseline = _data_bytes()
+        limit = self.baseline + settings.memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    def route(self, name: str) -> Route:
+        """The route; one that was not announced is loaded now."""
+        if name not in self.routes:
+            self.routes[name] = load_route(name)
+        return self.routes[name]
+
+    def is_spent(self) -> bool:
+        """Whether it has run as many cases as it should, or kept an eighth of the memory that one case may take."""
+        grown = _data_bytes() - self.baseline
+        return self.tasks >= self.settings.recycle_after or grown > self.settings.memory_bytes // 8
+
+
+_workers: list[_Worker] = []
+"""The one worker that this process is, once started: what survives from task to task must live in the process."""
+
+
+def start(settings: Settings) -> None:
+    """Make this process a worker. Whatever goes wrong is written to `start.log` in the settings' folder."""
+    _write_to(Path(settings.folder) / "start.log")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    faulthandler.enable(2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _workers.append(_Worker(settings))
+
+
+def ready() -> bool:
+    """Answered by a worker that has started."""
+    return True
+
+
+def make(recipe: Recipe) -> Case:
+    """The case of a recipe, made where it can harm nothing."""
+    return generate(recipe, _workers[0].registry)
+
+
+def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None) -> Reply:
+    """One case, made if need be, and judged."""
+    worker = _workers[0]
+    worker.tasks += 1
+    folder, seconds = Path(worker.settings.folder), worker.settings.seconds
+    _write_to(folder / f"{number}.log")
+    stage = os.open(folder / f"{number}.stage", os.O_CREAT | os.O_WRONLY, 0o600)
+    faulthandler.dump_traceback_later(seconds * STACKS_AT, file=2)
+    signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)  # a worker whose engine was killed must end, too
+    try:
+        return _reply(worker, worker.route(route_name), case, recipe, lambda name: _note(stage, name))
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) and end.code else 1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+        os.close(stage)
+
+
+def _reply(
+    worker: _Worker, route: Route, case: Case | None, recipe: Recipe | None, report: Callable[[str], None]
+) -> Reply:
+    def make_case() -> Case:
+        if case is not None:
+            return case
+        assert recipe is not None, "a task has a case or a recipe"
+        return generate(recipe, worker.registry)
+
+    made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
+    if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
+        importlib.import_module("keras").backend.clear_session()
+    if outcome.verdict in (OK, UNSUPPORTED):
+        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent())
+    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH))
+
+
+def _note(file: int, stage: str) -> None:
+    os.pwrite(file, stage.ljust(16).encode(), 0)
+
+
+def _write_to(path: Path) -> None:
+    """Send standard error to a file; only this process' own words of one case stand in it."""
+    sys.stderr.flush()
+    file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def _data_bytes() -> int:
+    """The process' private writable memory, which is what RLIMIT_DATA limits (Linux)."""
+    return int(psutil.Process().memory_info().data)
+
+
+def _use_one_thread() -> None:
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.set_num_threads(1)
+        torch.set_num_interop_threads(1)
+    if "tensorflow" in sys.modules:
+        threading = sys.modules["tensorflow"].config.threading
+        threading.set_intra_op_parallelism_threads(1)
+        threading.set_inter_op_parallelism_threads(1)

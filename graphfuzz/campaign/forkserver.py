@@ -1,0 +1,20 @@
+"""Imported by the workers' fork server before anything else, and by nothing else: makes that process quiet and plain.
+
+The targets read these variables when they are imported, and some write to the terminal then. The workers, which
+are forked from the server, inherit both.
+"""
+
+import os
+
+os.environ.update(
+    CUDA_VISIBLE_DEVICES="",
+    TF_CPP_MIN_LOG_LEVEL="3",
+    KERAS_BACKEND="tensorflow",
+    OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+)
+_nowhere = os.open(os.devnull, os.O_WRONLY)
+os.dup2(_nowhere, 1)
+os.dup2(_nowhere, 2)
+os.close(_nowhere)

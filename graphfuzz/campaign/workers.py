@@ -1,0 +1,261 @@
+"""Warm, disposable worker processes; the engine's side.
+
+Every case runs in a worker, which is forked from a server that has imported the targets. A case that kills its
+worker, or takes too long, costs that worker; the next case gets a new one within some 30 ms. Each worker
+is a Pebble pool of one, so that one can be replaced without the others noticing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pebble import ProcessExpired, ProcessPool
+
+from graphfuzz.campaign import child
+from graphfuzz.errors import UsageError
+from graphfuzz.generator import Recipe
+from graphfuzz.graph import Case
+from graphfuzz.oracle.causes import ALLOCATORS
+from graphfuzz.oracle.judge import failure, versions
+from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.tolerance import parse_tolerance
+from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
+
+OURS = ("generation", "source", "compare")
+"""The stages in which no converter and no runtime is at work: dying there is our mistake."""
+
+ATTEMPTS = 3
+"""How often a task is given out that a worker's death, before it took the task, brought back."""
+
+PATIENCE = 0.2
+"""How often a thread that waits for a worker looks whether all is to stop, in seconds."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one case may take.
+
+    seconds: wall time, generation included. memory_bytes: beyond what a worker has after its imports.
+    recycle_after: the cases that one worker runs.
+    """
+
+    seconds: float = 60.0
+    memory_bytes: int = 4 << 30
+    recycle_after: int = 500
+
+
+class Task(msgspec.Struct, frozen=True, eq=False):
+    """A case, or the recipe of one, on a route."""
+
+    route: str
+    case: Case | None
+    recipe: Recipe | None
+
+
+class Result(msgspec.Struct, frozen=True, eq=False):
+    """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`)."""
+
+    outcome: Outcome
+    case: Case | None
+
+
+class Workers:
+    """A number of workers, as a context manager. Leaving it stops them at once, whatever they are at.
+
+    routes: by name; their targets are imported beforehand. packs: paths of further operator packs. Entering it raises
+    UsageError where a worker cannot start.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        routes: Sequence[str],
+        *,
+        packs: Sequence[str] = (),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        tolerance: str = "conditioning",
+    ) -> None:
+        self.limits = limits
+        self._preload = [module for route in routes for module in load_route(route).preload]
+        self._folder = tempfile.TemporaryDirectory(prefix="graphfuzz-")
+        self._settings = child.Settings(
+            routes=tuple(routes),
+            packs=tuple(packs),
+            tolerance=parse_tolerance(tolerance),
+            folder=self._folder.name,
+            seconds=limits.seconds,
+            memory_bytes=limits.memory_bytes,
+            recycle_after=limits.recycle_after,
+        )
+        self._numbers = count()
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
+        self._slots = [_Slot(self._settings, self._stopping) for _ in range(number)]
+        self._idle: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        for slot in self._slots:
+            self._idle.put(slot)
+
+    def __enter__(self) -> Workers:
+        _warm(self._preload)
+        try:
+            self._slots[0].call(child.ready)
+        except (ProcessExpired, RuntimeError) as error:
+            complaint = self._slots[0].complaint
+            self.__exit__()
+            raise UsageError(f"a worker cannot start: {complaint or error}") from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopping.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for slot in self._slots:
+            slot.pool.stop()
+        for slot in self._slots:
+            slot.pool.join()
+        self._folder.cleanup()
+
+    def submit(self, task: Task) -> Future[Result]:
+        """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
+        return self._threads.submit(self._run, task)
+
+    def _run(self, task: Task) -> Result:
+        slot, number = self._idle.get(), next(self._numbers)
+        try:
+            return self._attempt(slot, number, task)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the processes' boundary is one of a stage, too
+            return Result(failure(load_route(task.route), "generation", error), task.case)
+        finally:
+            self._idle.put(slot)
+            for kind in ("stage", "log"):
+                Path(self._folder.name, f"{number}.{kind}").unlink(missing_ok=True)
+
+    def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
+        try:
+            reply: child.Reply = slot.call(
+                child.work, number, task.route, task.case, task.recipe, timeout=self.limits.seconds
+            )
+        except TimeoutError:
+            message = f"no result within {self.limits.seconds:g} seconds"
+            return self._dead(slot, number, task, HANG, "TimeLimit", message)
+        except ProcessExpired as death:
+            return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
+        if reply.spent:
+            slot.replace()
+        return Result(reply.outcome, reply.case)
+
+    def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
+        """What a worker that did not answer left behind, as a result."""
+        stage = _read(self._folder.name, f"{number}.stage").strip() or "generation"
+        log = _read(self._folder.name, f"{number}.log")
+        route = load_route(task.route)
+        outcome = Outcome(
+            route=route.name,
+            verdict=HARNESS_ERROR if stage in OURS else verdict,
+            stage=stage,
+            error=error,
+            message=message or _last_words(log),
+            traceback=log[-20000:],
+            versions=versions(route),
+        )
+        return Result(outcome, self._case(slot, task, stage))
+
+    def _case(self, slot: _Slot, task: Task, stage: str) -> Case | None:
+        """The case that the dead worker had in hand, made again unless making it is what went wrong."""
+        if task.case is not None or task.recipe is None or stage == "generation":
+            return task.case
+        made: Case = slot.call(child.make, task.recipe, timeout=self.limits.seconds)
+        return made
+
+
+class _Slot:
+    """Room for one worker."""
+
+    def __init__(self, settings: child.Settings, stopping: threading.Event) -> None:
+        self._settings = settings
+        self._stopping = stopping
+        self.pool = self._new()
+
+    def _new(self) -> ProcessPool:
+        context = multiprocessing.get_context("forkserver")
+        return ProcessPool(max_workers=1, initializer=child.start, initargs=(self._settings,), context=context)
+
+    def replace(self) -> None:
+        """Stop this worker; the next call starts another."""
+        self.pool.stop()
+        self.pool.join()
+        self.pool = self._new()
+
+    @property
+    def complaint(self) -> str:
+        """The last line of what a worker that could not start said."""
+        return _read(self._settings.folder, "start.log").strip().rpartition("\n")[2]
+
+    def call(self, function: Callable[..., Any], *arguments: Any, timeout: float | None = None) -> Any:
+        """The function's result in the worker.
+
+        Raises what it raises, TimeoutError, ProcessExpired, BrokenProcessPool where no worker can be started, and
+        CancelledError when all is to stop.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._call(function, arguments, timeout)
+            except BrokenProcessPool:
+                self.replace()
+        return self._call(function, arguments, timeout)
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None) -> Any:
+        try:
+            future = self.pool.schedule(function, args=arguments, timeout=timeout)
+        except RuntimeError as error:  # Pebble's word for a pool that lost its worker between two tasks
+            raise BrokenProcessPool(str(error)) from error
+        while not wait([future], timeout=PATIENCE).done:
+            if self._stopping.is_set():
+                raise CancelledError
+        return future.result()
+
+
+def _warm(modules: Sequence[str]) -> None:
+    """Have the fork server import the targets, and what a worker's main module will import again.
+
+    A server that runs already keeps what it has imported; its workers import the rest themselves.
+    """
+    ours = [
+        name for name in sys.modules if name.partition(".")[0] == "graphfuzz" and name != "graphfuzz.campaign.child"
+    ]
+    preload = ["graphfuzz.campaign.forkserver", *dict.fromkeys(modules), *ours, "graphfuzz.campaign.child"]
+    multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
+
+
+def _cause(exitcode: int | None) -> str:
+    """The signal's name, or the exit code."""
+    if exitcode is not None and exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit code {exitcode}"
+
+
+_ABORTS = ("terminate called", "what():", "Check failed", "Assertion", "Fatal Python error")
+
+
+def _last_words(log: str) -> str:
+    """What a dying process said of the cause, on one line."""
+    lines = [line.strip() for line in log.splitlines() if any(said in line for said in _ABORTS)]
+    said = "; ".join(lines[:3])
+    return f"memory limit: {said}" if any(word in log for word in ALLOCATORS) else said
+
+
+def _read(folder: str, name: str) -> str:
+    path = Path(folder, name)
+    return path.read_text(errors="replace") if path.exists() else ""

@@ -1,0 +1,65 @@
+"""`graphfuzz show`: one entry for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from graphfuzz.corpus.entry import Entry, read_entry
+from graphfuzz.graph import text
+
+
+@click.command()
+@click.argument("entry", type=click.Path(path_type=Path))
+@click.option("--traceback", "with_traceback", is_flag=True, help="Print the recorded traceback too.")
+def show(entry: Path, with_traceback: bool) -> None:
+    """Print an entry: its graph, the finding, and the script that reproduces it."""
+    found = read_entry(entry)
+    console = Console()
+    _section(console, "graph")
+    console.print(Text(text(found.case.graph)), soft_wrap=True)
+    _section(console, "finding")
+    console.print(_facts(found))
+    if with_traceback and found.finding.traceback:
+        _section(console, "traceback")
+        console.print(Text(found.finding.traceback), soft_wrap=True)
+    _section(console, f"reproduction: python {entry / 'repro.py'}")
+    if console.is_terminal:
+        console.print(Syntax(found.repro, "python", background_color="default", word_wrap=True))
+    else:
+        click.echo(found.repro, nl=False)
+
+
+def _section(console: Console, title: str) -> None:
+    if console.is_terminal:
+        console.print(Rule(title, align="left"))
+    else:
+        click.echo(f"\n# {title}")
+
+
+def _facts(entry: Entry) -> Table:
+    finding, mismatch = entry.finding, entry.finding.mismatch
+    table = Table.grid(padding=(0, 2))
+    rows = {
+        "route": finding.route,
+        "verdict": finding.verdict,
+        "stage": finding.stage,
+        "error": finding.error,
+        "message": finding.message.strip(),
+        "mismatch": mismatch.detail if mismatch else "",
+        "first diverging": finding.first_diverging or "",
+        "first seen": finding.first_seen,
+        "versions": ", ".join(f"{name} {version}" for name, version in finding.versions.items()),
+        "made from": ", ".join(f"{name} {value}" for name, value in entry.case.origin.items()),
+        "bucket": finding.slug,
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(Text(name, style="bold"), Text(value))
+    return table

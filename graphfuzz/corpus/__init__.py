@@ -1,0 +1,17 @@
+"""Findings kept: their signatures, and the entries that hold them."""
+
+from graphfuzz.corpus.entry import Entry, Finding, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.signature import Signature, kind, normalize, signature
+
+__all__ = [
+    "Entry",
+    "Finding",
+    "Signature",
+    "entries",
+    "kind",
+    "make_entry",
+    "normalize",
+    "read_entry",
+    "signature",
+    "write_entry",
+]

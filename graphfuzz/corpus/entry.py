@@ -1,0 +1,292 @@
+"""A corpus entry: one minimized finding in a folder that people, git and `graphfuzz replay` can all read.
+
+    <slug>/case.json      the case without its arrays
+           tensors.npz    inputs, weights, and the source model's recorded outputs as `expected.<name>`
+           finding.json   what was found, in what versions, since when
+           repro.py       runs alone; exit 1 while the finding stands
+           model.onnx     the converted model, where one was produced
+
+An entry is there whole or not at all: it is written to a temporary folder beside its place, synced, and renamed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from graphfuzz.corpus.repro import repro_source
+from graphfuzz.corpus.signature import Signature, normalize, signature
+from graphfuzz.errors import EntryError
+from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
+from graphfuzz.graph.codec import canonical
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.verdict import Mismatch, Outcome
+from graphfuzz.spec.registry import Registry
+
+SCHEMA = 1
+EXPECTED = "expected."
+TEMPORARY = ".writing-"
+ASIDE = ".replaced-"
+
+_INSTALLED = re.compile(r"(?:[A-Za-z]:)?[\\/][^\s'\":]*[\\/](?:site|dist)-packages[\\/]")
+_ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\":\\/]+[\\/])+([^\s'\":\\/]+[\\/][^\s'\":\\/]+)")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was found: the outcome without its bulk.
+
+    normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
+    first departs from the source, where it is known. versions: of the packages at work. first_seen: a date, ISO 8601.
+    """
+
+    schema: int
+    route: str
+    verdict: str
+    stage: str
+    error: str
+    message: str
+    normalized: str
+    traceback: str
+    signature: Signature
+    slug: str
+    mismatch: Mismatch | None
+    first_diverging: str | None
+    versions: dict[str, str]
+    first_seen: str
+
+    def summary(self) -> str:
+        """One line for tables and logs, as an outcome gives it."""
+        return Outcome(
+            self.route, self.verdict, self.stage, error=self.error, message=self.message, mismatch=self.mismatch
+        ).summary()
+
+
+class Entry(msgspec.Struct, frozen=True, eq=False):
+    """A finding with everything needed to see it again. expected: the source model's outputs by name."""
+
+    case: Case
+    finding: Finding
+    expected: dict[str, Array]
+    repro: str
+    model: bytes = b""
+
+    @property
+    def slug(self) -> str:
+        """The folder's name."""
+        return self.finding.slug
+
+
+def make_entry(case: Case, outcome: Outcome, route: Route, registry: Registry, first_seen: str) -> Entry:
+    """The entry of a (minimized) finding. first_seen: a date, ISO 8601.
+
+    Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be shown.
+    """
+    found = signature(outcome, case.graph)
+    public = msgspec.structs.replace(
+        outcome, message=relative_paths(outcome.message), traceback=relative_paths(outcome.traceback)
+    )
+    finding = Finding(
+        schema=SCHEMA,
+        route=outcome.route,
+        verdict=outcome.verdict,
+        stage=outcome.stage,
+        error=outcome.error,
+        message=public.message,
+        normalized=normalize(outcome.message, case.graph.values()),
+        traceback=public.traceback,
+        signature=found,
+        slug=found.slug,
+        mismatch=outcome.mismatch,
+        first_diverging=None,
+        versions=dict(sorted(outcome.versions.items())),
+        first_seen=first_seen,
+    )
+    expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
+    return Entry(case, finding, expected, repro_source(case, public, route, registry), outcome.model)
+
+
+def relative_paths(text: str) -> str:
+    """The text without the machine's own folders: packages by their name, other files by their last two parts."""
+    return _ABSOLUTE.sub(r"\1", _INSTALLED.sub("", text))
+
+
+def write_entry(folder: Path, entry: Entry) -> Path:
+    """Store the entry below the folder, in place of one of the same slug. Returns where it is.
+
+    What killed writers left behind is removed. Raises EntryError where it cannot be written;
+    an entry of the same slug that was there before is there still.
+    """
+    place = folder / entry.slug
+    with _writing(place):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
+        temporary = folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
+        temporary.mkdir()
+        for name, content in _files(entry).items():
+            _write_synced(temporary / name, content)
+        _sync_folder(temporary)
+        _move_into_place(temporary, place)
+        _sync_folder(folder)
+    return place
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder where it is missing, and try to write there. Raises EntryError."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
+        trial.mkdir()
+        trial.rmdir()
+
+
+def read_entry(path: Path) -> Entry:
+    """The entry in a folder. Raises EntryError where it is missing, damaged or newer than this graphfuzz."""
+    if not path.is_dir():
+        raise EntryError(f"{path}: there is no such entry; name a folder that holds a case.json")
+    arrays = unpack_arrays(_read(path / "tensors.npz"), str(path / "tensors.npz"))
+    leaves = {name: a for name, a in arrays.items() if not name.startswith(EXPECTED)}
+    case = case_from_json(_read(path / "case.json"), leaves, str(path / "case.json"))
+    finding = _finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
+    expected = {name.removeprefix(EXPECTED): a for name, a in arrays.items() if name.startswith(EXPECTED)}
+    model = path / "model.onnx"
+    return Entry(case, finding, expected, _text(path / "repro.py"), _read(model) if model.exists() else b"")
+
+
+def entries(paths: Iterable[Path]) -> list[Path]:
+    """The folders of all entries at or below these paths, sorted. Raises EntryError for a path that does not exist."""
+    found: set[Path] = set()
+    for path in paths:
+        if not path.is_dir():
+            raise EntryError(f"{path}: there is no such folder; name an entry, or a folder of entries")
+        found.update(_entries_below(path))
+    return sorted(found)
+
+
+def _entries_below(path: Path) -> Iterator[Path]:
+    names = {p.name for p in path.iterdir()}
+    if {"case.json", "finding.json"} & names:
+        yield path
+        return
+    for name in sorted(names):
+        replaced = name.startswith(ASIDE) and name.removeprefix(ASIDE) not in names
+        if (path / name).is_dir() and (replaced or not name.startswith(".")):
+            yield from _entries_below(path / name)
+
+
+def _files(entry: Entry) -> dict[str, bytes]:
+    expected = {EXPECTED + name: array for name, array in entry.expected.items()}
+    files = {
+        "case.json": case_to_json(entry.case).encode(),
+        "tensors.npz": pack_arrays({**entry.case.tensors, **expected}),
+        "finding.json": _finding_to_json(entry.finding).encode(),
+        "repro.py": entry.repro.encode(),
+    }
+    return {**files, "model.onnx": entry.model} if entry.model else files
+
+
+def _finding_to_json(finding: Finding) -> str:
+    return canonical(_without_special(msgspec.to_builtins(finding))) + "\n"
+
+
+def _without_special(data: Any) -> Any:
+    """JSON has no NaN and no infinities: they are written as strings, which `_finding_from_json` reads as floats."""
+    if isinstance(data, Mapping):
+        return {key: _without_special(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_special(value) for value in data]
+    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _finding_from_json(text: bytes, where: str) -> Finding:
+    try:
+        data = msgspec.json.decode(text)
+        schema = data["schema"]
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise EntryError(
+                f"{where}: schema {schema!r} is newer than {SCHEMA}, which this graphfuzz reads; update it"
+            )
+        mismatch = data["mismatch"]
+        for name in ("expected", "float64", "actual", "allowed"):
+            if mismatch is not None and isinstance(mismatch[name], str):
+                mismatch[name] = float(mismatch[name])
+        return msgspec.convert(data, Finding)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise EntryError(f"{where}: not a complete finding ({error!r}); restore it or delete the entry") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise EntryError(f"{path}: is missing; restore it or delete the entry") from None
+    except OSError as error:
+        raise EntryError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return _read(path).decode()
+    except UnicodeDecodeError as error:
+        raise EntryError(f"{path}: not a text file ({error}); restore it or delete the entry") from None
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EntryError(
+            f"{place}: cannot be written: {error.strerror or error}; free some space or choose another folder"
+        ) from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Clear away what killed writers left; an entry that had stepped aside and was not replaced goes back."""
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        if not psutil.pid_exists(int(leftover.name.removeprefix(TEMPORARY).partition("-")[0])):
+            shutil.rmtree(leftover)
+    for aside in folder.glob(f"{ASIDE}*"):
+        place = folder / aside.name.removeprefix(ASIDE)
+        if place.exists():
+            shutil.rmtree(aside)
+        else:
+            aside.rename(place)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _move_into_place(temporary: Path, place: Path) -> None:
+    """Rename over an older entry; a rename cannot replace a full folder, so the older one steps aside first.
+
+    A kill between the two renames leaves the older entry aside, where `entries` finds it.
+    """
+    if not place.exists():
+        temporary.rename(place)
+        return
+    aside = place.parent / f"{ASIDE}{place.name}"
+    place.rename(aside)
+    temporary.rename(place)
+    shutil.rmtree(aside)

@@ -1,0 +1,282 @@
+"""Writes `repro.py`: a finding as one script that needs only the framework, the converter, the runtime and numpy.
+
+It reads as a bug report: what fails, the model, its data, the conversion, the check. The model's source is the very
+text that was run; conversion and runtime are the very functions that the oracle called.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from graphfuzz.corpus.literals import literal
+from graphfuzz.errors import EntryError
+from graphfuzz.graph import Case, text
+from graphfuzz.materializer import source
+from graphfuzz.materializer.keras_source import run_keras
+from graphfuzz.materializer.torch_source import run_torch
+from graphfuzz.oracle.judge import check
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.runtime import load_onnx, run_onnx
+from graphfuzz.oracle.verdict import (
+    CONVERSION_CRASH,
+    HANG,
+    INVALID_MODEL,
+    LOAD_FAILURE,
+    PROCESS_CRASH,
+    RUN_FAILURE,
+    WRONG_OUTPUT,
+    Mismatch,
+    Outcome,
+)
+from graphfuzz.spec.registry import Registry
+
+INLINE = 512
+"""The most elements of all tensors together that are written into the script; more are loaded from tensors.npz."""
+
+HANG_SECONDS = 120
+"""How long a conversion that hangs is waited for."""
+
+GIBIBYTES = 4
+"""The memory allowed where a finding is that too much is asked for."""
+
+_CONVERT = "model = {convert}(source, inputs)"
+_CHECK = "check(model)"
+_LOAD = "session = load_onnx(model.SerializeToString())"
+_RUN = "actual = run_onnx(session, inputs)"
+
+_STEPS = {
+    CONVERSION_CRASH: (_CONVERT,),
+    INVALID_MODEL: (_CONVERT, _CHECK),
+    LOAD_FAILURE: (_CONVERT, _LOAD),
+    RUN_FAILURE: (_CONVERT, _LOAD, _RUN),
+    WRONG_OUTPUT: (_CONVERT, _LOAD, _RUN),
+    HANG: (_CONVERT, _LOAD, _RUN),
+    PROCESS_CRASH: (_CONVERT, _LOAD, _RUN),
+}
+"""The steps up to the one in which a finding of each verdict shows."""
+
+_RAISED = (CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE)
+_ISOLATED_VERDICTS = (HANG, PROCESS_CRASH)
+
+_WRONG = {
+    "count": "len(actual) != len(expected)",
+    "dtype": "actual[{at}].dtype != expected[{at}].dtype",
+    "shape": "actual[{at}].shape != expected[{at}].shape",
+    "value": "not abs(float(actual[{at}][{index}]) - float(expected[{at}][{index}])) <= {allowed!r}",
+    "special": "str(actual[{at}][{index}]) != str(expected[{at}][{index}]) "
+    "and not np.isfinite([actual[{at}][{index}], expected[{at}][{index}]]).all()",
+}
+
+
+def repro_source(case: Case, outcome: Outcome, route: Route, registry: Registry) -> str:
+    """The script for a finding. Raises EntryError where the source of the route's `convert` cannot be had."""
+    header, model = source(case.graph, registry, case.framework).split("\n\n\n", 1)
+    steps = _STEPS[outcome.verdict]
+    used: dict[str, Callable[..., Any]] = {_CHECK: check, _LOAD: load_onnx, _RUN: run_onnx}
+    functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras, route.convert]
+    functions += [used[step] for step in steps if step in used]
+    head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
+    parts = [model, _data(case), *map(_pasted, functions), _fails(case, outcome, route), _main(outcome)]
+    return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _description(case: Case, outcome: Outcome) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(outcome.versions.items()))
+    lines = [
+        f"{outcome.route}: {outcome.verdict} with {', '.join(dict.fromkeys(case.graph.operators()))}.",
+        "",
+        *(_numbers(outcome.mismatch) if outcome.mismatch else textwrap.wrap(_error(outcome), 110)),
+        "",
+        *textwrap.wrap(f"Versions: {versions or 'not recorded'}", 110),
+        "Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.",
+        "",
+        *(f"    {line}" for line in text(case.graph).splitlines()),
+    ]
+    body = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{body}\n"""\n'
+
+
+def _error(outcome: Outcome) -> str:
+    return " ".join(f"{outcome.error}: {outcome.message}".split())[:600]
+
+
+def _numbers(mismatch: Mismatch) -> list[str]:
+    if mismatch.expected is None:
+        return [mismatch.detail]
+    baseline = "" if mismatch.float64 is None else f" (in float64: {mismatch.float64!r})"
+    return [
+        f"{mismatch.differ} of {mismatch.total} elements of {mismatch.output} differ. The worst, at {mismatch.index}:",
+        f"    source model     {mismatch.expected!r}{baseline}",
+        f"    converted model  {mismatch.actual!r}",
+        f"    allowed          {mismatch.allowed!r}",
+    ]
+
+
+def _imports(case: Case, outcome: Outcome, header: str) -> str:
+    """What the script's own part needs, and what the model's source does."""
+    lines = ["import sys", "import traceback"]
+    lines += ["import subprocess"] if outcome.verdict in _ISOLATED_VERDICTS else []
+    lines += ["import resource"] if _is_starved(outcome) else []
+    lines += [] if _is_inline(case) else ["from pathlib import Path"]
+    return "\n".join([*sorted(lines, key=_import_order), "", *header.splitlines()]) + "\n"
+
+
+def _import_order(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
+
+
+def _is_inline(case: Case) -> bool:
+    return sum(int(array.size) for array in case.tensors.values()) <= INLINE
+
+
+def _data(case: Case) -> str:
+    if _is_inline(case):
+        return _table("weights", case.weights()) + "\n" + _table("inputs", case.inputs())
+    return (
+        'tensors = np.load(Path(__file__).with_name("tensors.npz"))\n'
+        f"weights = {{name: tensors[name] for name in {_list(case.weights())}}}\n"
+        f"inputs = {{name: tensors[name] for name in {_list(case.inputs())}}}\n"
+    )
+
+
+def _table(name: str, arrays: dict[str, Any]) -> str:
+    if not arrays:
+        return f"{name} = {{}}\n"
+    rows = [f'"{key}": {literal(array)},\n' for key, array in arrays.items()]
+    return f"{name} = {{\n{textwrap.indent(''.join(rows), '    ')}}}\n"
+
+
+def _list(names: Iterable[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _pasted(function: Callable[..., Any]) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError) as error:
+        raise EntryError(
+            f"the source of {function!r} cannot be read ({error}); `convert` of a route must be a function in a file"
+        ) from None
+
+
+def _fails(case: Case, outcome: Outcome, route: Route) -> str:
+    build = "Model(weights).eval()" if case.framework == "torch" else "build(weights)"
+    lines = [f"source = {build}", f"expected = run_{case.framework}(source, inputs)"]
+    steps = [step.format(convert=route.convert.__name__) for step in _STEPS[outcome.verdict]]
+    if outcome.verdict in _RAISED:
+        steps[-1:] = ["try:", f"    {steps[-1]}", "except Exception as error:", "    return is_known(error)"]
+    steps += _comparison(case, outcome) if outcome.verdict == WRONG_OUTPUT else ["return False"]
+    body = textwrap.indent("\n".join(lines + steps), "    ")
+    return f'{_is_known(outcome)}def fails():\n    """Whether it still fails."""\n{body}\n'
+
+
+def _is_known(outcome: Outcome) -> str:
+    """The script's own check that an error is the one this report is about, not a slip elsewhere."""
+    if outcome.verdict not in _RAISED:
+        return ""
+    name = outcome.error.rpartition(".")[2]
+    return (
+        "def is_known(error):\n"
+        f'    """Whether {name} is the error or among its causes; any other error is passed on."""\n'
+        "    traceback.print_exception(error)\n"
+        "    cause = error\n"
+        "    while cause is not None:\n"
+        f'        if type(cause).__name__ == "{name}":\n'
+        "            return True\n"
+        "        cause = cause.__cause__ or cause.__context__\n"
+        "    raise error\n\n\n"
+    )
+
+
+def _comparison(case: Case, outcome: Outcome) -> list[str]:
+    mismatch = outcome.mismatch
+    if mismatch is None:
+        raise EntryError(f"{outcome.route}: a {WRONG_OUTPUT} without its mismatch cannot be stored")
+    at = case.graph.outputs.index(mismatch.output) if mismatch.output in case.graph.outputs else 0
+    wrong = _WRONG[mismatch.what].format(at=at, index=mismatch.index, allowed=mismatch.allowed or 0.0)
+    return [
+        f"for name, a, b in zip({_list(case.graph.outputs)}, expected, actual):",
+        '    print(f"{name}: source model gives {a.dtype}{list(a.shape)}\\n{a}")',
+        '    print(f"{name}: converted model gives {b.dtype}{list(b.shape)}\\n{b}")',
+        f"return bool({wrong})",
+    ]
+
+
+_ENDING = """\
+if __name__ == "__main__":
+    try:
+        failed = {failed}()
+    except Exception:
+        traceback.print_exc()
+        print("SOMETHING ELSE went wrong")
+        sys.exit(2)
+    print("STILL FAILS: {verdict}" if failed else "FIXED: no {verdict}")
+    sys.exit(1 if failed else 0)
+"""
+
+_HANGS = '''\
+def hangs():
+    """Whether a process of its own takes more than {seconds} seconds."""
+    try:
+        subprocess.run([sys.executable, __file__, "--once"], timeout={seconds}, check=True)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+'''
+
+_DIES = '''\
+def dies():
+    """Whether a process of its own does not survive."""
+    ended = subprocess.run([sys.executable, __file__, "--once"], timeout={seconds})
+    if ended.returncode == 2:
+        raise RuntimeError("a Python exception came before the end")
+    return ended.returncode != 0
+
+
+'''
+
+_STARVES = '''\
+def dies():
+    """Whether a process of its own asks for more memory than it may have."""
+    return subprocess.run([sys.executable, __file__, "--once"], timeout={seconds}).returncode != 0
+
+
+def limit_memory():
+    """Allow this process {gibibytes} GiB beyond what the imports took (Linux)."""
+    with open("/proc/self/status") as status:
+        used = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
+    resource.setrlimit(resource.RLIMIT_DATA, (used + ({gibibytes} << 30),) * 2)
+
+
+'''
+
+_ONCE = """\
+if __name__ == "__main__" and "--once" in sys.argv:
+    try:
+        {prepare}fails()
+    except Exception:
+        traceback.print_exc()
+        sys.exit(2)
+    sys.exit(0)
+
+"""
+
+
+def _is_starved(outcome: Outcome) -> bool:
+    return outcome.verdict == PROCESS_CRASH and outcome.message.startswith("memory limit")
+
+
+def _main(outcome: Outcome) -> str:
+    if outcome.verdict not in _ISOLATED_VERDICTS:
+        return _ENDING.format(failed="fails", verdict=outcome.verdict)
+    starved = _is_starved(outcome)
+    template = _HANGS if outcome.verdict == HANG else _STARVES if starved else _DIES
+    once = _ONCE.format(prepare="limit_memory()\n        " if starved else "")
+    failed = "hangs" if outcome.verdict == HANG else "dies"
+    ending = _ENDING.format(failed=failed, verdict=outcome.verdict)
+    return template.format(seconds=HANG_SECONDS, gibibytes=GIBIBYTES) + once + ending

@@ -1,0 +1,160 @@
+"""Which findings are presumably one defect.
+
+Key insight: what a defect says of itself (where it raised, and the message without the names and numbers of this very
+graph) tells defects apart better than the graph does. Only where it says nothing telling, as a wrong output does not,
+do the operators of the (minimized) graph speak for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import PureWindowsPath
+
+import msgspec
+
+from graphfuzz.graph import Graph
+from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.spec.dtypes import is_float, is_integer
+
+LONGEST = 240
+"""How much of a normalized message counts, in characters: the cause is said first, context and advice follow."""
+
+_TARGET_NAME = re.compile(r"[A-Z][A-Za-z]*\d?\Z|aten(::|\.)\w|.*\bdtype\b|tensor\(\w+\)\Z")
+"""Quoted words to keep: operators as ONNX or ATen write them, and types."""
+
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"\x1b\[[0-9;]*m", ""),
+    (r"0x[0-9a-fA-F]+", "#"),
+    (r"(?:[A-Za-z]:)?(?:[\\/][\w.+\-]+){2,}[\\/]?(?::\d+)?", "<path>"),
+    (r"<[\w.]+ object at #>", "<object>"),
+    (r"\bu?int\d+\b|\bU?Int\d*\b|\blong\b|\bLong\b", "int"),
+    (r"\b[Bb]?[Ff]loat\d*\b|\b[Dd]ouble\b|\bhalf\b|\bHalf\b", "float"),
+    (r"[\[({]\s*-?\d+(?:\s*[,x*]\s*-?\d+)*\s*,?\s*[\])}]", "<sizes>"),
+    (r"[\[({]\s*[\])}]", "<sizes>"),
+    (r"_\d+(?:_\d+)*\b", ""),
+    (r"(?<![A-Za-z_])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "#"),
+    (r"\s+", " "),
+)
+
+_OPERATOR_NAMED = re.compile(
+    r"op_type:\s*(\w+)|running (\w+) node|implementation for (\w+)"
+    r"|\b[Oo]p(?:erator)?:? ?\(?([A-Z]\w+)|\baten(?:::|\.)(\w+)"
+)
+"""How ONNX's checker, ONNX Runtime, tf2onnx and PyTorch say which operator an error is about."""
+
+_CHAINED = re.compile(r"\n\n(?:The above exception was|During handling of the above)[^\n]*\n\n")
+_FRAME = re.compile(r'^\s*File "([^"]+)", line \d+, in (\S+)', re.MULTILINE)
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What the findings of one bucket share.
+
+    operators: those of the graph in order, where they are part of what tells the defect apart; else empty.
+    message: the error's class, place and normalized text, or the kind of mismatch.
+    """
+
+    route: str
+    verdict: str
+    operators: tuple[str, ...]
+    message: str
+
+    @property
+    def slug(self) -> str:
+        """A readable name, safe for file systems: `torch-script-ort-wrong-output-argmax-3f2a91`."""
+        identity = "\n".join((self.route, self.verdict, *self.operators, self.message))
+        short = hashlib.sha256(identity.encode()).hexdigest()[:6]
+        told = "-".join(self.operators) or self._words()
+        words = _plain(told)[:48].rstrip("-")
+        return "-".join(part for part in (_plain(self.route), self.verdict, words, short) if part)
+
+    def _words(self) -> str:
+        """The error's class without its modules, and the operator that it names or the place that raised it."""
+        error, _, rest = self.message.partition(" ")
+        return f"{error.rpartition('.')[2]} {_operator_named(rest) or rest}"
+
+
+def signature(outcome: Outcome, graph: Graph) -> Signature:
+    """The bucket of a finding; give it the minimized graph, whose operators are those that matter."""
+    message = _telling(outcome, graph.values())
+    if outcome.verdict == WRONG_OUTPUT:
+        message = f"{message}: {_categories(graph, outcome)}"
+    speaks = outcome.verdict not in (WRONG_OUTPUT, HANG, PROCESS_CRASH) and _is_telling(outcome, message)
+    return Signature(outcome.route, outcome.verdict, () if speaks else tuple(graph.operators()), message)
+
+
+def kind(outcome: Outcome, graph: Graph) -> tuple[str, str, str]:
+    """What stays the same while a case is minimized: route, verdict, and the error or the kind of mismatch."""
+    return outcome.route, outcome.verdict, _telling(outcome, graph.values())
+
+
+def normalize(message: str, names: Iterable[str] = ()) -> str:
+    """A message without what belongs to one graph, process or machine.
+
+    Numbers, sizes, addresses, paths, quoted names and the graph's own `names` go; the widths of number types too,
+    since a defect seldom stops at one width. Names of operators stay.
+    """
+    text = message
+    own = [re.escape(name) for name in names if re.search(r"\d", name)]
+    if own:
+        text = re.sub(rf"\b(?:{'|'.join(sorted(own, key=len, reverse=True))})\b", "_", text)
+    text = re.sub(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`\n]*)`", _unquoted, text)
+    for pattern, replacement in _RULES:
+        text = re.sub(pattern, replacement, text)
+    return text.strip()[:LONGEST]
+
+
+def site(outcome: Outcome) -> str:
+    """Where the error was raised, `file.py:function` of its innermost frame; empty where there is no traceback.
+
+    Of chained exceptions, the one whose class the outcome names counts.
+    """
+    name = outcome.error.rpartition(".")[2]
+    sections = _CHAINED.split(outcome.traceback)
+    matching = [s for s in sections if name and re.search(rf"^(?:\w+\.)*{re.escape(name)}\b", s, re.MULTILINE)]
+    frames = _FRAME.findall((matching or sections)[0])
+    if not frames:
+        return ""
+    path, function = frames[-1]
+    return f"{PureWindowsPath(path).name}:{function}"
+
+
+def _telling(outcome: Outcome, names: Iterable[str]) -> str:
+    if outcome.mismatch is not None:
+        return outcome.mismatch.what
+    place = site(outcome) if outcome.verdict == CONVERSION_CRASH else ""
+    parts = (outcome.error, place, normalize(outcome.message, names))
+    return " ".join(part for part in parts if part)
+
+
+def _is_telling(outcome: Outcome, message: str) -> bool:
+    """Whether the error alone says which part of the target is at fault."""
+    return bool(_operator_named(message)) or (outcome.verdict == CONVERSION_CRASH and bool(site(outcome)))
+
+
+def _operator_named(message: str) -> str:
+    """The operator of the target that a message is about; empty where it names none."""
+    match = _OPERATOR_NAMED.search(message)
+    return next(group for group in match.groups() if group) if match else ""
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    word = next(group for group in match.groups() if group is not None)
+    return word if _TARGET_NAME.match(word) else "_"
+
+
+def _categories(graph: Graph, outcome: Outcome) -> str:
+    values = graph.values()
+    given = sorted({_category(v.dtype) for v in graph.inputs})
+    output = outcome.mismatch.output if outcome.mismatch else ""
+    made = [_category(values[output].dtype)] if output in values else []
+    return " to ".join(["+".join(given), *made])
+
+
+def _category(dtype: str) -> str:
+    return "float" if is_float(dtype) else "int" if is_integer(dtype) else "bool"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,133 @@
+"""What may be done to a case, as data, and the doing of it.
+
+An edit is a small frozen record, so that a reduction can be told, counted and done again. Key insight: dropping a node,
+cutting the graph at a tensor and keeping one output are one edit, `Keep`: whatever the kept nodes need from a node
+that is gone becomes an input, fed with the value it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+
+from graphfuzz.graph import Array, Case, Graph, Node, Value, pruned
+from graphfuzz.spec.dtypes import is_float
+
+
+class Keep(msgspec.Struct, frozen=True, tag=True):
+    """Keep these nodes (by name) and outputs; missing operands become inputs with their recorded values."""
+
+    nodes: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Bypass(msgspec.Struct, frozen=True, tag=True):
+    """Take one of a node's operands in place of one of its outputs."""
+
+    output: str
+    operand: str
+
+
+class Fill(msgspec.Struct, frozen=True, tag=True):
+    """Plainer values for an input or weight: "zero", "one", "integer" (rounded) or "short" (few digits)."""
+
+    leaf: str
+    how: str
+
+
+class Rename(msgspec.Struct, frozen=True, tag=True):
+    """The names that a graph grown in this shape would have: x0, x1, ... w0, ... v0, ..."""
+
+
+Edit: TypeAlias = Keep | Bypass | Fill | Rename
+
+FILLS = ("zero", "one", "integer", "short")
+
+
+def edited(case: Case, edit: Edit, values: Mapping[str, Array]) -> Case | None:
+    """The case after an edit; `values` are those of everything in the graph. None where the edit makes no graph."""
+    match edit:
+        case Keep():
+            return _leaves(case, kept(case.graph, edit.nodes, edit.outputs), values)
+        case Bypass():
+            return _leaves(case, bypassed(case.graph, edit.output, edit.operand), values)
+        case Fill():
+            filled = plainer(case.tensors[edit.leaf], edit.how)
+            return msgspec.structs.replace(case, tensors={**case.tensors, edit.leaf: filled})
+        case Rename():
+            return renamed(case)
+
+
+def _leaves(case: Case, graph: Graph, values: Mapping[str, Array]) -> Case | None:
+    if not graph.inputs or not graph.nodes or not graph.outputs:
+        return None
+    tensors = {v.name: values[v.name] for v in (*graph.inputs, *graph.weights)}
+    return msgspec.structs.replace(case, graph=graph, tensors=tensors)
+
+
+def kept(graph: Graph, nodes: Iterable[str], outputs: Iterable[str]) -> Graph:
+    """The graph of these nodes and outputs, operands from elsewhere made inputs, in the order of their making."""
+    names = set(nodes)
+    chosen = tuple(node for node in graph.nodes if node.name in names)
+    made = {v.name for node in chosen for v in node.outputs}
+    weights = {w.name for w in graph.weights}
+    needed = {name for node in chosen for name in node.inputs} - made - weights
+    inputs = tuple(v for v in graph.values().values() if v.name in needed)
+    return pruned(Graph(inputs, graph.weights, chosen, tuple(o for o in outputs if o in made)))
+
+
+def bypassed(graph: Graph, output: str, operand: str) -> Graph:
+    """The graph with every use of `output` replaced by `operand`, and what is then unused removed."""
+    made = {v.name for node in graph.nodes for v in node.outputs}
+
+    def through(name: str) -> str:
+        return operand if name == output else name
+
+    nodes = tuple(Node(n.op, tuple(map(through, n.inputs)), n.attrs, n.outputs) for n in graph.nodes)
+    outputs = dict.fromkeys(o for o in map(through, graph.outputs) if o in made)
+    return pruned(Graph(graph.inputs, graph.weights, nodes, tuple(outputs))) if outputs else graph
+
+
+def plainer(array: Array, how: str) -> Array:
+    """The same type with plainer values."""
+    if how == "zero":
+        return np.zeros_like(array)
+    if how == "one":
+        return np.ones_like(array)
+    if not is_float(str(array.dtype)):
+        return array
+    if how == "integer":
+        return np.asarray(np.round(array))
+    return np.asarray(np.round(array.astype("float64"), 2)).astype(array.dtype)
+
+
+def renamed(case: Case) -> Case:
+    """The case with canonical names."""
+    graph = case.graph
+    names = canonical_names(graph)
+
+    def value(v: Value) -> Value:
+        return Value(names[v.name], v.dtype, v.shape)
+
+    nodes = tuple(
+        Node(n.op, tuple(names[i] for i in n.inputs), n.attrs, tuple(map(value, n.outputs))) for n in graph.nodes
+    )
+    fresh = Graph(
+        inputs=tuple(map(value, graph.inputs)),
+        weights=tuple(map(value, graph.weights)),
+        nodes=nodes,
+        outputs=tuple(names[o] for o in graph.outputs),
+    )
+    tensors = {names[name]: array for name, array in case.tensors.items()}
+    return msgspec.structs.replace(case, graph=fresh, tensors=tensors)
+
+
+def canonical_names(graph: Graph) -> dict[str, str]:
+    """Each value's canonical name by its present one."""
+    found = {v.name: f"x{i}" for i, v in enumerate(graph.inputs)}
+    found.update((v.name, f"w{i}") for i, v in enumerate(graph.weights))
+    made = [v for node in graph.nodes for v in node.outputs]
+    return {**found, **{v.name: f"v{i}" for i, v in enumerate(made)}}

@@ -1,0 +1,126 @@
+"""The source model's outputs against the converted model's: count, dtype, shape, values.
+
+Bools and integers agree when equal, NaN with NaN, an infinity with the same one, and other floats within the plain
+rule of `torch.testing.assert_close`. What lies beyond it is held against the element's uncertainty, which is
+measured only then. An element may be off by
+
+    margin * uncertainty + rtol * |expected| + atol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from graphfuzz.graph import Array, Case, Graph, Values
+from graphfuzz.oracle.tolerance import Tolerance, within
+from graphfuzz.oracle.uncertainty import measure
+from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch
+from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.registry import Registry
+
+
+def compare(
+    case: Case,
+    registry: Registry,
+    expected: Values,
+    actual: Sequence[Array],
+    tolerance: Tolerance,
+    float64: Callable[[], Values | None] = lambda: None,
+) -> tuple[str, Mismatch | None]:
+    """`ok`, `unstable` or `wrong-output`, for the latter two with the element that is furthest off.
+
+    expected: by output name. actual: in order. float64: runs the widened source model, where there is one; called only
+    when outputs differ. Raises WrongReference.
+    """
+    wrong = _structure(case.graph, expected, actual)
+    if wrong:
+        return WRONG_OUTPUT, wrong
+    given = dict(zip(case.graph.outputs, actual, strict=True))
+    compared = [name for name in case.graph.outputs if name not in uncompared(case.graph, registry)]
+    allowed = {name: _plain(expected[name], tolerance) for name in compared}
+    differ = {name: ~_agree(expected[name], given[name], allowed[name]) for name in compared}
+    if not any(mask.any() for mask in differ.values()):
+        return OK, None
+    if not tolerance.conditioning:
+        return WRONG_OUTPUT, _first_worst(expected, given, differ, allowed, {})
+
+    def beyond(amounts: Values) -> dict[str, Array]:
+        limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
+        near = {name: _agree(expected[name], given[name], limits[name]) for name in compared}
+        return {name: differ[name] & ~near[name] & np.isfinite(amounts[name]) for name in compared}
+
+    def settled(amounts: Values) -> bool:
+        return not any(mask.any() for mask in beyond(amounts).values())
+
+    wide, amounts = measure(case, registry, expected, float64(), settled)
+    limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
+    if settled(amounts):
+        return UNSTABLE, _first_worst(expected, given, differ, limits, wide)
+    return WRONG_OUTPUT, _first_worst(expected, given, beyond(amounts), limits, wide)
+
+
+def uncompared(graph: Graph, registry: Registry) -> set[str]:
+    """The values that are the implementation's choice, or depend on one that is."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if not registry[node.op].compared or found.intersection(node.inputs):
+            found.update(value.name for value in node.outputs)
+    return found
+
+
+def _structure(graph: Graph, expected: Values, actual: Sequence[Array]) -> Mismatch | None:
+    if len(actual) != len(graph.outputs):
+        return Mismatch("count", "", f"{len(actual)} outputs, not {len(graph.outputs)}")
+    for name, given in zip(graph.outputs, actual, strict=True):
+        wanted = expected[name]
+        if given.dtype != wanted.dtype:
+            return Mismatch("dtype", name, f"{name} is {given.dtype}, not {wanted.dtype}")
+        if given.shape != wanted.shape:
+            return Mismatch("shape", name, f"{name} has shape {list(given.shape)}, not {list(wanted.shape)}")
+    return None
+
+
+def _plain(expected: Array, tolerance: Tolerance) -> Array:
+    """What the plain rule allows each element; nothing for bools and integers."""
+    if not is_float(str(expected.dtype)):
+        return np.zeros(expected.shape)
+    rtol, atol = tolerance.plain(str(expected.dtype))
+    return np.asarray(rtol * np.abs(expected.astype("float64")) + atol)
+
+
+def _agree(expected: Array, actual: Array, allowed: Array) -> Array:
+    if not is_float(str(expected.dtype)):
+        return np.asarray(expected == actual)
+    return within(expected.astype("float64"), actual.astype("float64"), allowed)
+
+
+def _first_worst(expected: Values, given: Values, masks: Values, allowed: Values, wide: Values) -> Mismatch:
+    """The worst element of the first output with any under its mask."""
+    name = next(name for name, mask in masks.items() if mask.any())
+    return _worst(name, expected[name], given[name], masks[name], allowed[name], wide.get(name))
+
+
+def _worst(name: str, expected: Array, actual: Array, mask: Array, allowed: Array, wide: Array | None) -> Mismatch:
+    """The element that is furthest beyond what it was allowed; NaN and infinity on one side come first."""
+    with np.errstate(all="ignore"):
+        apart = np.abs(expected.astype("float64") - actual.astype("float64"))
+        excess = np.where(np.isfinite(apart), apart - np.where(np.isfinite(allowed), allowed, 0.0), np.inf)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(np.where(mask, excess, -np.inf)), mask.shape))
+    wanted, given, limit = float(expected[index]), float(actual[index]), float(allowed[index])
+    special = bool(np.isfinite(wanted) != np.isfinite(given)) or not (np.isfinite(wanted) or wanted == given)
+    count = int(mask.sum())
+    return Mismatch(
+        what="special" if special else "value",
+        output=name,
+        detail=f"{name}{list(index)} is {given!r}, not {wanted!r}; allowed difference {limit:.3g}; "
+        f"{count} of {mask.size} elements differ",
+        differ=count,
+        total=int(mask.size),
+        index=index,
+        expected=wanted,
+        float64=None if wide is None else float(wide[index]),
+        actual=given,
+        allowed=limit,
+    )

@@ -1,0 +1,225 @@
+"""One case on one route, from source model to verdict.
+
+A stage's boundary is the only place where any exception is caught; there it becomes a verdict, with its traceback.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+from graphfuzz.graph import Array, Case, Values, pack_arrays, widened, widened_values
+from graphfuzz.materializer import build, run, source
+from graphfuzz.oracle import verdict as verdicts
+from graphfuzz.oracle.causes import class_name, out_of_memory, root_cause
+from graphfuzz.oracle.comparison import compare
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.runtime import lacks_kernel, load_onnx, run_onnx
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import Mismatch, Outcome
+from graphfuzz.spec.registry import Registry
+
+_BLAMES = {
+    "generation": verdicts.HARNESS_ERROR,
+    "source": verdicts.HARNESS_ERROR,
+    "conversion": verdicts.CONVERSION_CRASH,
+    "check": verdicts.INVALID_MODEL,
+    "load": verdicts.LOAD_FAILURE,
+    "run": verdicts.RUN_FAILURE,
+    "compare": verdicts.HARNESS_ERROR,
+}
+"""The verdict on an exception, by stage, where nothing milder or more exact is known of it."""
+
+
+T = TypeVar("T")
+
+
+class WrongTypes(Exception):
+    """The source model's outputs are not of the types that the graph states: an operator's spec is wrong."""
+
+
+class WrongInputs(Exception):
+    """The converted model asks for inputs that the source model does not have."""
+
+
+class _Ended(Exception):
+    """A stage raised; the verdict is known."""
+
+    def __init__(self, stage: str, error: Exception) -> None:
+        super().__init__(stage)
+        self.stage, self.error = stage, error
+
+
+class _Evidence:
+    """What the stages made, as far as they came."""
+
+    expected = b""
+    model = b""
+
+
+class _Clock:
+    """Runs stages: tells each one's name before it, and keeps its wall time."""
+
+    def __init__(self, report_stage: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._report = report_stage
+
+    def stage(self, name: str, work: Callable[[], T]) -> T:
+        """The work's result. Raises _Ended with whatever the work raised."""
+        self._report(name)
+        start = time.perf_counter()
+        try:
+            return work()
+        except Exception as error:
+            raise _Ended(name, error) from error
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def judge(
+    case: Case,
+    route: Route,
+    registry: Registry,
+    report_stage: Callable[[str], None] = lambda stage: None,
+    tolerance: Tolerance = Tolerance(),  # noqa: B008 - frozen
+) -> Outcome:
+    """The verdict on the case. report_stage: called with each stage's name before it begins."""
+    return _judge(case, route, registry, _Clock(report_stage), tolerance)
+
+
+def judge_made(
+    make: Callable[[], Case],
+    route: Route,
+    registry: Registry,
+    report_stage: Callable[[str], None] = lambda stage: None,
+    tolerance: Tolerance = Tolerance(),  # noqa: B008 - frozen
+) -> tuple[Case | None, Outcome]:
+    """The case that `make` makes, with the verdict on it; None where making it failed."""
+    clock = _Clock(report_stage)
+    try:
+        case = clock.stage("generation", make)
+    except _Ended as end:
+        return None, failure(route, end.stage, end.error, seconds=clock.seconds)
+    return case, _judge(case, route, registry, clock, tolerance)
+
+
+def _judge(case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance) -> Outcome:
+    found = _Evidence()
+    try:
+        verdict, mismatch = _stages(case, route, registry, clock, tolerance, found)
+    except _Ended as end:
+        return failure(route, end.stage, end.error, seconds=clock.seconds, expected=found.expected, model=found.model)
+    return Outcome(
+        route=route.name,
+        verdict=verdict,
+        stage="compare",
+        mismatch=mismatch,
+        seconds=clock.seconds,
+        model=found.model,
+        expected=found.expected,
+        versions=versions(route),
+    )
+
+
+def _stages(
+    case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance, found: _Evidence
+) -> tuple[str, Mismatch | None]:
+    """Every stage in turn; fills `found` with the evidence as it comes."""
+    model, expected = clock.stage("source", lambda: _source(case, route, registry))
+    found.expected = pack_arrays(expected)
+    proto = clock.stage("conversion", lambda: route.convert(model, case.inputs()))
+    found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
+    clock.stage("check", lambda: check(proto, case.inputs()))
+    session = clock.stage("load", lambda: load_onnx(found.model))
+    actual = clock.stage("run", lambda: run_onnx(session, case.inputs()))
+    return clock.stage(
+        "compare",
+        lambda: compare(case, registry, expected, actual, tolerance, lambda: _wide_outputs(case, registry)),
+    )
+
+
+def _source(case: Case, route: Route, registry: Registry) -> tuple[Any, dict[str, Array]]:
+    """The source model, built, and its outputs by name. Raises WrongTypes."""
+    if case.framework != route.framework:
+        raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
+    model = build(source(case.graph, registry, route.framework), route.framework, case.weights())
+    made = run(model, route.framework, case.inputs())
+    stated = case.graph.values()
+    if len(made) != len(case.graph.outputs):
+        raise WrongTypes(f"the source model made {len(made)} outputs, the graph states {len(case.graph.outputs)}")
+    expected = dict(zip(case.graph.outputs, made, strict=True))
+    for name, array in expected.items():
+        if array.dtype != stated[name].dtype or array.shape != stated[name].shape:
+            raise WrongTypes(f"the source model made {array.dtype}{list(array.shape)}, the graph states {stated[name]}")
+    return model, expected
+
+
+def check(proto: Any, inputs: Values) -> None:
+    """Raises unless the model has no other inputs, and ONNX's checker (fully) and strict shape inference accept it."""
+    import onnx
+
+    given = {value.name for value in proto.graph.initializer} | set(inputs)
+    strange = [value.name for value in proto.graph.input if value.name not in given]
+    if strange:
+        raise WrongInputs(f"the converted model has inputs that the source model has not: {', '.join(strange)}")
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+
+
+def _wide_outputs(case: Case, registry: Registry) -> Values | None:
+    """The source model's outputs in float64 by name; None where an operator has no float64 form."""
+    wide = widened(case.graph, registry, case.framework)
+    if wide is None:
+        return None
+    leaves = widened_values(case.tensors)
+    model = build(
+        source(wide, registry, case.framework), case.framework, {v.name: leaves[v.name] for v in wide.weights}
+    )
+    made = run(model, case.framework, {v.name: leaves[v.name] for v in wide.inputs})
+    return dict(zip(wide.outputs, made, strict=True))
+
+
+def failure(
+    route: Route,
+    stage: str,
+    error: Exception,
+    seconds: dict[str, float] | None = None,
+    expected: bytes = b"",
+    model: bytes = b"",
+) -> Outcome:
+    """The outcome of a stage that raised."""
+    root = root_cause(error)
+    verdict, message = _BLAMES[stage], str(root)
+    if verdict != verdicts.HARNESS_ERROR and out_of_memory(error):
+        verdict, message = verdicts.PROCESS_CRASH, f"memory limit: {message}"
+    elif (stage == "conversion" and route.refused(error)) or (stage in ("load", "run") and lacks_kernel(error)):
+        verdict = verdicts.UNSUPPORTED
+    return Outcome(
+        route=route.name,
+        verdict=verdict,
+        stage=stage,
+        error=class_name(root),
+        message=message,
+        traceback="".join(traceback.format_exception(error)),
+        seconds=seconds or {},
+        model=model,
+        expected=expected,
+        versions=versions(route),
+    )
+
+
+def versions(route: Route) -> dict[str, str]:
+    """The installed version of each distribution that matters to the route."""
+    return {package: _version(package) for package in ("graphfuzz", *route.packages)}
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

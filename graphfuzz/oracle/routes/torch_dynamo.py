@@ -1,0 +1,57 @@
+"""PyTorch through the `torch.export`-based exporter (`torch.onnx.export(dynamo=True)`, the default) to ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphfuzz.graph import Array
+from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.route import Route
+
+
+def convert(model: Any, inputs: dict[str, Array]) -> Any:
+    """The module as an ONNX model, by the default exporter with its default options."""
+    import logging
+    import warnings
+
+    import numpy as np
+    import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False)
+    assert program is not None
+    return program.model_proto
+
+
+def refused(error: BaseException) -> bool:
+    """Whether no translation exists for an operator, or a translation says itself that it does not cover the use.
+
+    The exporter wraps whatever it raises in a ConversionError, so the root cause decides: its dispatcher's own
+    exception, or a NotImplementedError raised by a function of torchlib (not by something that it calls).
+    """
+    root = root_cause(error)
+    kind = type(root)
+    if kind.__module__.startswith("torch.onnx"):
+        return kind.__name__ in ("DispatchError", "UnsupportedOperatorError")
+    file, _ = next(iter(raised_in(root)), ("", ""))
+    torchlib = "/torch_lib/ops/" in file or "/exporter/_torchlib/" in file
+    return isinstance(root, NotImplementedError) and torchlib
+
+
+route = Route(
+    name="torch-dynamo-ort",
+    framework="torch",
+    packages=("torch", "onnx", "onnxscript", "onnxruntime", "numpy"),
+    convert=convert,
+    refused=refused,
+    preload=(
+        "torch",
+        "torch.onnx._internal.exporter._core",
+        "onnxscript.function_libs.torch_lib.ops",
+        "onnx.shape_inference",
+        "onnxruntime",
+    ),
+)

@@ -1,0 +1,52 @@
+"""PyTorch through the TorchScript exporter (`torch.onnx.export(dynamo=False)`) to ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphfuzz.graph import Array
+from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.route import Route
+
+_REFUSALS = ("_onnx_unsupported", "_onnx_opset_unsupported", "_onnx_opset_unsupported_detailed", "symbolic_fn")
+
+
+def convert(model: Any, inputs: dict[str, Array]) -> Any:
+    """The module as an ONNX model, by the exporter that traces TorchScript, with its default options."""
+    import io
+    import warnings
+
+    import numpy as np
+    import onnx
+    import torch
+
+    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    buffer: Any = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, arguments, buffer, input_names=list(inputs), dynamo=False, verbose=False)
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def refused(error: BaseException) -> bool:
+    """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
+
+    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that.
+    """
+    root = root_cause(error)
+    if not type(root).__module__.startswith("torch.onnx"):
+        return False
+    if type(root).__name__ == "UnsupportedOperatorError":
+        return True
+    file, function = next(iter(raised_in(root)), ("", ""))
+    return file.endswith("/symbolic_helper.py") and function in _REFUSALS
+
+
+route = Route(
+    name="torch-script-ort",
+    framework="torch",
+    packages=("torch", "onnx", "onnxruntime", "numpy"),
+    convert=convert,
+    refused=refused,
+    preload=("torch", "torch.onnx", "torch.onnx.utils", "onnx.shape_inference", "onnxruntime"),
+)

@@ -1,0 +1,31 @@
+"""ONNX Runtime: load a model, run it. Both functions are self-contained, for their text goes into `repro.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphfuzz.graph import Array
+
+
+def load_onnx(model: bytes) -> Any:
+    """A session of ONNX Runtime on the CPU, with one thread and its default optimizations."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The model's outputs, in order; fed by name, because exporters may drop inputs that nothing uses."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = 4
+    return list(session.run(None, {value.name: inputs[value.name] for value in session.get_inputs()}, options))
+
+
+def lacks_kernel(error: BaseException) -> bool:
+    """Whether the runtime says, by its status code NOT_IMPLEMENTED, that it has no kernel for an operator and dtype."""
+    return type(error).__name__ == "NotImplemented" and type(error).__module__.startswith("onnxruntime")

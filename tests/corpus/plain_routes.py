@@ -1,0 +1,116 @@
+"""Routes whose `convert` is one self-contained function, as `repro.py` needs it; for a relu of `x0`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphfuzz.graph import Array
+from graphfuzz.oracle.route import Route
+
+
+def convert_right(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y) { y = Relu(x0) }""")
+
+
+def convert_wrong(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y) { r = Relu(x0) a = Abs(x0) y = Add(r, a) }""")
+
+
+def convert_special(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y) { z = Sub(x0, x0) y = Div(x0, z) }""")
+
+
+def convert_other_dtype(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (double[2, 3] y) { r = Relu(x0) y = Cast <to: int = 11> (r) }""")
+
+
+def convert_other_shape(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[3, 2] y) { r = Relu(x0) y = Transpose(r) }""")
+
+
+def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[7] y) { y = Relu(x0) }""")
+
+
+def convert_unloadable(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18, "nowhere" : 1]>
+        g (float[2, 3] x0) => (float[2, 3] y) { y = nowhere.Thing(x0) }""")
+
+
+def convert_unrunnable(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[n, m] y) {
+            s = Shape(x0) one = Constant <value = int64[1] {1}> () t = Add(s, one) y = Reshape(x0, t) }""")
+
+
+def convert_raising(model: Any, inputs: dict[str, Array]) -> Any:
+    try:
+        raise KeyError("the cause")
+    except KeyError as error:
+        raise ValueError("a wrapper") from error
+
+
+def convert_dying(model: Any, inputs: dict[str, Array]) -> Any:
+    import ctypes
+
+    return ctypes.string_at(0)
+
+
+def convert_hanging(model: Any, inputs: dict[str, Array]) -> Any:
+    import time
+
+    time.sleep(600)
+
+
+def convert_greedy(model: Any, inputs: dict[str, Array]) -> Any:
+    return bytearray(64 << 30)
+
+
+def _never(error: BaseException) -> bool:
+    return False
+
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
+
+right = Route("right", "torch", PACKAGES, convert_right, _never)
+wrong = Route("wrong", "torch", PACKAGES, convert_wrong, _never)
+special = Route("special", "torch", PACKAGES, convert_special, _never)
+other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
+other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)
+invalid = Route("invalid", "torch", PACKAGES, convert_invalid, _never)
+unloadable = Route("unloadable", "torch", PACKAGES, convert_unloadable, _never)
+unrunnable = Route("unrunnable", "torch", PACKAGES, convert_unrunnable, _never)
+raising = Route("raising", "torch", PACKAGES, convert_raising, _never)
+dying = Route("dying", "torch", PACKAGES, convert_dying, _never)
+hanging = Route("hanging", "torch", PACKAGES, convert_hanging, _never)
+greedy = Route("greedy", "torch", PACKAGES, convert_greedy, _never)

@@ -1,0 +1,221 @@
+"""Entries: written whole or not at all, read with one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from graphfuzz.corpus import Entry, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import ASIDE, TEMPORARY, check_writable, relative_paths
+from graphfuzz.errors import EntryError
+from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.verdict import Mismatch, Outcome
+from tests.examples import ROUTE, crash, relu_case, wrong
+
+
+def entry_of(outcome: Outcome, registry) -> Entry:
+    return make_entry(relu_case(), outcome, load_route(ROUTE), registry, "2026-01-02")
+
+
+@pytest.fixture
+def entry(registry) -> Entry:
+    return entry_of(replace(wrong(relu_case()), model=b"an onnx model"), registry)
+
+
+def test_what_is_written_is_read(entry, tmp_path):
+    path = write_entry(tmp_path / "corpus", entry)
+    assert path.name == entry.slug
+    found = read_entry(path)
+    assert (found.finding, found.repro, found.model) == (entry.finding, entry.repro, b"an onnx model")
+    assert (found.case.graph, found.case.origin) == (entry.case.graph, entry.case.origin)
+    assert np.array_equal(found.case.tensors["x0"], entry.case.tensors["x0"])
+    assert np.array_equal(found.expected["v0"], np.maximum(entry.case.tensors["x0"], 0))
+
+
+def test_the_same_entry_gives_the_same_bytes(entry, tmp_path):
+    one, other = (
+        write_entry(tmp_path / "a", entry),
+        write_entry(tmp_path / "b", read_entry(tmp_path / "a" / entry.slug)),
+    )
+    assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in other.iterdir()}
+
+
+def test_values_that_json_lacks_survive(registry, tmp_path):
+    mismatch = Mismatch("special", "v0", "NaN", 1, 6, (0, 0), float("inf"), float("-inf"), float("nan"), 0.5)
+    path = write_entry(tmp_path, entry_of(replace(wrong(relu_case()), mismatch=mismatch), registry))
+    found = read_entry(path).finding.mismatch
+    assert found is not None
+    assert (found.expected, found.float64, found.allowed, found.index) == (float("inf"), float("-inf"), 0.5, (0, 0))
+    assert np.isnan(found.actual)
+    json.loads((path / "finding.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+
+
+def test_no_file_tells_where_this_machine_keeps_its_packages(registry, tmp_path):
+    home = "/home/someone/venv/lib/python3.11/site-packages/torch/onnx/utils.py"
+    traceback = (
+        f'Traceback:\n  File "{home}", line 3, in export\n  File "/srv/work/graphfuzz/oracle/judge.py", line 1, in f\n'
+    )
+    entry = entry_of(crash(f"in {home}: no", traceback=traceback), registry)
+    path = write_entry(tmp_path, entry)
+    assert entry.finding.message == "in torch/onnx/utils.py: no"
+    assert 'File "oracle/judge.py", line 1' in entry.finding.traceback
+    for name in ("finding.json", "repro.py", "case.json"):
+        assert "/home/someone" not in (path / name).read_text()
+        assert "/srv/work" not in (path / name).read_text()
+
+
+def test_relative_paths_leaves_other_text_alone():
+    for text in ("shapes 2/3 and a/b", "node /v0_layer/LSTM", "https://onnx.ai/x"):
+        assert relative_paths(text) == text
+
+
+def test_an_entry_is_replaced_whole(entry, tmp_path):
+    write_entry(tmp_path, entry)
+    path = write_entry(tmp_path, replace(entry, model=b""))
+    assert read_entry(path).model == b""
+    assert [p.name for p in tmp_path.iterdir()] == [entry.slug]
+
+
+def test_entries_are_found_at_any_depth_and_in_order(entry, tmp_path):
+    for folder in ("b", "a/deep"):
+        write_entry(tmp_path / folder, entry)
+    (tmp_path / f"{TEMPORARY}1-x").mkdir()
+    (tmp_path / "README.md").write_text("not an entry")
+    paths = entries([tmp_path, tmp_path / "b" / entry.slug])
+    assert paths == [tmp_path / "a/deep" / entry.slug, tmp_path / "b" / entry.slug]
+    with pytest.raises(EntryError, match="no such folder"):
+        entries([tmp_path / "none"])
+
+
+@pytest.mark.parametrize("name", ["case.json", "tensors.npz", "finding.json", "repro.py"])
+def test_a_missing_file_is_named(name, entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    (path / name).unlink()
+    with pytest.raises(EntryError, match=f"{name}: is missing"):
+        read_entry(path)
+
+
+@pytest.mark.parametrize("name", ["case.json", "tensors.npz", "finding.json"])
+def test_a_truncated_file_is_named_wherever_it_was_cut(name, entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    whole = (path / name).read_bytes()
+    for length in range(0, len(whole) - 2, max(1, len(whole) // 40)):
+        (path / name).write_bytes(whole[:length])
+        with pytest.raises(EntryError, match=name) as raised:
+            read_entry(path)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["case.json", "finding.json"])
+@pytest.mark.parametrize(("field", "given"), [("schema", 99), ("schema", "x"), ("schema", None)])
+def test_a_newer_schema_is_refused(name, field, given, entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    data = json.loads((path / name).read_text())
+    (path / name).write_text(json.dumps({**data, field: given}))
+    with pytest.raises(EntryError, match=f"{name}: schema .* is newer than 1"):
+        read_entry(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '{"schema": 1}', '{"schema": 1, "mismatch": 3}', "\xff"])
+def test_json_that_is_no_finding_is_refused(text, entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    for name in ("finding.json", "case.json"):
+        kept = (path / name).read_bytes()
+        (path / name).write_text(text)
+        with pytest.raises(EntryError, match=f"{name}: not a complete"):
+            read_entry(path)
+        (path / name).write_bytes(kept)
+
+
+def test_a_missing_entry_is_named(tmp_path):
+    with pytest.raises(EntryError, match="there is no such entry"):
+        read_entry(tmp_path / "none")
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(entry, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file" / "corpus", Path("/proc/none/corpus")):
+        for attempt in (lambda f: write_entry(f, entry), check_writable):
+            with pytest.raises(EntryError, match="cannot be written") as raised:
+                attempt(folder)
+            assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_loses_nothing_that_was_there(entry, tmp_path, monkeypatch):
+    path = write_entry(tmp_path, entry)
+    opened = Path.open
+
+    def full(self: Path, mode: str = "r", *args: object, **kwargs: object):
+        return opened(Path("/dev/full") if mode == "wb" and self.name == "repro.py" else self, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(EntryError, match="No space left"):
+        write_entry(tmp_path, replace(entry, model=b"new"))
+    assert read_entry(path).model == b"an onnx model"
+    assert entries([tmp_path]) == [path]
+
+
+def test_what_a_killed_writer_left_is_ignored_and_then_removed(entry, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    leftover = tmp_path / f"{TEMPORARY}{ended.pid}-abc"
+    living = tmp_path / f"{TEMPORARY}{os.getpid()}-def"
+    for folder in (leftover, living):
+        folder.mkdir(parents=True)
+        (folder / "case.json").write_text("{")
+    assert entries([tmp_path]) == []
+    path = write_entry(tmp_path, entry)
+    assert not leftover.exists()
+    assert living.exists(), "another writer that lives is let alone"
+    assert entries([tmp_path]) == [path]
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    path.rename(tmp_path / f"{ASIDE}{entry.slug}")
+    (found,) = entries([tmp_path])
+    assert read_entry(found).slug == entry.slug
+    other = replace(entry, finding=replace(entry.finding, slug="other"))
+    write_entry(tmp_path, other)
+    assert entries([tmp_path]) == [path, tmp_path / "other"] or entries([tmp_path]) == [tmp_path / "other", path]
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+from msgspec.structs import replace
+from graphfuzz.corpus import read_entry, write_entry
+seed, folder = Path(sys.argv[1]), Path(sys.argv[2])
+entry = read_entry(seed)
+print("ready", flush=True)
+for i in itertools.count():
+    write_entry(folder, replace(entry, finding=replace(entry.finding, slug=f"slug-{i % 7}"), model=b"m" * (i % 5000)))
+"""
+
+
+def test_every_stored_entry_loads_after_kill_9(entry, tmp_path):
+    seed, folder = write_entry(tmp_path / "seed", entry), tmp_path / "corpus"
+    known: set[str] = set()
+    for delay in (0.0, 0.003, 0.011, 0.027, 0.06, 0.13):
+        command = [sys.executable, "-c", WRITER, str(seed), str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(delay)
+            os.kill(writer.pid, signal.SIGKILL)
+        if not folder.exists():
+            continue
+        found = {read_entry(path).slug for path in entries([folder])}
+        assert known <= found, "an entry that was there is gone"
+        known = found
+    assert known

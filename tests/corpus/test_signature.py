@@ -1,0 +1,127 @@
+"""One defect, one bucket: what is told apart, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from graphfuzz.corpus.signature import kind, normalize, signature, site
+from graphfuzz.graph import Graph
+from graphfuzz.oracle.verdict import LOAD_FAILURE, PROCESS_CRASH, RUN_FAILURE, Mismatch, Outcome
+from tests.examples import ROUTE, case_of, crash, node, relu_case, value, wrong
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/somewhere/site-packages/torch/onnx/_core.py", line 12, in _translate
+    x
+  File "/somewhere/site-packages/torch/onnx/ops/{file}.py", line 34, in {function}
+    y
+IndexError: list index out of range
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/somewhere/site-packages/torch/onnx/_core.py", line 99, in export
+    z
+torch.onnx.ConversionError: failed
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("axis 3 is out of range for rank 2", "axis -1 is out of range for rank 4"),
+        ("shapes [2, 3] and [4] differ", "shapes (1,) and [7, 1, 3] differ"),
+        ("cannot find 'v3'", 'cannot find "x_17"'),
+        ("at 0x7f8842 in /usr/lib/python3/x.py:12", "at 0x12ab in /home/me/other/y.py:7"),
+        ("Type 'tensor(int8)' of Relu is invalid", "Type 'tensor(uint8)' of Relu is invalid"),
+        ("no kernel for Erf(13) in float64", "no kernel for Erf(9) in float16"),
+        ("node node_add_7 has no output", "node node_add_12 has no output"),
+        ("value 1e-05 differs", "value -3.25 differs"),
+        ("\x1b[31mfailed\x1b[0m  at\n 1", "failed at 2"),
+        ("running LSTM node. Name:'LSTM__28' failed", "running LSTM node. Name:'/v0_layer/LSTM' failed"),
+        ("<torch.Tensor object at 0x7f00> is wrong", "<torch.Tensor object at 0x9a1> is wrong"),
+    ],
+)
+def test_what_belongs_to_one_graph_or_machine_does_not_count(one, other):
+    assert normalize(one) == normalize(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("no kernel for Erf(13)", "no kernel for Abs(13)"),
+        ("operator 'Relu' is bad", "operator 'Celu' is bad"),
+        ("Exporting the operator 'aten::frac' failed", "Exporting the operator 'aten::trunc' failed"),
+        ("ReduceL1 is bad", "ReduceL2 is bad"),
+        ("Conv2d is bad", "Conv1d is bad"),
+        ("type 'tensor(bool)' is invalid", "type 'tensor(float)' is invalid"),
+    ],
+)
+def test_what_tells_defects_apart_stays(one, other):
+    assert normalize(one) != normalize(other)
+
+
+def test_the_graphs_own_names_do_not_count():
+    assert normalize("v7 has no shape", ["v7"]) == normalize("x0 has no shape", ["x0"])
+
+
+def test_the_site_is_where_the_root_cause_was_raised():
+    outcome = crash(error="IndexError", traceback=TRACEBACK.format(file="shape", function="aten_squeeze"))
+    assert site(outcome) == "shape.py:aten_squeeze"
+    assert site(crash()) == ""
+
+
+def test_the_same_generic_error_in_two_places_is_two_defects():
+    graph = relu_case().graph
+    found = [
+        signature(
+            crash("list index out of range", "IndexError", traceback=TRACEBACK.format(file="a", function=f)), graph
+        )
+        for f in ("squeeze", "unsqueeze", "squeeze")
+    ]
+    assert found[0] == found[2] != found[1]
+    assert found[0].operators == ()
+
+
+def test_an_error_that_names_the_operator_is_one_bucket_whatever_the_graph():
+    outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
+    sin = case_of(Graph((value("x0"),), (), (node("sin", "x0", value("v0")),), ("v0",)))
+    assert signature(outcome, sin.graph) == signature(outcome, relu_case().graph)
+    assert signature(outcome, sin.graph).slug.startswith("torch-script-ort-run-failure-fail-lstm-")
+
+
+@pytest.mark.parametrize("verdict", [LOAD_FAILURE, PROCESS_CRASH])
+def test_an_error_that_says_nothing_is_told_by_the_operators(verdict):
+    outcome = Outcome(ROUTE, verdict, "load", error="SIGSEGV")
+    found = signature(outcome, relu_case().graph)
+    assert found.operators == ("relu",)
+    assert found.slug.startswith(f"torch-script-ort-{verdict}-relu-")
+
+
+def test_wrong_outputs_are_told_by_operators_kind_and_category():
+    case = relu_case()
+    one = signature(wrong(case), case.graph)
+    assert (one.operators, one.message) == (("relu",), "value: float to float")
+    assert one != signature(wrong(case, "dtype"), case.graph)
+    wide = Graph((value("x0", "float64"),), (), (node("relu", "x0", value("v0", "float64")),), ("v0",))
+    assert one == signature(wrong(case), wide)
+    whole = Graph((value("x0", "int32"),), (), (node("relu", "x0", value("v0", "int32")),), ("v0",))
+    assert one != signature(wrong(case), whole)
+
+
+def test_the_slug_is_a_function_of_the_signature_and_safe():
+    case = relu_case()
+    nasty = signature(crash("../../etc: “no” \\ * ? | <x>" * 20, "A/B:C"), case.graph)
+    assert nasty.slug == nasty.slug.lower()
+    assert set(nasty.slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert len(nasty.slug) < 120
+    assert replace(nasty, message=nasty.message + "!").slug != nasty.slug
+
+
+def test_the_kind_ignores_the_operators_but_not_the_error():
+    case = relu_case()
+    other = case_of(Graph((value("x0"),), (), (node("sin", "x0", value("v0")),), ("v0",)))
+    assert kind(crash("at 1"), case.graph) == kind(crash("at 2"), other.graph)
+    assert kind(crash("at 1"), case.graph) != kind(crash("on 1"), case.graph)
+    special = Mismatch("special", "v0", "")
+    assert kind(wrong(case), case.graph) != kind(replace(wrong(case), mismatch=special), case.graph)

@@ -1,0 +1,135 @@
+"""The engine's contract: only admissible, ever smaller cases of the same defect, within the budget, always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from graphfuzz.generator import Recipe, generate
+from graphfuzz.graph import Case, Graph, case_to_json, evaluate, validate
+from graphfuzz.minimizer import minimize, size
+from graphfuzz.minimizer.admission import admitted
+from graphfuzz.minimizer.passes import bypass_one_node
+from graphfuzz.oracle.verdict import OK, Outcome
+from tests.examples import ROUTE, case_of, checker, crash, node, value, wrong
+
+
+def row(*ops: str) -> Case:
+    nodes = [node(op, f"v{i - 1}" if i else "x0", value(f"v{i}")) for i, op in enumerate(ops)]
+    return case_of(Graph((value("x0"),), (), tuple(nodes), (f"v{len(ops) - 1}",)))
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_every_candidate_is_admissible_and_smaller(index, registry):
+    case = generate(Recipe(3, index, "torch", nodes=6), registry)
+    seen: list[Case] = []
+    check = checker(lambda c: len(c.graph.nodes) >= 3, seen)
+    reduction = minimize(case, check([case])[0], check, registry, budget=150)
+    assert reduction.runs == len(seen) - 1 <= 150
+    for each in seen[1:]:
+        validate(each.graph, registry, "torch")
+        assert admitted(each, registry) is not None
+        assert size(each) < size(case)
+    assert size(reduction.case) <= size(case)
+    assert len(reduction.case.graph.nodes) >= 3
+
+
+def test_cut_tensors_are_fed_with_what_they_were(registry):
+    case = row("sin", "exp", "negative")
+    values = evaluate(case.graph, case.tensors, registry)
+    seen: list[Case] = []
+    check = checker(lambda c: "negative" in c.graph.operators(), seen)
+    minimize(case, wrong(case), check, registry, budget=1, width=1)
+    assert np.array_equal(seen[0].tensors["v1"], values["v1"])
+
+
+def test_a_domain_is_never_left(registry):
+    """Without the absolute value, the logarithm would be fed with negative numbers."""
+    case = row("absolute", "log")
+    case.tensors["x0"][:] = [[-1, 1, 2], [1, 1, 1]]
+    seen: list[Case] = []
+    check = checker(lambda c: "log" in c.graph.operators(), seen)
+    reduction = minimize(case, wrong(case), check, registry, passes=[bypass_one_node])
+    assert [list(c.graph.operators()) for c in seen] == [["absolute"]]
+    assert list(reduction.case.graph.operators()) == ["absolute", "log"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        crash("another thing altogether"),
+        crash(error="KeyError"),
+        Outcome(ROUTE, "invalid-model", "check", error="ValueError", message="no such thing"),
+        Outcome("tf2onnx-ort", "conversion-crash", "conversion", error="ValueError", message="no such thing"),
+        Outcome(ROUTE, OK, "compare"),
+    ],
+)
+def test_the_defect_never_changes(other, registry):
+    """A smaller case that fails otherwise is another finding, not a step of this one."""
+    case = row("sin", "exp", "negative", "cos")
+
+    def check(cases: Sequence[Case]) -> list[Outcome]:
+        return [crash() if len(c.graph.nodes) > 2 else other for c in cases]
+
+    reduction = minimize(case, crash(), check, registry)
+    assert len(reduction.case.graph.nodes) == 3
+    assert reduction.outcome.message == "no such thing"
+
+
+def test_another_kind_of_mismatch_is_another_defect(registry):
+    case = row("sin", "exp", "negative")
+
+    def check(cases: Sequence[Case]) -> list[Outcome]:
+        return [wrong(c, "value" if len(c.graph.nodes) > 1 else "dtype") for c in cases]
+
+    reduction = minimize(case, wrong(case), check, registry)
+    assert len(reduction.case.graph.nodes) == 2
+
+
+@pytest.mark.parametrize("width", [1, 2, 8])
+def test_the_same_again(width, registry):
+    case = generate(Recipe(5, 1, "torch", nodes=8), registry)
+    found = []
+    for _ in range(2):
+        check = checker(lambda c: len(c.graph.nodes) >= 2)
+        reduction = minimize(case, check([case])[0], check, registry, width=width)
+        found.append((case_to_json(reduction.case), reduction.runs, reduction.steps))
+    assert found[0] == found[1]
+
+
+def test_a_budget_of_nothing_leaves_the_case(registry):
+    case = row("sin", "exp")
+    reduction = minimize(case, wrong(case), checker(lambda c: True), registry, budget=0)
+    assert (reduction.case, reduction.runs, reduction.steps) == (case, 0, ())
+
+
+def test_steps_tell_the_way(registry):
+    case = row("sin", "exp", "negative")
+    reduction = minimize(case, wrong(case), checker(lambda c: "exp" in c.graph.operators()), registry)
+    assert reduction.steps[0].pass_name == "isolate_one_node"
+    assert [step.nodes for step in reduction.steps] == sorted((s.nodes for s in reduction.steps), reverse=True)
+
+
+def test_a_case_outside_its_domains_is_brought_inside(registry):
+    """Such a case may stem from an older declaration; what it is reduced to lies within the present ones."""
+    case = row("sin", "log", "negative")
+    reduction = minimize(case, crash(), lambda cases: [crash() for _ in cases], registry)
+    assert len(reduction.case.graph.nodes) == 1
+    assert admitted(reduction.case, registry) is not None
+
+
+def test_a_case_that_is_no_valid_graph_is_returned_as_it_is(registry):
+    case = row("sin", "no_such_operator")
+    reduction = minimize(case, crash(), lambda cases: [crash() for _ in cases], registry)
+    assert (reduction.case, reduction.runs) == (case, 0)
+
+
+def test_one_output_of_several_is_kept(registry):
+    parts = (value("v0", shape=(1, 3)), value("v1", shape=(1, 3)))
+    graph = Graph((value("x0"),), (), (node("split", "x0", *parts, sections=(1, 1), axis=0),), ("v0", "v1"))
+    validate(graph, registry, "torch")
+    case = case_of(graph)
+    reduction = minimize(case, wrong(case), checker(lambda c: "split" in c.graph.operators()), registry)
+    assert len(reduction.case.graph.outputs) == 1

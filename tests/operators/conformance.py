@@ -1,0 +1,316 @@
+"""What every operator of every pack has to fulfill, as functions that a test or a benchmark calls.
+
+A check takes an operator, a framework and how many random single-operator cases to try a dtype binding, and returns the
+failures as text. A case is named by its key, from which it can be made again: the failure texts carry it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from graphfuzz.generator import Exhausted, single_operator_case
+from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, evaluate, operands, output_types, text
+from graphfuzz.materializer import build, run, source
+from graphfuzz.spec import Operator, Registry, Rejected, Tensor, symbol
+from graphfuzz.spec.attributes import Size, Sizes
+from graphfuzz.spec.dims import evaluate as value_of
+from graphfuzz.spec.dtypes import epsilon, is_float
+from graphfuzz.spec.inference import conditions, parameters_of
+from graphfuzz.spec.operator import FRAMEWORKS
+
+CASES: Mapping[str, int] = {"torch": 10, "keras": 6}
+"""Cases for each dtype binding: building a Keras model is the dear part."""
+NEAR_MISSES: Mapping[str, int] = {"torch": 10, "keras": 4}
+"""Valid uses an operator that are disturbed in each of their sizes."""
+MAX_BINDINGS = 12
+"""The most dtype bindings tried for one operator; of more, a fixed sample."""
+SLACK = 16
+"""How many roundings, of the least precise format involved, an output may be off."""
+
+
+class Use(msgspec.Struct, frozen=True):
+    """One use of an operator on operands of known sizes, valid or not; `what` says how it came about."""
+
+    what: str
+    operands: tuple[Tensor, ...]
+    attrs: dict[str, Any]
+
+
+def bindings(op: Operator, framework: str) -> list[dict[str, str]]:
+    """The dtypes that the operator's variables may have in a framework, at most MAX_BINDINGS of them."""
+    limits = op.emissions[framework].dtypes
+    choices = [limits.get(variable, dtypes) for variable, dtypes in op.variables.items()]
+    found = [dict(zip(op.variables, combination, strict=True)) for combination in itertools.product(*choices)]
+    return found if len(found) <= MAX_BINDINGS else random.Random(op.name).sample(found, MAX_BINDINGS)
+
+
+def keys(op: Operator, framework: str, count: int) -> Iterator[str]:
+    """The names of `count` cases for each dtype binding."""
+    for bound in bindings(op, framework):
+        dtypes = ",".join(f"{variable}={dtype}" for variable, dtype in bound.items())
+        yield from (f"{op.name}/{framework}/{dtypes}/{i}" for i in range(count))
+
+
+def case_at(key: str, registry: Registry) -> Case:
+    """The case with this key. Raises Exhausted where the generator finds none, WrongReference where rule and reference
+    make different shapes."""
+    name, framework, dtypes, _ = key.split("/")
+    bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
+    try:
+        return single_operator_case(registry[name], framework, random.Random(key), bound)
+    except WrongReference as error:
+        error.add_note(f"case_at({key!r})")
+        raise
+
+
+def cases(op: Operator, framework: str, count: int, registry: Registry) -> Iterator[tuple[str, Case]]:
+    """The cases that the generator finds, with their keys."""
+    for key in keys(op, framework, count):
+        try:
+            yield key, case_at(key, registry)
+        except Exhausted:
+            continue
+
+
+def unreached(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
+    """The dtype bindings for which not one case is found: a declaration that promises too much."""
+    wanted = {key.rpartition("/")[0] for key in keys(op, framework, count)}
+    return sorted(wanted - {key.rpartition("/")[0] for key, _ in cases(op, framework, count, registry)})
+
+
+def _failure(key: str, graph: Graph, problem: str) -> str:
+    return f"{problem}; case_at({key!r}): {'; '.join(text(graph).splitlines())}"
+
+
+# Frameworks against reference
+
+
+def framework_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
+    """Where the framework, really run, differs from the reference in dtype, shape or value."""
+    found = []
+    for key, case in cases(op, framework, count, registry):
+        model = build(source(case.graph, registry, framework), framework, case.weights())
+        made = run(model, framework, case.inputs())
+        problem = _symbolic_difference(model, case.graph) if framework == "keras" else None
+        problem = problem or difference(op, case, made, registry)
+        if problem:
+            found.append(_failure(key, case.graph, problem))
+    return found
+
+
+def _symbolic_difference(model: Any, graph: Graph) -> str | None:
+    """Where Keras's own inference, on which the rest of a model builds, says another type than the rule."""
+    for tensor, value in zip(model.outputs, graph.nodes[0].outputs, strict=True):
+        if (tensor.dtype, tuple(tensor.shape)) != (value.dtype, value.shape):
+            return f"Keras infers {tensor.dtype}{list(tensor.shape)} for {value}"
+    return None
+
+
+def difference(op: Operator, case: Case, made: Sequence[Array], registry: Registry) -> str | None:
+    """How a framework's outputs differ from the reference's, or None."""
+    known = evaluate(case.graph, case.tensors, registry)
+    (node,) = case.graph.nodes
+    if len(made) != len(node.outputs):
+        return f"{len(made)} outputs, not {len(node.outputs)}"
+    for value, actual in zip(node.outputs, made, strict=True):
+        if (str(actual.dtype), actual.shape) != (value.dtype, value.shape):
+            return f"made {actual.dtype}{list(actual.shape)} for {value}"
+        problem = _value_difference(actual, known[value.name], list(case.tensors.values())) if op.compared else None
+        if problem:
+            return problem
+    return None
+
+
+def _value_difference(actual: Array, expected: Array, given: Sequence[Array]) -> str | None:
+    if not is_float(str(expected.dtype)):
+        wrong = actual != expected
+    else:
+        same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(actual.astype("float64") - expected.astype("float64"))
+        wrong = ~same & ~(gap <= allowance(expected, given))
+    if not np.any(wrong):
+        return None
+    worst = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return f"{np.sum(wrong)} of {wrong.size} values differ, {worst}: {actual[worst]!r}, reference {expected[worst]!r}"
+
+
+def allowance(expected: Array, given: Sequence[Array]) -> Array:
+    """The difference that rounding explains, for each element of an output.
+
+    SLACK roundings of the element itself, of the largest output (for sums that cancel), and of one (for kernels such as
+    TensorFlow's elu that take a one away again), in the least precise float format involved.
+    """
+    formats = [str(a.dtype) for a in (expected, *given) if is_float(str(a.dtype))]
+    coarsest = max(epsilon(dtype) for dtype in formats)
+    magnitude = np.abs(expected.astype("float64"))
+    return np.asarray(SLACK * coarsest * (magnitude + np.max(magnitude) + 1.0))
+
+
+# The rule's two interpreters
+
+
+def interpreter_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
+    """Where the rule decides otherwise on sizes than on symbols that stand for them, on valid uses and near misses."""
+    found = []
+    for key, case in cases(op, framework, count, registry):
+        valid = valid_use(case)
+        for use in (valid, *near_misses(op, valid)):
+            on_sizes = decision(op, framework, use)
+            on_symbols = symbolic_decision(op, framework, use)
+            if on_sizes != on_symbols:
+                found.append(_failure(key, case.graph, f"{use.what}: {on_sizes} on sizes, {on_symbols} on symbols"))
+    return found
+
+
+Types = list[tuple[str, tuple[int, ...]]]
+
+
+def decision(op: Operator, framework: str, use: Use) -> Types | None:
+    """The outputs' dtypes and shapes; None where the rule refuses the use."""
+    try:
+        types = output_types(op, use.operands, use.attrs, framework)
+    except Rejected:
+        return None
+    return [(t.dtype, tuple(value_of(s, {}) for s in t.shape)) for t in types]
+
+
+def symbolic_decision(op: Operator, framework: str, use: Use) -> Types | None:
+    """The same, decided on a symbol for each size and filled in afterwards."""
+    sizes: dict[str, int] = {}
+
+    def symbolic(name: str, size: Any) -> Any:
+        sizes[name] = size
+        return symbol(name)
+
+    tensors = [
+        Tensor(t.dtype, tuple(symbolic(f"s{i}_{axis}", size) for axis, size in enumerate(t.shape)))
+        for i, t in enumerate(use.operands)
+    ]
+    attrs = dict(use.attrs)
+    for name, kind in op.attrs.items():
+        if isinstance(kind, Size):
+            attrs[name] = symbolic(name, attrs[name])
+        elif isinstance(kind, Sizes):
+            attrs[name] = tuple(symbolic(f"{name}_{i}", size) for i, size in enumerate(attrs[name]))
+    try:
+        types, stated = conditions(op, tensors, attrs, framework)
+    except Rejected:
+        return None
+    if not all(value_of(condition, sizes) for condition, _ in stated):
+        return None
+    return [(t.dtype, tuple(value_of(s, sizes) for s in t.shape)) for t in types]
+
+
+# Near misses
+
+
+def valid_use(case: Case) -> Use:
+    """The use that a single-operator case makes."""
+    (node,) = case.graph.nodes
+    return Use("as drawn", tuple(operands(case.graph, node)), node.attrs)
+
+
+def near_misses(op: Operator, use: Use) -> Iterator[Use]:
+    """The use with one size of one operand, or one size attribute inside its bounds, one smaller or larger."""
+    for position, operand in enumerate(use.operands):
+        for axis, size, step in _steps(operand.shape):
+            if size + step >= 1:
+                shape = (*operand.shape[:axis], size + step, *operand.shape[axis + 1 :])
+                changed = (*use.operands[:position], Tensor(operand.dtype, shape), *use.operands[position + 1 :])
+                yield Use(f"operand {position} axis {axis} {step:+d}", changed, use.attrs)
+    for name, kind in op.attrs.items():
+        if isinstance(kind, Size | Sizes):
+            value = use.attrs[name]
+            entries = value if isinstance(kind, Sizes) else (value,)
+            for place, size, step in _steps(entries):
+                if kind.low <= size + step <= kind.high:
+                    fresh = (*entries[:place], size + step, *entries[place + 1 :])
+                    attrs = {**use.attrs, name: fresh if isinstance(kind, Sizes) else fresh[0]}
+                    yield Use(f"{name} {place} {step:+d}", use.operands, attrs)
+
+
+def _steps(sizes: Sequence[Any]) -> Iterator[tuple[int, int, int]]:
+    for place, size in enumerate(sizes):
+        yield place, size, -1
+        yield place, size, 1
+
+
+def near_miss_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
+    """Where the rule and the frameworks disagree on a valid use disturbed in one size.
+
+    What the rule accepts, the framework must run, with the inferred types; what it refuses, some framework must refuse:
+    a rule is common to all of them, so it is as strict as the strictest.
+    """
+    found = []
+    all_keys = list(keys(op, framework, count))
+    for key in random.Random(op.name).sample(all_keys, min(count, len(all_keys))):
+        try:
+            case = case_at(key, registry)
+        except Exhausted:
+            continue
+        for use in near_misses(op, valid_use(case)):
+            problem = near_miss_problem(op, case, use, registry)
+            if problem:
+                found.append(_failure(key, case.graph, f"{use.what}: {problem}"))
+    return found
+
+
+def near_miss_problem(op: Operator, case: Case, use: Use, registry: Registry) -> str | None:
+    """How the rule and the frameworks disagree on one use, or None."""
+    decided = decision(op, case.framework, use)
+    disturbed = disturbed_case(op, case, use, decided)
+    first = attempt(disturbed, case.framework, registry)
+    if decided is not None:
+        return None if first == decided else f"the rule infers {decided}, {case.framework} says {first}"
+    others = [f for f in FRAMEWORKS if f != case.framework and f in op.emissions]
+    if is_refusal(first) or any(is_refusal(attempt(disturbed, f, registry)) for f in others):
+        return None
+    return f"the rule refuses it, {case.framework} makes {first}"
+
+
+def is_refusal(made: Types | str) -> bool:
+    """Whether an attempt failed, or made an empty tensor, which the spec language has not."""
+    return isinstance(made, str) or any(0 in shape for _, shape in made)
+
+
+def disturbed_case(op: Operator, case: Case, use: Use, decided: Types | None) -> Case:
+    """The case with the use's sizes; its values are repeated (or cut) to fill them, and kept in their bounds."""
+    (node,) = case.graph.nodes
+    shapes: dict[str, tuple[int, ...]] = {}
+    arrays = dict(case.tensors)
+    parameters = parameters_of(op, len(node.inputs))
+    named: dict[str, Tensor] = {}
+    for parameter, tensor in zip(parameters, use.operands, strict=True):
+        named.setdefault(parameter.name, tensor)
+    for parameter, name, tensor in zip(parameters, node.inputs, use.operands, strict=True):
+        shapes[name] = tuple(value_of(s, {}) for s in tensor.shape)
+        arrays[name] = np.resize(arrays[name], shapes[name])
+        if callable(parameter.domain) and decided is not None:
+            low, high = parameter.domain(**named, **use.attrs)
+            arrays[name] = np.clip(arrays[name], low, high).astype(arrays[name].dtype)
+
+    def resized(values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(Value(v.name, v.dtype, shapes[v.name]) for v in values)
+
+    types = decided or [(v.dtype, v.shape) for v in node.outputs]
+    outputs = tuple(Value(f"v{i}", dtype, shape) for i, (dtype, shape) in enumerate(types))
+    nodes = (Node(node.op, node.inputs, use.attrs, outputs),)
+    graph = Graph(resized(case.graph.inputs), resized(case.graph.weights), nodes, tuple(v.name for v in outputs))
+    return Case(graph, case.framework, arrays)
+
+
+def attempt(case: Case, framework: str, registry: Registry) -> Types | str:
+    """What the framework makes of a case, or how it refuses it."""
+    written = source(case.graph, registry, framework)
+    try:
+        made = run(build(written, framework, case.weights()), framework, case.inputs())
+    except Exception as error:  # noqa: BLE001 - a framework refuses in whatever class it likes
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return [(str(a.dtype), a.shape) for a in made]

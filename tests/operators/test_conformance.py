@@ -1,0 +1,132 @@
+"""The conformance checks themselves: each finds the mistake it is there for, in an operator that has just that one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphfuzz.graph import WrongReference
+from graphfuzz.spec import Operator, Registry, Require, Shape, Tensor, axis, broadcast, operator, size, tensor
+from tests.operators.conformance import (
+    allowance,
+    framework_failures,
+    interpreter_failures,
+    near_miss_failures,
+    unreached,
+)
+
+
+def added(rule: Callable[..., Any], **changes: Any) -> Operator:
+    """An addition with this rule, and with what is told otherwise."""
+    fields: dict[str, Any] = {
+        "dtypes": ("float32",),
+        "reference": np.add,
+        "torch": "torch.add({x}, {y})",
+        "keras": "ops.add({x}, {y})",
+        **changes,
+    }
+    return operator(tensor("x", rank=2), tensor("y", rank=2), **fields)(rule)
+
+
+def plus(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """A right one."""
+    return broadcast(require, x.shape, y.shape)
+
+
+def plus_strict(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """Refuses to stretch."""
+    for a, b in zip(x.shape, y.shape, strict=True):
+        require(a == b, "the shapes are equal")
+    return x.shape
+
+
+def plus_lax(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """Checks one axis of two."""
+    require(x.shape[0] == y.shape[0], "the first sizes are equal")
+    return x.shape
+
+
+def plus_torn(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """Requires more of known sizes."""
+    if isinstance(x.shape[0], int):
+        require(x.shape[0] % 2 == 1, "the first size is odd")
+    return broadcast(require, x.shape, y.shape)
+
+
+def plus_sized(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """Promises one row more than there is."""
+    rows, columns = broadcast(require, x.shape, y.shape)
+    return rows + 1, columns
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+class TestEachCheck:
+    def test_passes_a_right_operator(self, framework: str) -> None:
+        registry = Registry([added(plus)])
+        assert framework_failures(registry["plus"], framework, 4, registry) == []
+        assert interpreter_failures(registry["plus"], framework, 4, registry) == []
+        assert near_miss_failures(registry["plus"], framework, 4, registry) == []
+        assert unreached(registry["plus"], framework, 4, registry) == []
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"reference": np.subtract}, "values differ"),
+            ({"returns": "float64", "reference": np.add}, "float32"),
+            ({"torch": "torch.mul({x}, {y})", "keras": "ops.multiply({x}, {y})"}, "values differ"),
+        ],
+    )
+    def test_finds_another_result(self, framework: str, change: dict[str, Any], says: str) -> None:
+        registry = Registry([added(plus, **change)])
+        found = framework_failures(registry["plus"], framework, 3, registry)
+        assert len(found) == 3
+        assert all(says in text and f"case_at('plus/{framework}/T=float32/" in text for text in found)
+
+    def test_finds_a_rule_that_refuses_too_much(self, framework: str) -> None:
+        registry = Registry([added(plus_strict)])
+        found = near_miss_failures(registry["plus_strict"], framework, 12, registry)
+        assert any("the rule refuses it" in text for text in found)
+
+    def test_finds_a_rule_that_accepts_too_much(self, framework: str) -> None:
+        registry = Registry([added(plus_lax, reference=lambda x, y: x + y[:, :1])])
+        found = near_miss_failures(registry["plus_lax"], framework, 4, registry)
+        assert any("the rule infers" in text and "Error" in text for text in found)
+
+    def test_finds_a_rule_that_tells_sizes_from_symbols(self, framework: str) -> None:
+        registry = Registry([added(plus_torn)])
+        found = interpreter_failures(registry["plus_torn"], framework, 4, registry)
+        assert any("None on sizes, [('float32'" in text for text in found)
+
+    def test_finds_a_reference_of_another_shape(self, framework: str) -> None:
+        registry = Registry([added(plus_sized)])
+        with pytest.raises(WrongReference, match="plus_sized: the reference made shape") as raised:
+            framework_failures(registry["plus_sized"], framework, 1, registry)
+        assert raised.value.__notes__ == [f"case_at('plus_sized/{framework}/T=float32/0')"]
+
+    def test_finds_a_size_attribute_that_is_bounded_wrongly(self, framework: str) -> None:
+        @operator(
+            tensor("x", rank=1),
+            attrs={"count": size(1, 4), "axis": axis()},
+            dtypes=("float32",),
+            reference=lambda x, *, count, axis: np.repeat(x, count, axis),
+            torch="torch.repeat_interleave({x}, {count}, dim={axis})",
+            keras="ops.repeat({x}, {count}, axis={axis})",
+        )
+        def repeat(require: Require, x: Tensor, *, count: Any, axis: int) -> Shape:
+            """Refuses an odd number, for no reason."""
+            require(count % 2 == 0, "the number is even")
+            return (x.shape[0] * count,)
+
+        registry = Registry([repeat])
+        assert any("count 0" in text for text in near_miss_failures(repeat, framework, 4, registry))
+
+    def test_finds_a_dtype_that_is_promised_in_vain(self, framework: str) -> None:
+        op = added(plus, dtypes=("float32", "float64"), defined=lambda x, y: x.dtype == np.float32)
+        assert unreached(op, framework, 2, Registry([op])) == [f"plus/{framework}/T=float64"]
+
+
+def test_allowance_follows_the_coarsest_format() -> None:
+    wide = np.asarray([1.0, -3.0])
+    assert np.all(allowance(wide, [wide]) < 1e-12)
+    assert np.all(allowance(wide, [wide.astype("float16")]) > 1e-2)

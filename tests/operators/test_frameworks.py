@@ -1,0 +1,12 @@
+"""Reference = PyTorch = Keras on TensorFlow, each really run, on random cases over dtypes and ranks."""
+
+from graphfuzz.spec import Operator, Registry
+from tests.operators.conformance import CASES, framework_failures, unreached
+
+
+def test_framework_computes_the_reference(op: Operator, framework: str, registry: Registry) -> None:
+    assert framework_failures(op, framework, CASES[framework], registry) == []
+
+
+def test_every_declared_dtype_is_reached(op: Operator, framework: str, registry: Registry) -> None:
+    assert unreached(op, framework, CASES[framework], registry) == []

@@ -1,0 +1,250 @@
+"""Each rule of the comparison, on graphs whose operators are made here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphfuzz.graph import Array, Case, Graph, Node, Value, evaluate
+from graphfuzz.oracle.comparison import compare, uncompared
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import Mismatch
+from graphfuzz.spec import ANY, BOOL, FLOATS, REAL, Registry, Tensor, binary, operator, tensor, unary
+
+TORCH: dict[str, Any] = {"torch": "never emitted here"}
+
+
+@operator(tensor("x"), dtypes=FLOATS, reference=np.zeros_like, compared=False, **TORCH)
+def noise(require: Any, x: Tensor) -> Any:
+    """Whatever it likes."""
+    return x.shape
+
+
+REGISTRY = Registry(
+    [
+        noise,
+        unary("floor", FLOATS, reference=np.floor, **TORCH),
+        unary("round", FLOATS, reference=np.round, **TORCH),
+        unary("exp", FLOATS, reference=np.exp, **TORCH),
+        unary("reciprocal", FLOATS, reference=np.reciprocal, **TORCH),
+        unary("half", FLOATS, reference=lambda x: x / 2, **TORCH),
+        unary("to_int", FLOATS, reference=lambda x: x.astype("int64"), returns="int64", **TORCH),
+        unary("same", ANY, reference=lambda x: x, **TORCH),
+        unary("is_positive", REAL, reference=lambda x: x > 0, returns="bool", **TORCH),
+        unary("negate", BOOL, reference=np.logical_not, **TORCH),
+        binary("subtract", FLOATS, reference=np.subtract, **TORCH),
+        binary("equal", ANY, reference=np.equal, returns="bool", **TORCH),
+    ]
+)
+
+Step = tuple[str, tuple[str, ...], str, str]
+
+
+def case(leaves: dict[str, Array], steps: list[Step], outputs: tuple[str, ...]) -> Case:
+    """A case from (operator, operands, output, output's dtype); every tensor has the first leaf's shape."""
+    shape = next(iter(leaves.values())).shape
+    inputs = tuple(Value(name, str(array.dtype), array.shape) for name, array in leaves.items())
+    nodes = tuple(Node(op, given, {}, (Value(made, dtype, shape),)) for op, given, made, dtype in steps)
+    return Case(Graph(inputs, (), nodes, outputs), "torch", leaves)
+
+
+def verdict(made: Case, given: list[Array], rule: Tolerance = Tolerance()) -> tuple[str, Mismatch | None]:  # noqa: B008
+    """What the comparison says of outputs; the references play the source model."""
+    values = evaluate(made.graph, made.tensors, REGISTRY)
+    return compare(made, REGISTRY, {name: values[name] for name in made.graph.outputs}, given, rule)
+
+
+def single(op: str, x: Array, dtype: str | None = None) -> tuple[Case, Array]:
+    """One operator on one array, and what its reference makes."""
+    made = case({"x": x}, [(op, ("x",), "y", dtype or str(x.dtype))], ("y",))
+    return made, evaluate(made.graph, made.tensors, REGISTRY)["y"].copy()
+
+
+def f32(*values: float) -> Array:
+    return np.array(values, dtype="float32")
+
+
+def test_count_dtype_and_shape_come_first() -> None:
+    made, y = single("exp", f32(0.5, 1.5))
+    for given, what in [([], "count"), ([y, y], "count"), ([y.astype("float64")], "dtype"), ([y[None]], "shape")]:
+        found, mismatch = verdict(made, given)
+        assert (found, mismatch and mismatch.what) == ("wrong-output", what)
+
+
+def test_equal_is_ok_and_rounding_is_ok() -> None:
+    made, y = single("exp", f32(0.5, 1.5, 80.0))
+    assert verdict(made, [y]) == ("ok", None)
+    assert verdict(made, [np.nextafter(y, np.float32(0))]) == ("ok", None)
+
+
+def test_a_wrong_value_is_found_with_its_place() -> None:
+    made, y = single("exp", f32(0.5, 1.5, 2.5))
+    y[1] += 0.01
+    found, mismatch = verdict(made, [y])
+    assert found == "wrong-output"
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.output, mismatch.index) == ("value", "y", (1,))
+    assert (mismatch.differ, mismatch.total) == (1, 3)
+    assert mismatch.float64 == pytest.approx(np.exp(1.5))
+    assert mismatch.allowed is not None
+    assert mismatch.allowed < 1e-4
+
+
+@pytest.mark.parametrize(("dtype", "wrong"), [("int64", 3), ("bool", True), ("uint8", 0)])
+def test_bools_and_integers_are_compared_exactly(dtype: str, wrong: int) -> None:
+    made, y = single("same", np.array([0, 2, 0], dtype=dtype))
+    assert verdict(made, [y])[0] == "ok"
+    y[-1 if dtype != "uint8" else 1] = wrong
+    assert verdict(made, [y])[0] == "wrong-output"
+
+
+@pytest.mark.parametrize(
+    ("source", "converted", "found"),
+    [
+        (np.nan, np.nan, "ok"),
+        (np.inf, np.inf, "ok"),
+        (np.inf, -np.inf, "wrong-output"),
+        (np.nan, 1.0, "wrong-output"),
+        (1.0, np.nan, "wrong-output"),
+        (1.0, np.inf, "wrong-output"),
+    ],
+)
+def test_special_values(source: float, converted: float, found: str) -> None:
+    made, _ = single("same", f32(0.5, source))
+    result, mismatch = verdict(made, [f32(0.5, converted)])
+    assert result == found
+    assert found == "ok" or (mismatch is not None and mismatch.what == "special")
+
+
+def test_an_ill_conditioned_value_is_unstable() -> None:
+    leaves = {"a": f32(1.0000001, 1.5), "b": f32(1.0, 1.0)}
+    steps: list[Step] = [
+        ("subtract", ("a", "b"), "d", "float32"),
+        ("reciprocal", ("d",), "y", "float32"),
+    ]
+    made = case(leaves, steps, ("y",))
+    y = evaluate(made.graph, leaves, REGISTRY)["y"].copy()
+    y[0] *= 1.5
+    assert verdict(made, [y])[0] == "unstable"
+    y[1] *= 1.5
+    found, mismatch = verdict(made, [y])
+    assert found == "wrong-output"
+    assert mismatch is not None
+    assert mismatch.index == (1,)
+
+
+@pytest.mark.parametrize(("op", "dtype"), [("floor", "float32"), ("to_int", "int64")])
+def test_next_to_a_discontinuity_is_unstable_and_elsewhere_wrong(op: str, dtype: str) -> None:
+    x = f32(np.log(3.0), 0.5)
+    made = case({"x": x}, [("exp", ("x",), "e", "float32"), (op, ("e",), "y", dtype)], ("y",))
+    y = evaluate(made.graph, {"x": x}, REGISTRY)["y"].copy()
+    y[0] = 5 - y[0]
+    assert verdict(made, [y])[0] == "unstable"
+    y[1] += 1
+    found, mismatch = verdict(made, [y])
+    assert found == "wrong-output"
+    assert mismatch is not None
+    assert mismatch.index == (1,)
+
+
+def test_bools_of_a_comparison_of_nearly_equal_values_are_unstable() -> None:
+    x = np.linspace(0.1, 3, 4096, dtype="float32")
+    steps: list[Step] = [("exp", ("x",), "a", "float32"), ("exp", ("x",), "b", "float32")]
+    steps.append(("equal", ("a", "b"), "y", "bool"))
+    made = case({"x": x}, steps, ("y",))
+    assert verdict(made, [np.zeros(4096, dtype=bool)])[0] == "unstable"
+
+
+def test_a_rounding_mode_shows_at_ties() -> None:
+    made, _ = single("round", f32(0.5, 1.5, 2.5, -0.25))
+    assert verdict(made, [np.floor(made.tensors["x"] + np.float32(0.5))])[0] == "wrong-output"
+    chained = case(
+        {"x": f32(1.0, 3.0, 5.0)}, [("half", ("x",), "h", "float32"), ("round", ("h",), "y", "float32")], ("y",)
+    )
+    assert verdict(chained, [f32(1, 2, 3)])[0] == "wrong-output"
+
+
+def test_what_follows_a_rounded_value_is_not_uncertain() -> None:
+    made = case(
+        {"x": f32(0.3, 1.2, 7.9)}, [("round", ("x",), "r", "float32"), ("to_int", ("r",), "y", "int64")], ("y",)
+    )
+    assert verdict(made, [np.array([0, 1, 7])])[0] == "wrong-output"
+
+
+def test_overflow_of_the_source_dtype_is_unstable() -> None:
+    x = np.array([11.5, 1.0], dtype="float16")
+    made = case({"x": x}, [("exp", ("x",), "e", "float16"), ("reciprocal", ("e",), "y", "float16")], ("y",))
+    y = evaluate(made.graph, {"x": x}, REGISTRY)["y"]
+    assert y[0] == 0
+    made, _ = single("exp", x)
+    assert verdict(made, [np.array([65504, np.e], dtype="float16")])[0] == "unstable"
+
+
+def test_float16_rounding_is_no_finding() -> None:
+    x = np.linspace(0.5, 2, 64, dtype="float16")
+    steps: list[Step] = [
+        ("exp", ("x",), "e", "float16"),
+        ("exp", ("e",), "f", "float16"),
+        ("half", ("f",), "y", "float16"),
+    ]
+    made = case({"x": x}, steps, ("y",))
+    wide = (np.exp(np.exp(x.astype("float32"))) / 2).astype("float16")
+    assert verdict(made, [wide])[0] in ("ok", "unstable")
+    assert verdict(made, [(wide * np.float16(1.5)).astype("float16")])[0] == "wrong-output"
+
+
+def test_empty_and_scalar_outputs() -> None:
+    made, y = single("exp", np.zeros((0, 3), dtype="float32"))
+    assert verdict(made, [y])[0] == "ok"
+    made, y = single("exp", np.array(1.0, dtype="float32"))
+    assert verdict(made, [np.asarray(y + 1)])[0] == "wrong-output"
+
+
+def test_what_the_implementation_chooses_is_not_compared() -> None:
+    x = f32(1, 2)
+    steps: list[Step] = [
+        ("noise", ("x",), "n", "float32"),
+        ("exp", ("n",), "y", "float32"),
+        ("exp", ("x",), "z", "float32"),
+    ]
+    made = case({"x": x}, steps, ("y", "z"))
+    assert uncompared(made.graph, REGISTRY) == {"n", "y"}
+    z = np.exp(x)
+    assert verdict(made, [f32(9, 9), z])[0] == "ok"
+    assert verdict(made, [f32(9, 9, 9), z])[0] == "wrong-output"
+    assert verdict(made, [f32(9, 9), z + 1])[0] == "wrong-output"
+
+
+def test_plain_tolerances_know_no_uncertainty() -> None:
+    made, y = single("floor", f32(0.99999999, 3.2))
+    given = [y - np.float32(0.0009)]
+    assert verdict(made, given, Tolerance(conditioning=False, rtol=0.0, atol=1e-3))[0] == "ok"
+    assert verdict(made, [y - 1], Tolerance(conditioning=False, rtol=0.0, atol=1e-3))[0] == "wrong-output"
+
+
+def test_the_float64_model_is_run_only_when_outputs_differ() -> None:
+    made, y = single("exp", f32(0.5, 1.5))
+    asked: list[int] = []
+
+    def float64() -> dict[str, Array]:
+        asked.append(1)
+        return {"y": np.exp(made.tensors["x"].astype("float64"))}
+
+    assert compare(made, REGISTRY, {"y": y}, [y], Tolerance(), float64)[0] == "ok"
+    assert not asked
+    assert compare(made, REGISTRY, {"y": y}, [y + 1], Tolerance(), float64)[0] == "wrong-output"
+    assert asked == [1]
+
+
+def test_a_source_model_that_is_itself_off_in_float32_is_unstable() -> None:
+    made, y = single("exp", f32(0.5, 1.5))
+    float64 = {"y": np.exp(made.tensors["x"].astype("float64"))}
+    assert compare(made, REGISTRY, {"y": y + np.float32(0.25)}, [y], Tolerance(), lambda: float64)[0] == "unstable"
+
+
+def test_the_verdict_is_the_same_every_time() -> None:
+    made, y = single("floor", f32(2.9999998, 0.5))
+    results = [verdict(made, [y + 1]) for _ in range(3)]
+    assert results[0] == results[1] == results[2]
