@@ -17,7 +17,7 @@ from graphfuzz.graph import Case, text
 from graphfuzz.materializer import source
 from graphfuzz.materializer.keras_source import run_keras
 from graphfuzz.materializer.torch_source import run_torch
-from graphfuzz.oracle.judge import check
+from graphfuzz.oracle.judge import WrongInputs, check
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import load_onnx, run_onnx
 from graphfuzz.oracle.verdict import (
@@ -43,7 +43,7 @@ GIBIBYTES = 4
 """The memory allowed where a finding is that too much is asked for."""
 
 _CONVERT = "model = {convert}(source, inputs)"
-_CHECK = "check(model)"
+_CHECK = "check(model, inputs)"
 _LOAD = "session = load_onnx(model.SerializeToString())"
 _RUN = "actual = run_onnx(session, inputs)"
 
@@ -74,10 +74,14 @@ _WRONG = {
 def repro_source(case: Case, outcome: Outcome, route: Route, registry: Registry) -> str:
     """The script for a finding. Raises EntryError where the source of the route's `convert` cannot be had."""
     header, model = source(case.graph, registry, case.framework).split("\n\n\n", 1)
-    steps = _STEPS[outcome.verdict]
-    used: dict[str, Callable[..., Any]] = {_CHECK: check, _LOAD: load_onnx, _RUN: run_onnx}
-    functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras, route.convert]
-    functions += [used[step] for step in steps if step in used]
+    needed: dict[str, tuple[Callable[..., Any], ...]] = {
+        _CONVERT: (route.convert,),
+        _CHECK: (WrongInputs, check),
+        _LOAD: (load_onnx,),
+        _RUN: (run_onnx,),
+    }
+    functions = [run_torch if case.framework == "torch" else run_keras]
+    functions += [function for step in _STEPS[outcome.verdict] for function in needed[step]]
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
     parts = [model, _data(case), *map(_pasted, functions), _fails(case, outcome, route), _main(outcome)]
     return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)

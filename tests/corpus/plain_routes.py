@@ -56,6 +56,14 @@ def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[7] y) { y = Relu(x0) }""")
 
 
+def convert_other_inputs(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0, float[2, 3] z) => (float[2, 3] y) { y = Add(x0, z) }""")
+
+
 def convert_unloadable(model: Any, inputs: dict[str, Array]) -> Any:
     import onnx.parser
 
@@ -108,6 +116,7 @@ special = Route("special", "torch", PACKAGES, convert_special, _never)
 other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
 other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)
 invalid = Route("invalid", "torch", PACKAGES, convert_invalid, _never)
+other_inputs = Route("other-inputs", "torch", PACKAGES, convert_other_inputs, _never)
 unloadable = Route("unloadable", "torch", PACKAGES, convert_unloadable, _never)
 unrunnable = Route("unrunnable", "torch", PACKAGES, convert_unrunnable, _never)
 raising = Route("raising", "torch", PACKAGES, convert_raising, _never)
