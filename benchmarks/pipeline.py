@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from graphfuzz.campaign.workers import Limits, Task, Workers
 from rich.progress import track
 from rich.table import Table
 
+from graphfuzz.campaign.workers import Limits, Task, Workers
 from graphfuzz.generator import Recipe
 from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.oracle.verdict import STAGES

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -22,12 +23,16 @@ from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.route import Route, load_route
+from graphfuzz.oracle.routes.warm import remembered_registry
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, PROCESS_CRASH, UNSUPPORTED, Outcome
 from graphfuzz.spec.registry import Registry, load_registry
 
 CLEAR_EVERY = 30
 """Keras keeps every model's graph until its session is cleared (130 ms): after how many cases that is worth it."""
+
+PLAIN_EVERY = 16
+"""Of how many cases one is converted without anything remembered."""
 
 STACKS_AT = 0.9
 """At which share of the time limit a worker writes down where it is."""
@@ -133,7 +138,8 @@ def _reply(
         assert recipe is not None, "a task has a case or a recipe"
         return generate(recipe, worker.registry)
 
-    made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
+    with nullcontext() if worker.tasks % PLAIN_EVERY == 0 else remembered_registry():
+        made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     if outcome.verdict in (OK, UNSUPPORTED):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 
 from graphfuzz.campaign.workers import Limits, Task, Workers
@@ -45,8 +46,8 @@ def minimize(
     folder = output or entry.resolve().parent
     check_writable(folder)
     route = load_route(found.finding.route)
-    with Workers(workers, [route.name], packs=packs, limits=Limits(seconds=case_seconds)) as pool:
-        judge = partial(_judge, pool, route.name)
+    with Workers(workers, [found.finding.route], packs=packs, limits=Limits(seconds=case_seconds)) as pool:
+        judge = partial(_judge, pool, found.finding.route)
         outcome = judge([found.case])[0]
         if compared(found.finding, outcome) != STILL_FAILING:
             click.echo(f"{entry}: was {found.finding.verdict}, now {outcome.summary()}")
@@ -57,8 +58,9 @@ def minimize(
 
 
 def _judge(pool: Workers, route: str, cases: Sequence[Case]) -> list[Outcome]:
+    """The cases' outcomes, under the name by which the entry knows its route."""
     futures = [pool.submit(Task(route=route, case=case, recipe=None)) for case in cases]
-    return [future.result().outcome for future in futures]
+    return [msgspec.structs.replace(future.result().outcome, route=route) for future in futures]
 
 
 def _report(before: Case, reduction: Reduction, path: Path) -> None:

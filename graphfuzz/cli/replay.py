@@ -142,11 +142,22 @@ def _report(lines: Sequence[Line], as_json: bool) -> None:
         click.echo(json.dumps(msgspec.to_builtins(lines), indent=2))
         return
     console = Console()
-    table = Table("entry", "was", "is", "now", box=None, pad_edge=False)
-    for line in lines:
-        status = Text(line.status, style=STYLES[line.status])
-        table.add_row(Text(Path(line.entry).name, overflow="fold"), line.was, status, Text(line.now))
-    console.print(table)
+    if console.is_terminal:
+        console.print(_table(lines))
+    else:
+        click.echo("".join(f"{_plain(line)}\n" for line in lines), nl=False)
     counts = Counter(line.status for line in lines)
     told = ", ".join(f"{counts[status]} {status}" for status in STYLES if counts[status])
     console.print(f"{len(lines)} entries: {told}" if lines else "no entries", highlight=False)
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table("is", "entry", "now", box=None, pad_edge=False)
+    for line in lines:
+        status = Text(line.status, style=STYLES[line.status], no_wrap=True)
+        table.add_row(status, Text(Path(line.entry).name, overflow="fold"), Text(line.now, no_wrap=True))
+    return table
+
+
+def _plain(line: Line) -> str:
+    return f"{line.status:<13}  {line.entry}  {line.now}"

@@ -11,64 +11,27 @@ An entry is there whole or not at all: it is written to a temporary folder besid
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psutil
 
+from graphfuzz.corpus.finding import Finding, finding_from_json, finding_to_json, make_finding
 from graphfuzz.corpus.repro import repro_source
-from graphfuzz.corpus.signature import Signature, normalize, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
-from graphfuzz.graph.codec import canonical
 from graphfuzz.oracle.route import Route
-from graphfuzz.oracle.verdict import Mismatch, Outcome
+from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import Registry
 
-SCHEMA = 1
 EXPECTED = "expected."
 TEMPORARY = ".writing-"
 ASIDE = ".replaced-"
-
-_INSTALLED = re.compile(r"(?:[A-Za-z]:)?[\\/][^\s'\":]*[\\/](?:site|dist)-packages[\\/]")
-_ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\":\\/]+[\\/])+([^\s'\":\\/]+[\\/][^\s'\":\\/]+)")
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What was found: the outcome without its bulk.
-
-    normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
-    first departs from the source, where it is known. versions: of the packages at work. first_seen: a date, ISO 8601.
-    """
-
-    schema: int
-    route: str
-    verdict: str
-    stage: str
-    error: str
-    message: str
-    normalized: str
-    traceback: str
-    signature: Signature
-    slug: str
-    mismatch: Mismatch | None
-    first_diverging: str | None
-    versions: dict[str, str]
-    first_seen: str
-
-    def summary(self) -> str:
-        """One line for tables and logs, as an outcome gives it."""
-        return Outcome(
-            self.route, self.verdict, self.stage, error=self.error, message=self.message, mismatch=self.mismatch
-        ).summary()
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -91,33 +54,10 @@ def make_entry(case: Case, outcome: Outcome, route: Route, registry: Registry, f
 
     Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be shown.
     """
-    found = signature(outcome, case.graph)
-    public = msgspec.structs.replace(
-        outcome, message=relative_paths(outcome.message), traceback=relative_paths(outcome.traceback)
-    )
-    finding = Finding(
-        schema=SCHEMA,
-        route=outcome.route,
-        verdict=outcome.verdict,
-        stage=outcome.stage,
-        error=outcome.error,
-        message=public.message,
-        normalized=normalize(outcome.message, case.graph.values()),
-        traceback=public.traceback,
-        signature=found,
-        slug=found.slug,
-        mismatch=outcome.mismatch,
-        first_diverging=None,
-        versions=dict(sorted(outcome.versions.items())),
-        first_seen=first_seen,
-    )
+    finding = make_finding(case.graph, outcome, first_seen)
+    told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
-    return Entry(case, finding, expected, repro_source(case, public, route, registry), outcome.model)
-
-
-def relative_paths(text: str) -> str:
-    """The text without the machine's own folders: packages by their name, other files by their last two parts."""
-    return _ABSOLUTE.sub(r"\1", _INSTALLED.sub("", text))
+    return Entry(case, finding, expected, repro_source(case, told, route, registry), outcome.model)
 
 
 def write_entry(folder: Path, entry: Entry) -> Path:
@@ -156,7 +96,7 @@ def read_entry(path: Path) -> Entry:
     arrays = unpack_arrays(_read(path / "tensors.npz"), str(path / "tensors.npz"))
     leaves = {name: a for name, a in arrays.items() if not name.startswith(EXPECTED)}
     case = case_from_json(_read(path / "case.json"), leaves, str(path / "case.json"))
-    finding = _finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
+    finding = finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
     expected = {name.removeprefix(EXPECTED): a for name, a in arrays.items() if name.startswith(EXPECTED)}
     model = path / "model.onnx"
     return Entry(case, finding, expected, _text(path / "repro.py"), _read(model) if model.exists() else b"")
@@ -188,40 +128,10 @@ def _files(entry: Entry) -> dict[str, bytes]:
     files = {
         "case.json": case_to_json(entry.case).encode(),
         "tensors.npz": pack_arrays({**entry.case.tensors, **expected}),
-        "finding.json": _finding_to_json(entry.finding).encode(),
+        "finding.json": finding_to_json(entry.finding).encode(),
         "repro.py": entry.repro.encode(),
     }
     return {**files, "model.onnx": entry.model} if entry.model else files
-
-
-def _finding_to_json(finding: Finding) -> str:
-    return canonical(_without_special(msgspec.to_builtins(finding))) + "\n"
-
-
-def _without_special(data: Any) -> Any:
-    """JSON has no NaN and no infinities: they are written as strings, which `_finding_from_json` reads as floats."""
-    if isinstance(data, Mapping):
-        return {key: _without_special(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_without_special(value) for value in data]
-    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def _finding_from_json(text: bytes, where: str) -> Finding:
-    try:
-        data = msgspec.json.decode(text)
-        schema = data["schema"]
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise EntryError(
-                f"{where}: schema {schema!r} is newer than {SCHEMA}, which this graphfuzz reads; update it"
-            )
-        mismatch = data["mismatch"]
-        for name in ("expected", "float64", "actual", "allowed"):
-            if mismatch is not None and isinstance(mismatch[name], str):
-                mismatch[name] = float(mismatch[name])
-        return msgspec.convert(data, Finding)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise EntryError(f"{where}: not a complete finding ({error!r}); restore it or delete the entry") from None
 
 
 def _read(path: Path) -> bytes:

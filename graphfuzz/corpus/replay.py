@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from graphfuzz.corpus.entry import Entry, Finding
+from graphfuzz.corpus.entry import Entry
+from graphfuzz.corpus.finding import Finding
 from graphfuzz.errors import InvalidGraph, UsageError
 from graphfuzz.graph import validate
 from graphfuzz.oracle.route import load_route

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from graphfuzz.corpus.literals import literal
+from graphfuzz.corpus.script import ending, is_isolated, is_starved
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case, text
 from graphfuzz.materializer import source
@@ -36,12 +37,6 @@ from graphfuzz.spec.registry import Registry
 INLINE = 512
 """The most elements of all tensors together that are written into the script; more are loaded from tensors.npz."""
 
-HANG_SECONDS = 120
-"""How long a conversion that hangs is waited for."""
-
-GIBIBYTES = 4
-"""The memory allowed where a finding is that too much is asked for."""
-
 _CONVERT = "model = {convert}(source, inputs)"
 _CHECK = "check(model, inputs)"
 _LOAD = "session = load_onnx(model.SerializeToString())"
@@ -59,7 +54,6 @@ _STEPS = {
 """The steps up to the one in which a finding of each verdict shows."""
 
 _RAISED = (CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE)
-_ISOLATED_VERDICTS = (HANG, PROCESS_CRASH)
 
 _WRONG = {
     "count": "len(actual) != len(expected)",
@@ -83,7 +77,7 @@ def repro_source(case: Case, outcome: Outcome, route: Route, registry: Registry)
     functions = [run_torch if case.framework == "torch" else run_keras]
     functions += [function for step in _STEPS[outcome.verdict] for function in needed[step]]
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
-    parts = [model, _data(case), *map(_pasted, functions), _fails(case, outcome, route), _main(outcome)]
+    parts = [model, _data(case), *map(_pasted, functions), _fails(case, outcome, route), ending(outcome)]
     return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -122,8 +116,8 @@ def _numbers(mismatch: Mismatch) -> list[str]:
 def _imports(case: Case, outcome: Outcome, header: str) -> str:
     """What the script's own part needs, and what the model's source does."""
     lines = ["import sys", "import traceback"]
-    lines += ["import subprocess"] if outcome.verdict in _ISOLATED_VERDICTS else []
-    lines += ["import resource"] if _is_starved(outcome) else []
+    lines += ["import subprocess"] if is_isolated(outcome) else []
+    lines += ["import resource"] if is_starved(outcome) else []
     lines += [] if _is_inline(case) else ["from pathlib import Path"]
     return "\n".join([*sorted(lines, key=_import_order), "", *header.splitlines()]) + "\n"
 
@@ -207,80 +201,3 @@ def _comparison(case: Case, outcome: Outcome) -> list[str]:
         '    print(f"{name}: converted model gives {b.dtype}{list(b.shape)}\\n{b}")',
         f"return bool({wrong})",
     ]
-
-
-_ENDING = """\
-if __name__ == "__main__":
-    try:
-        failed = {failed}()
-    except Exception:
-        traceback.print_exc()
-        print("SOMETHING ELSE went wrong")
-        sys.exit(2)
-    print("STILL FAILS: {verdict}" if failed else "FIXED: no {verdict}")
-    sys.exit(1 if failed else 0)
-"""
-
-_HANGS = '''\
-def hangs():
-    """Whether a process of its own takes more than {seconds} seconds."""
-    try:
-        subprocess.run([sys.executable, __file__, "--once"], timeout={seconds}, check=True)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-'''
-
-_DIES = '''\
-def dies():
-    """Whether a process of its own does not survive."""
-    ended = subprocess.run([sys.executable, __file__, "--once"], timeout={seconds})
-    if ended.returncode == 2:
-        raise RuntimeError("a Python exception came before the end")
-    return ended.returncode != 0
-
-
-'''
-
-_STARVES = '''\
-def dies():
-    """Whether a process of its own asks for more memory than it may have."""
-    return subprocess.run([sys.executable, __file__, "--once"], timeout={seconds}).returncode != 0
-
-
-def limit_memory():
-    """Allow this process {gibibytes} GiB beyond what the imports took (Linux)."""
-    with open("/proc/self/status") as status:
-        used = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
-    resource.setrlimit(resource.RLIMIT_DATA, (used + ({gibibytes} << 30),) * 2)
-
-
-'''
-
-_ONCE = """\
-if __name__ == "__main__" and "--once" in sys.argv:
-    try:
-        {prepare}fails()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(2)
-    sys.exit(0)
-
-"""
-
-
-def _is_starved(outcome: Outcome) -> bool:
-    return outcome.verdict == PROCESS_CRASH and outcome.message.startswith("memory limit")
-
-
-def _main(outcome: Outcome) -> str:
-    if outcome.verdict not in _ISOLATED_VERDICTS:
-        return _ENDING.format(failed="fails", verdict=outcome.verdict)
-    starved = _is_starved(outcome)
-    template = _HANGS if outcome.verdict == HANG else _STARVES if starved else _DIES
-    once = _ONCE.format(prepare="limit_memory()\n        " if starved else "")
-    failed = "hangs" if outcome.verdict == HANG else "dies"
-    ending = _ENDING.format(failed=failed, verdict=outcome.verdict)
-    return template.format(seconds=HANG_SECONDS, gibibytes=GIBIBYTES) + once + ending

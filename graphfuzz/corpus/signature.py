@@ -29,6 +29,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"0x[0-9a-fA-F]+", "#"),
     (r"(?:[A-Za-z]:)?(?:[\\/][\w.+\-]+){2,}[\\/]?(?::\d+)?", "<path>"),
     (r"<[\w.]+ object at #>", "<object>"),
+    (r"node name: ?[^\s():,]+", "node name: _"),
+    (r"\btensor\(\w+\)", "tensor(_)"),
     (r"\bu?int\d+\b|\bU?Int\d*\b|\blong\b|\bLong\b", "int"),
     (r"\b[Bb]?[Ff]loat\d*\b|\b[Dd]ouble\b|\bhalf\b|\bHalf\b", "float"),
     (r"[\[({]\s*-?\d+(?:\s*[,x*]\s*-?\d+)*\s*,?\s*[\])}]", "<sizes>"),
@@ -92,8 +94,8 @@ def kind(outcome: Outcome, graph: Graph) -> tuple[str, str, str]:
 def normalize(message: str, names: Iterable[str] = ()) -> str:
     """A message without what belongs to one graph, process or machine.
 
-    Numbers, sizes, addresses, paths, quoted names and the graph's own `names` go; the widths of number types too,
-    since a defect seldom stops at one width. Names of operators stay.
+    Numbers, sizes, addresses, paths, quoted names and the graph's own `names` go; the types of tensors too, since a
+    defect seldom stops at one type. Names of operators stay.
     """
     text = message
     own = [re.escape(name) for name in names if re.search(r"\d", name)]

@@ -22,6 +22,8 @@ from graphfuzz.spec.registry import Registry
 
 MAX_INPUTS = 4
 ATTEMPTS_A_NODE = 60
+ATTEMPTS_AN_OPERATOR = 6
+"""How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare."""
 
 
 class Exhausted(Exception):
@@ -199,10 +201,11 @@ def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None)
         raise Exhausted(f"none of the operators {', '.join(names)} exists in {recipe.framework}")
     growth = Growth(recipe.framework, rng, recipe.max_elements, profile)
     for _ in range(recipe.nodes * ATTEMPTS_A_NODE):
+        op = rng.choice(at_hand)
+        any(growth.insert(op) for _ in range(ATTEMPTS_AN_OPERATOR))
         if len(growth.nodes) == recipe.nodes:
             return _case(growth, {"seed": recipe.seed, "index": recipe.index})
-        growth.insert(rng.choice(at_hand))
-    raise Exhausted(f"{len(growth.nodes)} of {recipe.nodes} nodes after {recipe.nodes * ATTEMPTS_A_NODE} attempts")
+    raise Exhausted(f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried")
 
 
 def single_operator_case(

@@ -33,13 +33,12 @@ def keras_source(graph: Graph, registry: Registry) -> str:
 
 
 def _weight(weight: Value, is_index: bool) -> str:
-    """A variable, as in any Keras model; positions are the constants that people write."""
+    """A variable, as in any Keras model; positions are the constants that people write.
+
+    A constant is left an array: tf2onnx takes a tensor that the model captured for an input.
+    """
     given = f'weights["{weight.name}"]'
-    return (
-        f"ops.convert_to_tensor({given})"
-        if is_index
-        else f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
-    )
+    return given if is_index else f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
 
 
 def build_keras(source: str, weights: dict[str, Array]) -> Any:

@@ -1,8 +1,8 @@
 """The kinds of attributes an operator may declare.
 
 Structure (an axis, a flag, a choice, how many sizes) is drawn as plain Python before the rule runs; only the sizes
-in `Size` and `Sizes` may be unknown to it. Each kind draws a value, says what is wrong with one, and names its
-default, the plainest value, for the minimizer. A value is always JSON: numbers, strings, bools, lists of them (tuples in memory).
+in `Size` and `Sizes` may be unknown to it. Each kind draws a value and says what is wrong with one. A value is always
+JSON: numbers, strings, bools, lists of them (tuples in memory).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """All operators at hand, from packs found through the entry point group `graphfuzz.operators` or named by path.
 
-A pack is a package (or module) whose attribute `OPERATORS` is a sequence of `Operator`s. Ours has no more rights than any other.
+A pack is a package (or module) whose attribute `OPERATORS` is a sequence of `Operator`s. Ours has no more rights than
+any other.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from graphfuzz.corpus import Entry, entries, make_entry, read_entry, write_entry
-from graphfuzz.corpus.entry import ASIDE, TEMPORARY, check_writable, relative_paths
+from graphfuzz.corpus.entry import ASIDE, TEMPORARY, check_writable
+from graphfuzz.corpus.finding import relative_paths
 from graphfuzz.errors import EntryError
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Mismatch, Outcome
@@ -74,7 +75,7 @@ def test_no_file_tells_where_this_machine_keeps_its_packages(registry, tmp_path)
 
 
 def test_relative_paths_leaves_other_text_alone():
-    for text in ("shapes 2/3 and a/b", "node /v0_layer/LSTM", "https://onnx.ai/x"):
+    for text in ("shapes 2/3 and a/b", "node /v0_layer/LSTM", "https://onnx.ai/x/y/z", "functional_1/a/b/c/Conv2D"):
         assert relative_paths(text) == text
 
 

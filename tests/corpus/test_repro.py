@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus import make_entry, repro, write_entry
+from graphfuzz.corpus import make_entry, repro, script, write_entry
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case, Graph
 from graphfuzz.oracle.judge import judge
@@ -78,7 +78,7 @@ def test_another_error_is_not_taken_for_the_finding(registry, tmp_path):
     ],
 )
 def test_what_takes_a_process_down_is_run_in_one_of_its_own(name, outcome, registry, tmp_path, monkeypatch):
-    monkeypatch.setattr(repro, "HANG_SECONDS", 8)
+    monkeypatch.setattr(script, "HANG_SECONDS", 8)
     ended = run(stored(relu_case(), outcome, getattr(plain_routes, name), registry, tmp_path))
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {outcome.verdict}"), ended.stderr
 

@@ -11,18 +11,17 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from graphfuzz.generator import Exhausted, single_operator_case
-from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, evaluate, operands, output_types, text
+from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, evaluate, text
 from graphfuzz.materializer import build, run, source
-from graphfuzz.spec import Operator, Registry, Rejected, Tensor, symbol
-from graphfuzz.spec.attributes import Size, Sizes
+from graphfuzz.spec import Operator, Registry, Tensor
 from graphfuzz.spec.dims import evaluate as value_of
 from graphfuzz.spec.dtypes import epsilon, is_float
-from graphfuzz.spec.inference import conditions, parameters_of
+from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import FRAMEWORKS
+from tests.operators.uses import Types, Use, decision, near_misses, symbolic_decision, valid_use
 
 CASES: Mapping[str, int] = {"torch": 10, "keras": 6}
 """Cases for each dtype binding: building a Keras model is the dear part."""
@@ -32,14 +31,6 @@ MAX_BINDINGS = 12
 """The most dtype bindings tried for one operator; of more, a fixed sample."""
 SLACK = 16
 """How many roundings, of the least precise format involved, an output may be off."""
-
-
-class Use(msgspec.Struct, frozen=True):
-    """One use of an operator on operands of known sizes, valid or not; `what` says how it came about."""
-
-    what: str
-    operands: tuple[Tensor, ...]
-    attrs: dict[str, Any]
 
 
 def bindings(op: Operator, framework: str) -> list[dict[str, str]]:
@@ -169,77 +160,7 @@ def interpreter_failures(op: Operator, framework: str, count: int, registry: Reg
     return found
 
 
-Types = list[tuple[str, tuple[int, ...]]]
-
-
-def decision(op: Operator, framework: str, use: Use) -> Types | None:
-    """The outputs' dtypes and shapes; None where the rule refuses the use."""
-    try:
-        types = output_types(op, use.operands, use.attrs, framework)
-    except Rejected:
-        return None
-    return [(t.dtype, tuple(value_of(s, {}) for s in t.shape)) for t in types]
-
-
-def symbolic_decision(op: Operator, framework: str, use: Use) -> Types | None:
-    """The same, decided on a symbol for each size and filled in afterwards."""
-    sizes: dict[str, int] = {}
-
-    def symbolic(name: str, size: Any) -> Any:
-        sizes[name] = size
-        return symbol(name)
-
-    tensors = [
-        Tensor(t.dtype, tuple(symbolic(f"s{i}_{axis}", size) for axis, size in enumerate(t.shape)))
-        for i, t in enumerate(use.operands)
-    ]
-    attrs = dict(use.attrs)
-    for name, kind in op.attrs.items():
-        if isinstance(kind, Size):
-            attrs[name] = symbolic(name, attrs[name])
-        elif isinstance(kind, Sizes):
-            attrs[name] = tuple(symbolic(f"{name}_{i}", size) for i, size in enumerate(attrs[name]))
-    try:
-        types, stated = conditions(op, tensors, attrs, framework)
-    except Rejected:
-        return None
-    if not all(value_of(condition, sizes) for condition, _ in stated):
-        return None
-    return [(t.dtype, tuple(value_of(s, sizes) for s in t.shape)) for t in types]
-
-
 # Near misses
-
-
-def valid_use(case: Case) -> Use:
-    """The use that a single-operator case makes."""
-    (node,) = case.graph.nodes
-    return Use("as drawn", tuple(operands(case.graph, node)), node.attrs)
-
-
-def near_misses(op: Operator, use: Use) -> Iterator[Use]:
-    """The use with one size of one operand, or one size attribute inside its bounds, one smaller or larger."""
-    for position, operand in enumerate(use.operands):
-        for axis, size, step in _steps(operand.shape):
-            if size + step >= 1:
-                shape = (*operand.shape[:axis], size + step, *operand.shape[axis + 1 :])
-                changed = (*use.operands[:position], Tensor(operand.dtype, shape), *use.operands[position + 1 :])
-                yield Use(f"operand {position} axis {axis} {step:+d}", changed, use.attrs)
-    for name, kind in op.attrs.items():
-        if isinstance(kind, Size | Sizes):
-            value = use.attrs[name]
-            entries = value if isinstance(kind, Sizes) else (value,)
-            for place, size, step in _steps(entries):
-                if kind.low <= size + step <= kind.high:
-                    fresh = (*entries[:place], size + step, *entries[place + 1 :])
-                    attrs = {**use.attrs, name: fresh if isinstance(kind, Sizes) else fresh[0]}
-                    yield Use(f"{name} {place} {step:+d}", use.operands, attrs)
-
-
-def _steps(sizes: Sequence[Any]) -> Iterator[tuple[int, int, int]]:
-    for place, size in enumerate(sizes):
-        yield place, size, -1
-        yield place, size, 1
 
 
 def near_miss_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:

@@ -23,7 +23,8 @@ def _break_torchlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def broken(cls: Any, *args: Any, **kwargs: Any) -> Any:
         registry = plain(cls, *args, **kwargs)
-        registry.functions["aten::tanh"] = registry.functions["aten::sigmoid"]
+        (tanh,), (sigmoid,) = registry.functions["aten::tanh"], registry.functions["aten::sigmoid"]
+        tanh.onnx_function, tanh.signature = sigmoid.onnx_function, sigmoid.signature
         return registry
 
     monkeypatch.setattr(_registration.ONNXRegistry, "from_torchlib", classmethod(broken))

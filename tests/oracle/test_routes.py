@@ -92,7 +92,7 @@ def only(name: str, torch: str | None = None, keras: str | None = None, dtypes: 
         ("torch-script-ort", only("sinc", torch="torch.special.airy_ai({x})"), "UnsupportedOperatorError"),
         (
             "torch-script-ort",
-            only("pool", torch="F.avg_pool2d({x}[None], 1, divisor_override=3)[0]"),
+            only("pool", torch="F.pixel_shuffle({x}[None], 1)[0]"),
             "Symbolic",
         ),
         ("tf2onnx-ort", only("erfc", keras="keras.ops.erfinv({x})"), "NotImplementedError"),

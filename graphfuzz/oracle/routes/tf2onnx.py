@@ -20,10 +20,6 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
     import onnx
     import tensorflow as tf
     import tf2onnx
-    from tensorflow.core.function.capture import capture_container
-
-    # Constants of more than 128 elements would be captured as placeholders, which tf2onnx takes for inputs.
-    capture_container._EAGER_CONST_THRESHOLD = 1 << 40
 
     class Failures(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

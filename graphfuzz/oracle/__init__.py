@@ -1,0 +1,1 @@
+"""Routes, comparison, verdicts: what is wrong, and who is to blame."""
