@@ -25,7 +25,7 @@ def show(entry: Path, with_traceback: bool) -> None:
     _section(console, "graph")
     console.print(Text(text(found.case.graph)), soft_wrap=True)
     _section(console, "finding")
-    console.print(_facts(found))
+    _print_facts(console, facts(found))
     if with_traceback and found.finding.traceback:
         _section(console, "traceback")
         console.print(Text(found.finding.traceback), soft_wrap=True)
@@ -43,10 +43,10 @@ def _section(console: Console, title: str) -> None:
         click.echo(f"\n# {title}")
 
 
-def _facts(entry: Entry) -> Table:
+def facts(entry: Entry) -> dict[str, str]:
+    """What is known of the finding, by label."""
     finding, mismatch = entry.finding, entry.finding.mismatch
-    table = Table.grid(padding=(0, 2))
-    rows = {
+    known = {
         "route": finding.route,
         "verdict": finding.verdict,
         "stage": finding.stage,
@@ -59,7 +59,14 @@ def _facts(entry: Entry) -> Table:
         "made from": ", ".join(f"{name} {value}" for name, value in entry.case.origin.items()),
         "bucket": finding.slug,
     }
-    for name, value in rows.items():
-        if value:
-            table.add_row(Text(name, style="bold"), Text(value))
-    return table
+    return {label: fact for label, fact in known.items() if fact}
+
+
+def _print_facts(console: Console, known: dict[str, str]) -> None:
+    if not console.is_terminal:
+        click.echo("\n".join(f"{label:<16} {fact}" for label, fact in known.items()))
+        return
+    table = Table.grid(padding=(0, 2))
+    for label, fact in known.items():
+        table.add_row(Text(label, style="bold"), Text(fact))
+    console.print(table)

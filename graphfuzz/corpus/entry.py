@@ -108,7 +108,10 @@ def entries(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise EntryError(f"{path}: there is no such folder; name an entry, or a folder of entries")
-        found.update(_entries_below(path))
+        try:
+            found.update(_entries_below(path))
+        except OSError as error:
+            raise EntryError(f"{error.filename}: cannot be read: {error.strerror}") from None
     return sorted(found)
 
 
@@ -163,7 +166,8 @@ def _writing(place: Path) -> Iterator[None]:
 def _remove_leftovers(folder: Path) -> None:
     """Clear away what killed writers left; an entry that had stepped aside and was not replaced goes back."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        if not psutil.pid_exists(int(leftover.name.removeprefix(TEMPORARY).partition("-")[0])):
+        writer = leftover.name.removeprefix(TEMPORARY).partition("-")[0]
+        if writer.isdecimal() and not psutil.pid_exists(int(writer)):
             shutil.rmtree(leftover)
     for aside in folder.glob(f"{ASIDE}*"):
         place = folder / aside.name.removeprefix(ASIDE)

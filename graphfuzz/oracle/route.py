@@ -22,7 +22,8 @@ class Route(msgspec.Struct, frozen=True):
     convert: (source model, inputs by name) to `onnx.ModelProto` whose inputs bear the names given; one self-contained
         function with its imports inside, because its very text goes into `repro.py`.
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
-    preload: the modules that a worker's fork server imports, so that a fresh worker has them at once.
+    preload: the modules that a worker's fork server imports, so that a fresh worker has them at once; private ones
+        (with "._" in their name) may be missing in some versions.
     """
 
     name: str

@@ -181,6 +181,21 @@ def test_what_a_killed_writer_left_is_ignored_and_then_removed(entry, tmp_path):
     assert entries([tmp_path]) == [path]
 
 
+def test_a_folder_that_is_not_ours_is_let_alone(entry, tmp_path):
+    (tmp_path / f"{TEMPORARY}notes").mkdir(parents=True)
+    write_entry(tmp_path, entry)
+    assert (tmp_path / f"{TEMPORARY}notes").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(self: Path):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(EntryError, match=f"{tmp_path}: cannot be read: Permission denied"):
+        entries([tmp_path])
+
+
 def test_a_kill_between_the_two_renames_loses_nothing(entry, tmp_path):
     path = write_entry(tmp_path, entry)
     path.rename(tmp_path / f"{ASIDE}{entry.slug}")

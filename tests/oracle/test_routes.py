@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import random
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from graphfuzz.generator import single_operator_case
 from graphfuzz.graph import Array, Case, Graph, Node, Value
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route, route_names
@@ -93,7 +95,7 @@ def only(name: str, torch: str | None = None, keras: str | None = None, dtypes: 
         (
             "torch-script-ort",
             only("pool", torch="F.pixel_shuffle({x}[None], 1)[0]"),
-            "Symbolic",
+            "OnnxExporterError",
         ),
         ("tf2onnx-ort", only("erfc", keras="keras.ops.erfinv({x})"), "NotImplementedError"),
     ],
@@ -111,6 +113,13 @@ def test_a_missing_kernel_is_unsupported(name: str, registry: Registry) -> None:
     found = judge(made, route, registry)
     assert (found.verdict, found.stage) == ("unsupported", "load"), found.traceback
     assert "NOT_IMPLEMENTED" in found.message
+
+
+@pytest.mark.parametrize("operator", ["lstm", "gru"])
+def test_a_recurrent_kernel_missing_is_unsupported(operator: str, registry: Registry) -> None:
+    made = single_operator_case(registry[operator], "torch", random.Random(1), {"T": "float64"})
+    found = judge(made, load_route("torch-script-ort"), registry)
+    assert (found.verdict, found.stage) == ("unsupported", "run"), found.traceback
 
 
 def test_other_words_of_the_runtime_are_failures() -> None:

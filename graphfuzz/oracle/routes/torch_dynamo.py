@@ -49,7 +49,10 @@ route = Route(
     refused=refused,
     preload=(
         "torch",
-        "torch.onnx._internal.exporter._core",
+        "torch.onnx._internal.exporter._compat",
+        "torch.onnx._internal.exporter._torchlib.ops",
+        "torch._dynamo",
+        "torch._export.non_strict_utils",
         "onnxscript.function_libs.torch_lib.ops",
         "onnx.shape_inference",
         "onnxruntime",
