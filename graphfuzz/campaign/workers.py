@@ -88,11 +88,12 @@ class Workers:
     ) -> None:
         self.limits = limits
         self._preload = [module for route in routes for module in load_route(route).preload]
+        rule = parse_tolerance(tolerance)
         self._folder = tempfile.TemporaryDirectory(prefix="graphfuzz-")
         self._settings = child.Settings(
             routes=tuple(routes),
             packs=tuple(packs),
-            tolerance=parse_tolerance(tolerance),
+            tolerance=rule,
             folder=self._folder.name,
             seconds=limits.seconds,
             memory_bytes=limits.memory_bytes,

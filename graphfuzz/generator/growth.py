@@ -13,11 +13,10 @@ import numpy as np
 
 from graphfuzz.generator.insertion import Inserter, Use, draw_bound
 from graphfuzz.generator.recipe import Recipe
-from graphfuzz.generator.values import draw_array, is_ordinary, within
-from graphfuzz.graph import Array, Case, Graph, Node, Value, apply
+from graphfuzz.generator.values import draw_array
+from graphfuzz.graph import Array, Case, Graph, Node, Value, operand_bounds, ordinary_outputs
 from graphfuzz.solver import Profile
-from graphfuzz.spec.dtypes import is_float, is_integer
-from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
+from graphfuzz.spec.operator import Operator, Parameter, Tensor
 from graphfuzz.spec.registry import Registry
 
 MAX_INPUTS = 4
@@ -54,13 +53,12 @@ class Growth:
         use = self.inserter.use(op, live, bound, self.rng)
         if use is None:
             return False
-        made = self._values(use)
+        arrays = self._values(use)
+        node = Node(use.op.name, (), use.attrs, tuple(Value("v", t.dtype, _shape(t)) for t in use.outputs))
+        made = ordinary_outputs(op, node, use.operands, arrays)
         if made is None:
             return False
-        node_outputs = self._evaluate(use, made)
-        if node_outputs is None:
-            return False
-        self._commit(use, made, node_outputs)
+        self._commit(use, arrays, made)
         return True
 
     def graph(self) -> Graph:
@@ -108,46 +106,15 @@ class Growth:
         weights = [(1 + i) * (1 if v.name in self.used else 3) for i, v in enumerate(fitting)]
         return self.rng.choices(fitting, weights)[0]
 
-    def _values(self, use: Use) -> list[Array] | None:
-        """The operands' arrays, the made ones drawn; None where a live one leaves the operator's domain."""
-        arrays: list[Array] = []
-        for parameter, value, operand in zip(use.parameters, use.live, use.operands, strict=True):
-            bounds = self._bounds(use, parameter, operand)
-            if value is None:
-                arrays.append(draw_array(self.values_rng, operand.dtype, _shape(operand), bounds))
-            elif bounds is not None and not within(self.arrays[value.name], bounds):
-                return None
-            else:
-                arrays.append(self.arrays[value.name])
-        return arrays
-
-    def _bounds(self, use: Use, parameter: Parameter, operand: Tensor) -> Bounds | None:
-        if callable(parameter.domain):
-            named: dict[str, Tensor] = {}
-            for p, t in zip(use.parameters, use.operands, strict=True):
-                named.setdefault(p.name, t)
-            return parameter.domain(**named, **use.attrs)
-        if parameter.domain is not None:
-            return parameter.domain
-        return use.op.domain if is_float(operand.dtype) else None
-
-    def _evaluate(self, use: Use, arrays: Sequence[Array]) -> list[Array] | None:
-        """The outputs' arrays; None where the result is undefined, not finite, too large, or overflows."""
-        op = use.op
-        if op.defined is not None and not op.defined(*arrays, **use.attrs):
-            return None
-        outputs = tuple(Value("v", t.dtype, _shape(t)) for t in use.outputs)
-        node = Node(op.name, (), use.attrs, outputs)
-        made = apply(op, node, arrays)
-        if not all(map(is_ordinary, made)):
-            return None
-        if any(is_integer(t.dtype) for t in use.outputs) and any(is_integer(t.dtype) for t in use.operands):
-            wide = [a.astype("int64") if is_integer(str(a.dtype)) else a for a in arrays]
-            exact = op.reference(*wide, **use.attrs)
-            exact = exact if isinstance(exact, tuple | list) else [exact]
-            if any(not np.array_equal(m, e) for m, e in zip(made, exact, strict=True)):
-                return None
-        return made
+    def _values(self, use: Use) -> list[Array]:
+        """The operands' arrays; those to be made are drawn from where the operator is defined."""
+        bounds = operand_bounds(use.op, use.parameters, use.operands, use.attrs)
+        return [
+            draw_array(self.values_rng, operand.dtype, _shape(operand), limit)
+            if value is None
+            else self.arrays[value.name]
+            for value, operand, limit in zip(use.live, use.operands, bounds, strict=True)
+        ]
 
     def _commit(self, use: Use, arrays: Sequence[Array], made: Sequence[Array]) -> None:
         names: list[str] = []
@@ -205,7 +172,9 @@ def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None)
         any(growth.insert(op) for _ in range(ATTEMPTS_AN_OPERATOR))
         if len(growth.nodes) == recipe.nodes:
             return _case(growth, {"seed": recipe.seed, "index": recipe.index})
-    raise Exhausted(f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried")
+    raise Exhausted(
+        f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
+    )
 
 
 def single_operator_case(

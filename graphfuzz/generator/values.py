@@ -1,4 +1,4 @@
-"""Values for inputs and weights, drawn from bins inside a domain, and the bounds no value may leave."""
+"""Values for inputs and weights, drawn from bins inside a domain."""
 
 from __future__ import annotations
 
@@ -9,19 +9,6 @@ import numpy as np
 from graphfuzz.graph import Array
 from graphfuzz.spec.dtypes import is_float
 from graphfuzz.spec.operator import Bounds
-
-LIMITS: Mapping[str, float] = {
-    "bool": 1,
-    "uint8": 200,
-    "int8": 100,
-    "int16": 2.0**14,
-    "int32": 2.0**24,
-    "int64": 2.0**24,
-    "float16": 2.0**10,
-    "float32": 1e6,
-    "float64": 1e6,
-}
-"""The largest magnitude of an ordinary case's values: well inside the dtype, exact where integers become floats."""
 
 _DEFAULT: Mapping[str, Bounds] = {"float": (-8.0, 8.0), "int": (-10, 10), "uint8": (0, 20)}
 
@@ -64,14 +51,3 @@ def _inside(values: Array, dtype: str, low: float, high: float) -> Array:
     wide = cast.astype("float64")
     cast = np.where(wide < low, np.nextafter(cast, np.array(np.inf, dtype)), cast)
     return np.asarray(np.where(wide > high, np.nextafter(cast, np.array(-np.inf, dtype)), cast)).astype(dtype)
-
-
-def within(array: Array, bounds: Bounds) -> bool:
-    """Whether all values lie in the bounds (inclusive); NaN does not."""
-    return bool(np.all((array >= bounds[0]) & (array <= bounds[1])))
-
-
-def is_ordinary(array: Array) -> bool:
-    """Whether all values are finite and inside their dtype's `LIMITS`."""
-    limit = LIMITS[str(array.dtype)]
-    return array.dtype == bool or within(array, (-limit, limit))

@@ -3,9 +3,11 @@
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
+from graphfuzz.graph.ordinary import LIMITS, operand_bounds, ordinary_outputs, within
 from graphfuzz.graph.widening import widened, widened_values
 
 __all__ = [
+    "LIMITS",
     "Array",
     "Case",
     "Graph",
@@ -17,7 +19,9 @@ __all__ = [
     "case_from_json",
     "case_to_json",
     "evaluate",
+    "operand_bounds",
     "operands",
+    "ordinary_outputs",
     "output_types",
     "pack_arrays",
     "pruned",
@@ -27,4 +31,5 @@ __all__ = [
     "validate",
     "widened",
     "widened_values",
+    "within",
 ]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from graphfuzz.generator import Exhausted, Recipe, generate, single_operator_case
-from graphfuzz.generator.values import LIMITS, draw_array, within
-from graphfuzz.graph import case_to_json, evaluate, pack_arrays, validate
+from graphfuzz.generator.values import draw_array
+from graphfuzz.graph import LIMITS, case_to_json, evaluate, pack_arrays, validate, within
 from graphfuzz.spec import FLOATS, INDICES, Registry, index, operator, tensor, unary, variadic
 from graphfuzz.spec.operator import FRAMEWORKS
 
@@ -32,7 +32,7 @@ def test_a_case_is_the_same_in_another_process_and_after_other_work(registry):
     here = [_digest(generate(recipe, registry)) for recipe in reversed(recipes)][::-1]
     program = (
         "from graphfuzz.generator import *; from graphfuzz.spec import load_registry;"
-        "from graphfuzz.graph import case_to_json, pack_arrays; import hashlib; r = load_registry();"
+        "from graphfuzz.graph import LIMITS, case_to_json, pack_arrays; import hashlib; r = load_registry();"
         "cases = [generate(Recipe(3, i, 'torch'), r) for i in range(6)];"
         "print([hashlib.sha256(case_to_json(c).encode() + pack_arrays(c.tensors)).hexdigest() for c in cases])"
     )

@@ -84,6 +84,22 @@ def test_wrong_values_are_found_where_they_are_made(
     assert [tanh(other, registry).verdict for other in others] == ["ok", "ok"]
 
 
+def test_a_handler_that_fails_is_a_crash_though_tf2onnx_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tf2onnx.handler import tf_op
+
+    plain = tf_op.create_mapping
+
+    def explode(graph: Any, node: Any, **given: Any) -> None:
+        raise ZeroDivisionError("in a handler")
+
+    monkeypatch.setattr(tf_op, "create_mapping", lambda *args: {**plain(*args), "Tanh": (explode, {})})
+    found = tanh("tf2onnx-ort", registry)
+    assert (found.verdict, found.stage, found.error) == ("conversion-crash", "conversion", "ZeroDivisionError")
+    assert "explode" in found.traceback
+
+
 def test_a_subtle_fault_is_found(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """GELU's tanh approximation in place of GELU: off by at most 5e-4, yet far beyond rounding."""
     import torch

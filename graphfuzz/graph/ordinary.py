@@ -1,0 +1,86 @@
+"""Ordinary uses of operators: operands in the domain, results defined, finite, of ordinary magnitude, no overflow.
+
+What a converted model does outside of these proves nothing. The generator grows graphs under these rules, and the
+minimizer keeps to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphfuzz.graph.evaluation import Array, apply
+from graphfuzz.graph.graph import Node
+from graphfuzz.spec.dtypes import is_float, is_integer
+from graphfuzz.spec.inference import parameters_of
+from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
+
+LIMITS: Mapping[str, float] = {
+    "bool": 1,
+    "uint8": 200,
+    "int8": 100,
+    "int16": 2.0**14,
+    "int32": 2.0**24,
+    "int64": 2.0**24,
+    "float16": 2.0**10,
+    "float32": 1e6,
+    "float64": 1e6,
+}
+"""The largest magnitude of an ordinary case's values: well inside the dtype, exact where integers become floats."""
+
+
+def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: Sequence[Array]) -> list[Array] | None:
+    """The outputs of one use from its operands' types and values; None where the use is not an ordinary one.
+
+    Raises WrongReference.
+    """
+    parameters = parameters_of(op, len(types))
+    limits = operand_bounds(op, parameters, types, node.attrs)
+    if any(bounds is not None and not within(a, bounds) for bounds, a in zip(limits, arrays, strict=True)):
+        return None
+    if op.defined is not None and not op.defined(*arrays, **node.attrs):
+        return None
+    made = apply(op, node, arrays)
+    return None if _overflows(op, node, arrays, made) or not all(map(is_ordinary, made)) else made
+
+
+def operand_bounds(
+    op: Operator, parameters: Sequence[Parameter], types: Sequence[Tensor], attrs: Mapping[str, Any]
+) -> list[Bounds | None]:
+    """The values (inclusive) that the operator is defined for, operand by operand; None for any."""
+    named: dict[str, Tensor] = {}
+    for parameter, tensor in zip(parameters, types, strict=True):
+        named.setdefault(parameter.name, tensor)
+    return [_bounds(op, p, t, named, attrs) for p, t in zip(parameters, types, strict=True)]
+
+
+def _bounds(
+    op: Operator, parameter: Parameter, tensor: Tensor, named: Mapping[str, Tensor], attrs: Mapping[str, Any]
+) -> Bounds | None:
+    if callable(parameter.domain):
+        return parameter.domain(**named, **attrs)
+    if parameter.domain is not None:
+        return parameter.domain
+    return op.domain if is_float(tensor.dtype) else None
+
+
+def within(array: Array, bounds: Bounds) -> bool:
+    """Whether all values lie in the bounds (inclusive); NaN does not."""
+    return bool(np.all((array >= bounds[0]) & (array <= bounds[1])))
+
+
+def is_ordinary(array: Array) -> bool:
+    """Whether all values are finite and inside their dtype's `LIMITS`."""
+    limit = LIMITS[str(array.dtype)]
+    return array.dtype == bool or within(array, (-limit, limit))
+
+
+def _overflows(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> bool:
+    """Whether integers wrapped around: the same computation in int64 gives something else."""
+    if not any(is_integer(str(a.dtype)) for a in arrays) or not any(is_integer(v.dtype) for v in node.outputs):
+        return False
+    exact = op.reference(*(a.astype("int64") if is_integer(str(a.dtype)) else a for a in arrays), **node.attrs)
+    exact = exact if isinstance(exact, tuple | list) else [exact]
+    return any(not np.array_equal(m, e) for m, e in zip(made, exact, strict=True))
