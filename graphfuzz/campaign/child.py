@@ -110,7 +110,7 @@ def make(recipe: Recipe) -> Case:
     return generate(recipe, _workers[0].registry)
 
 
-def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None) -> Reply:
+def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None, plain: bool) -> Reply:
     """One case, made if need be, and judged."""
     worker = _workers[0]
     worker.tasks += 1
@@ -120,7 +120,8 @@ def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None)
     faulthandler.dump_traceback_later(seconds * STACKS_AT, file=2)
     signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)  # a worker whose engine was killed must end, too
     try:
-        return _reply(worker, worker.route(route_name), case, recipe, lambda name: _note(stage, name))
+        with nullcontext() if plain or worker.tasks % PLAIN_EVERY == 0 else remembered_registry():
+            return _reply(worker, worker.route(route_name), case, recipe, lambda name: _note(stage, name))
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) and end.code else 1)
     finally:
@@ -138,8 +139,7 @@ def _reply(
         assert recipe is not None, "a task has a case or a recipe"
         return generate(recipe, worker.registry)
 
-    with nullcontext() if worker.tasks % PLAIN_EVERY == 0 else remembered_registry():
-        made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
+    made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     if outcome.verdict in (OK, UNSUPPORTED):

@@ -156,19 +156,21 @@ class Campaign:
             self._count(slug, found.index)
             return
         started = time.monotonic()
-        judge = partial(self._judge, found.outcome.route)
-        again = judge([found.case])[0]
+        route = found.outcome.route
+        (again,) = self._judge(route, [found.case], plain=True)
         if kind(again, found.case.graph) != original:
-            self.statistics.flaky.append(Flaky(found.index, found.outcome.route, found.outcome.verdict, again.verdict))
+            self.statistics.flaky.append(Flaky(found.index, route, found.outcome.verdict, again.verdict))
         else:
-            reduction = minimize(found.case, again, judge, self.registry, MINIMIZER_BUDGET)
+            reduction = minimize(found.case, again, partial(self._judge, route), self.registry, MINIMIZER_BUDGET)
             self.statistics.minimizer_runs += reduction.runs
-            self._store(found.index, original, reduction.case, reduction.outcome)
+            (confirmed,) = self._judge(route, [reduction.case], plain=True)
+            stands = kind(confirmed, reduction.case.graph) == original
+            self._store(found.index, original, *((reduction.case, confirmed) if stands else (found.case, again)))
         self.statistics.minimizing += time.monotonic() - started
 
-    def _judge(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
+    def _judge(self, route: str, cases: Sequence[Case], plain: bool = False) -> list[Outcome]:
         """The outcomes of given cases, run side by side."""
-        futures = [self.workers.submit(Task(route=route, case=case, recipe=None)) for case in cases]
+        futures = [self.workers.submit(Task(route=route, case=case, recipe=None, plain=plain)) for case in cases]
         return [self._wait(future).outcome for future in futures]
 
     def _store(self, index: int, original: tuple[str, str, str], case: Case, outcome: Outcome) -> None:

@@ -56,11 +56,12 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, eq=False):
-    """A case, or the recipe of one, on a route."""
+    """A case, or the recipe of one, on a route; `plain`: converted with nothing remembered from earlier cases."""
 
     route: str
     case: Case | None
     recipe: Recipe | None
+    plain: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):
@@ -146,7 +147,7 @@ class Workers:
     def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
         try:
             reply: child.Reply = slot.call(
-                child.work, number, task.route, task.case, task.recipe, timeout=self.limits.seconds
+                child.work, number, task.route, task.case, task.recipe, task.plain, timeout=self.limits.seconds
             )
         except TimeoutError:
             message = f"no result within {self.limits.seconds:g} seconds"

@@ -59,7 +59,7 @@ def minimize(
 
 def _judge(pool: Workers, route: str, cases: Sequence[Case]) -> list[Outcome]:
     """The cases' outcomes, under the name by which the entry knows its route."""
-    futures = [pool.submit(Task(route=route, case=case, recipe=None)) for case in cases]
+    futures = [pool.submit(Task(route=route, case=case, recipe=None, plain=True)) for case in cases]
     return [msgspec.structs.replace(future.result().outcome, route=route) for future in futures]
 
 

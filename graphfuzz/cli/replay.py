@@ -112,7 +112,7 @@ def _read(paths: Sequence[Path], routes: Sequence[str]) -> tuple[list[tuple[Path
 def _run(pool: Workers, runnable: Sequence[tuple[Path, Entry]], tell: Callable[[Line], None]) -> Iterator[Line]:
     waiting: dict[Future[Result], tuple[Path, Entry]] = {}
     for path, entry in runnable:
-        waiting[pool.submit(Task(route=entry.finding.route, case=entry.case, recipe=None))] = path, entry
+        waiting[pool.submit(Task(route=entry.finding.route, case=entry.case, recipe=None, plain=True))] = path, entry
     for future in as_completed(waiting):
         path, entry = waiting[future]
         outcome = future.result().outcome

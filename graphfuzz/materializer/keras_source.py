@@ -35,10 +35,12 @@ def keras_source(graph: Graph, registry: Registry) -> str:
 def _weight(weight: Value, is_index: bool) -> str:
     """A variable, as in any Keras model; positions are the constants that people write.
 
-    A constant is left an array: tf2onnx takes a tensor that the model captured for an input.
+    Both kinds of constants, as their libraries make them: NumPy's integers are int64, TensorFlow's int32.
     """
     given = f'weights["{weight.name}"]'
-    return given if is_index else f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
+    if not is_index:
+        return f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
+    return given if weight.dtype == "int64" else f"ops.convert_to_tensor({given})"
 
 
 def build_keras(source: str, weights: dict[str, Array]) -> Any:

@@ -40,7 +40,7 @@ def route_names() -> list[str]:
 
 
 def load_route(name: str) -> Route:
-    """The installed route of this name, or the one at "package.module:attribute". Raises UsageError."""
+    """The installed route of this name, or the one at "module:attribute", under that name. Raises UsageError."""
     points = {point.name: point.value for point in entry_points(group=GROUP)}
     target = points.get(name, name if ":" in name else None)
     if target is None:
@@ -52,4 +52,4 @@ def load_route(name: str) -> Route:
         raise UsageError(f"route '{name}' cannot be loaded from {target}: {error}") from None
     if not isinstance(route, Route):
         raise UsageError(f"route '{name}': {target} is no Route")
-    return route
+    return msgspec.structs.replace(route, name=name)

@@ -1,0 +1,88 @@
+"""The three routes, each with the conversion of tanh broken: the converter makes a sigmoid of it.
+
+Each `convert` is self-contained, as a route's must be, and leaves the converter as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Array
+from graphfuzz.oracle.route import load_route
+
+
+def _torchlib(model: Any, inputs: dict[str, Array]) -> Any:
+    """PyTorch's default exporter, with tanh's function in torchlib exchanged."""
+    import copy
+    from unittest import mock
+
+    import numpy as np
+    import torch
+    from torch.onnx._internal.exporter import _registration
+
+    plain = _registration.ONNXRegistry.from_torchlib
+
+    def broken(cls: Any, *arguments: Any, **options: Any) -> Any:
+        registry = plain(*arguments, **options)
+        functions = registry.functions
+        made = copy.copy(functions["aten::tanh"][0])
+        made.onnx_function = functions["aten::sigmoid"][0].onnx_function
+        made.signature = functions["aten::sigmoid"][0].signature
+        registry.functions = {**functions, "aten::tanh": [made]}
+        return registry
+
+    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    with mock.patch.object(_registration.ONNXRegistry, "from_torchlib", classmethod(broken)):
+        return torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False).model_proto
+
+
+def _torchscript(model: Any, inputs: dict[str, Array]) -> Any:
+    """PyTorch's TorchScript exporter, with tanh's symbolic function exchanged."""
+    import io
+    from unittest import mock
+
+    import numpy as np
+    import onnx
+    import torch
+    from torch.onnx._internal.torchscript_exporter import registration
+
+    tanh, sigmoid = map(registration.registry.get_function_group, ("aten::tanh", "aten::sigmoid"))
+    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    buffer = io.BytesIO()
+    with mock.patch.object(tanh, "_functions", sigmoid._functions):
+        torch.onnx.export(model, arguments, buffer, input_names=list(inputs), dynamo=False, verbose=False)
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _tf2onnx(model: Any, inputs: dict[str, Array]) -> Any:
+    """tf2onnx, with the handler of Tanh making a Sigmoid."""
+    from unittest import mock
+
+    import tensorflow as tf
+    import tf2onnx
+    from tf2onnx.handler import tf_op
+
+    plain = tf_op.create_mapping
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        mapping = dict(plain(*arguments, **options))
+        handler, settings = mapping["Tanh"]
+
+        def to_sigmoid(graph: Any, node: Any, **given: Any) -> None:
+            handler(graph, node, **given)
+            node.type = "Sigmoid"
+
+        mapping["Tanh"] = (to_sigmoid, settings)
+        return mapping
+
+    signature = [tf.TensorSpec(array.shape, array.dtype, name) for name, array in inputs.items()]
+    function = tf.function(lambda *arrays: model(list(arrays), training=False))
+    with mock.patch.object(tf_op, "create_mapping", broken):
+        return tf2onnx.convert.from_function(function, signature, opset=18)[0]
+
+
+torch_dynamo = msgspec.structs.replace(load_route("torch-dynamo-ort"), convert=_torchlib)
+torch_script = msgspec.structs.replace(load_route("torch-script-ort"), convert=_torchscript)
+tf2onnx = msgspec.structs.replace(load_route("tf2onnx-ort"), convert=_tf2onnx)
