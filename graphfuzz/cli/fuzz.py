@@ -27,6 +27,8 @@ from graphfuzz.report.tables import bucket_table, outcome_table
 from graphfuzz.spec.registry import load_registry
 
 HARNESS_ERROR_EXIT = 3
+LOG_WIDTH = 140
+"""How wide tables are where nothing says how wide the terminal is, in characters."""
 
 
 @click.command()
@@ -86,6 +88,8 @@ def fuzz(
     frameworks = check(configuration, registry)
     check_writable(corpus)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
     console.print(
         f"seed {configuration.seed} · {len(registry)} operators · {workers} workers · routes {', '.join(frameworks)}"
     )

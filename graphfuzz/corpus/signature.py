@@ -15,7 +15,7 @@ from pathlib import PureWindowsPath
 import msgspec
 
 from graphfuzz.graph import Graph
-from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.dtypes import is_float, is_integer
 
 LONGEST = 240
@@ -131,7 +131,9 @@ def _telling(outcome: Outcome, names: Iterable[str]) -> str:
 
 
 def _is_telling(outcome: Outcome, message: str) -> bool:
-    """Whether the error alone says which part of the target is at fault."""
+    """Whether the error alone says what is at fault: it names an operator or a place, or is the checker's."""
+    if outcome.verdict == INVALID_MODEL:
+        return True
     return bool(_operator_named(message)) or (outcome.verdict == CONVERSION_CRASH and bool(site(outcome)))
 
 

@@ -165,7 +165,7 @@ def check(proto: Any, inputs: Values) -> None:
     given = {value.name for value in proto.graph.initializer} | set(inputs)
     strange = [value.name for value in proto.graph.input if value.name not in given]
     if strange:
-        raise WrongInputs(f"the converted model has inputs that the source model has not: {', '.join(strange)}")
+        raise WrongInputs(f"the converted model has inputs that the source model has not: '{', '.join(strange)}'")
     onnx.checker.check_model(proto, full_check=True)
     onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
 
