@@ -139,7 +139,7 @@ def _propose_broadcast(rng: random.Random, operands: Sequence[Tensor], attrs: Pr
 
 @operator(
     tensor("x"),
-    attrs={"shape": sizes(1, 64, count=range(7))},
+    attrs={"shape": sizes(1, 4096, count=range(7))},
     dtypes=ANY,
     reference=lambda x, shape: np.broadcast_to(x, shape),
     propose=_propose_broadcast,
@@ -222,7 +222,7 @@ def _propose_split(rng: random.Random, operands: Sequence[Tensor], attrs: Propos
 
 @operator(
     tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis(), "sections": sizes(1, 16, count=range(2, 5))},
+    attrs={"axis": axis(), "sections": sizes(1, 4096, count=range(2, 5))},
     dtypes=ANY,
     reference=lambda x, axis, sections: np.split(x, _ends(sections), axis),
     propose=_propose_split,

@@ -29,7 +29,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"0x[0-9a-fA-F]+", "#"),
     (r"(?:[A-Za-z]:)?(?:[\\/][\w.+\-]+){2,}[\\/]?(?::\d+)?", "<path>"),
     (r"<[\w.]+ object at #>", "<object>"),
-    (r"node name: ?[^\s():,]+", "node name: _"),
+    (r"\b(on node|node name:) ?[^\s(),]+", r"\1 _"),
     (r"\btensor\(\w+\)", "tensor(_)"),
     (r"\bu?int\d+\b|\bU?Int\d*\b|\blong\b|\bLong\b", "int"),
     (r"\b[Bb]?[Ff]loat\d*\b|\b[Dd]ouble\b|\bhalf\b|\bHalf\b", "float"),

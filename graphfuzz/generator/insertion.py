@@ -18,7 +18,7 @@ from graphfuzz.spec.attributes import Size as SizeAttribute
 from graphfuzz.spec.attributes import Sizes as SizesAttribute
 from graphfuzz.spec.attributes import draw_size
 from graphfuzz.spec.dims import Dim, evaluate, symbol
-from graphfuzz.spec.inference import bind, conditions, infer, parameters_of, rank_of
+from graphfuzz.spec.inference import bind, check_attributes, conditions, infer, parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
 
 DTYPE_WEIGHTS: Mapping[str, float] = {"float32": 6, "int64": 2, "int32": 2, "bool": 1.5}
@@ -79,6 +79,7 @@ class Inserter(msgspec.Struct):
             unknown = [s.args[0] for t in operands for s in t.shape if isinstance(s, Dim)]
             if op.propose and not unknown:
                 attrs.update(op.propose(rng, operands, attrs))
+                check_attributes(op, ranks, attrs)
             decided = self._fit(op, operands, attrs, unknown, rng)
         except Rejected:
             return None

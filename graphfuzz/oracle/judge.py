@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from graphfuzz.graph import Array, Case, Values, pack_arrays, widened, widened_values
+from graphfuzz.graph import Array, Case, Values, pack_arrays, validate, widened, widened_values
 from graphfuzz.materializer import build, run, source
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, out_of_memory, root_cause
@@ -143,9 +143,10 @@ def _stages(
 
 
 def _source(case: Case, route: Route, registry: Registry) -> tuple[Any, dict[str, Array]]:
-    """The source model, built, and its outputs by name. Raises WrongTypes."""
+    """The source model, built, and its outputs by name. Raises InvalidGraph, WrongTypes."""
     if case.framework != route.framework:
         raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
+    validate(case.graph, registry, route.framework)
     model = build(source(case.graph, registry, route.framework), route.framework, case.weights())
     made = run(model, route.framework, case.inputs())
     stated = case.graph.values()

@@ -18,6 +18,8 @@ from graphfuzz.spec import dtypes
 SIZE_BINS = (1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 32)
 """Sizes worth trying: one, small, odd, prime, powers of two and their neighbors."""
 
+LARGEST_DRAWN = 64
+"""How far above its lower bound a size is drawn; rules and solver may find larger ones."""
 
 Ranks: TypeAlias = Callable[[str], int]
 """What an attribute may depend on: the rank of each tensor operand, by parameter name."""
@@ -36,7 +38,8 @@ class Attribute(Protocol):
 
 
 def draw_size(rng: random.Random, low: int, high: int) -> int:
-    """A size in [low, high]: half of the time a bound or a bin, else any."""
+    """A size in [low, high], at most `LARGEST_DRAWN` more than low: half of the time a bound or a bin, else any."""
+    high = min(high, low + LARGEST_DRAWN)
     if low >= high:
         return low
     if rng.random() < 0.5:

@@ -51,9 +51,14 @@ def test_operators_asked_for_are_the_only_ones_used(registry):
     assert set(case.graph.operators()) <= {"relu", "add"}
 
 
-def test_all_operators_get_used(registry):
-    used = {op for i in range(400) for op in generate(Recipe(5, i, "torch", nodes=6), registry).graph.operators()}
-    assert used >= {name for name in registry if "torch" in registry[name].emissions}
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_all_operators_get_used_and_every_use_is_valid(framework, registry):
+    used = set()
+    for number in range(400):
+        case = generate(Recipe(5, number, framework, nodes=6), registry)
+        validate(case.graph, registry, framework)
+        used.update(case.graph.operators())
+    assert used >= {name for name in registry if framework in registry[name].emissions}
 
 
 def test_a_rule_that_nothing_satisfies_is_given_up(registry):
