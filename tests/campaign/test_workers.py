@@ -108,12 +108,13 @@ def test_generation_that_raises_is_our_error(workers: Workers) -> None:
     assert (result.outcome.verdict, result.outcome.stage) == ("harness-error", "generation")
 
 
-def test_a_source_model_of_other_types_is_our_error(workers: Workers) -> None:
+def test_a_graph_that_its_rules_refuse_is_our_error(workers: Workers) -> None:
     x, y = Value("x", "float32", (2, 3)), Value("y", "float64", (2, 3))
     lying = Case(Graph((x,), (), (Node("relu", ("x",), {}, (y,)),), ("y",)), "torch", relu_case().tensors)
     found = workers.submit(task("right", lying)).result().outcome
     assert (found.verdict, found.stage) == ("harness-error", "source")
-    assert "float64[2, 3]" in found.message
+    assert found.error == "graphfuzz.errors.InvalidGraph"
+    assert "the rule says" in found.message
 
 
 def processes(results: list[Result]) -> set[str]:
