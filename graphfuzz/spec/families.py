@@ -73,7 +73,7 @@ def unary(
         torch=torch,
         keras=keras,
     )
-    return declare(_named(name, doc or f"The {name.replace('_', ' ')} of each element.", rule))
+    return declare(_named(name, doc or f"Elementwise {name.replace('_', ' ')}.", rule))
 
 
 def binary(
@@ -105,7 +105,7 @@ def binary(
         torch=torch,
         keras=keras,
     )
-    return declare(_named(name, doc or f"The {name.replace('_', ' ')} of each pair of elements, broadcast.", rule))
+    return declare(_named(name, doc or f"Elementwise {name.replace('_', ' ')} of two operands, broadcast.", rule))
 
 
 def comparison(name: str, *, reference: Reference, torch: Emitted, keras: Emitted) -> Operator:
