@@ -1,4 +1,8 @@
-"""The operator-spec library, one module a family."""
+"""The operator-spec library, one module a family.
+
+A module declares its operators in a list `OPERATORS` and is itself listed in `FAMILIES` below; without that its
+operators are not found.
+"""
 
 from collections.abc import Sequence
 

@@ -54,6 +54,13 @@ def wrong(model: Any, inputs: dict[str, Array]) -> Any:
 
 @_route
 def invalid(model: Any, inputs: dict[str, Array]) -> Any:
+    made = _model(inputs, [("Relu", ["x"], "y")])
+    made.graph.node[0].attribute.add(name="no_such_attribute", i=1, type=2)
+    return made
+
+
+@_route
+def misdeclared(model: Any, inputs: dict[str, Array]) -> Any:
     return _model(inputs, [("Relu", ["x"], "y")], shape=[7])
 
 

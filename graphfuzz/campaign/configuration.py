@@ -15,16 +15,17 @@ from graphfuzz.spec.registry import Registry
 class Configuration(msgspec.Struct, frozen=True):
     """Everything that decides a campaign.
 
-    routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit. workers:
-    child processes. nodes: the most nodes a graph has. operators: names to draw from, all where empty. packs: paths
-    of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case,
-    memory_a_case (bytes): limits.
+    routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
+    first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. operators: names
+    to draw from, all where empty. packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it.
+    seconds_a_case, memory_a_case (bytes): limits.
     """
 
     routes: tuple[str, ...]
     seed: int
     seconds: float | None = None
     cases: int | None = None
+    first_case: int = 0
     workers: int = 2
     nodes: int = 10
     operators: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ decisions. Nothing here touches a target: every case, and every step of a minimi
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,13 @@ import msgspec
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.corpus.entry import entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
 from graphfuzz.corpus.signature import kind, signature
+from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case
-from graphfuzz.minimizer import minimize
+from graphfuzz.minimizer import HANG_BUDGET, minimize
 from graphfuzz.oracle.route import load_route
-from graphfuzz.oracle.verdict import WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import HANG, Outcome
 from graphfuzz.spec.registry import Registry
 
 MINIMIZING_SHARE = 0.5
@@ -33,6 +35,8 @@ MINIMIZER_BUDGET = 80
 """The most cases that minimizing one finding may run."""
 GRACE = 0.25
 """How far beyond its time a timed campaign goes on minimizing what it found, as a share of that time."""
+AHEAD = 3
+"""How many cases are given out ahead, a worker."""
 UNMINIMIZED = "unminimized"
 """The folder, beside the corpus, of findings that no time was left to minimize."""
 
@@ -68,18 +72,31 @@ class Campaign:
         self.on_execution = on_execution
         self.statistics = Statistics()
         self.queue: deque[Found] = deque()
-        self.kinds: dict[tuple[str, str, str], str] = {}
         self.started = time.monotonic()
         self._load_known()
 
     def run(self) -> Statistics:
-        """Run until a budget ends, then minimize what waits; KeyboardInterrupt passes through with all stored."""
+        """Run until a budget ends, then minimize what waits.
+
+        KeyboardInterrupt, GraphfuzzError (what cannot be written) and OSError pass through, after everything found so
+        far has been stored somewhere: see `statistics.unminimized`.
+        """
+        try:
+            self._work()
+            while self.queue and not self._over(GRACE):
+                self._minimize_next()
+        finally:
+            self._keep_waiting()
+            self._tick()
+        return self.statistics
+
+    def _work(self) -> None:
+        """Take the results of all cases in order."""
         window: deque[tuple[int, Future[Result]]] = deque()
         tasks = self._tasks()
-        ahead = 3 * self.configuration.workers
         try:
             while True:
-                while len(window) < ahead and not self._over():
+                while len(window) < AHEAD * self.configuration.workers and not self._over():
                     task = next(tasks, None)
                     if task is None:
                         break
@@ -93,13 +110,11 @@ class Campaign:
         finally:
             for _, future in window:
                 future.cancel()
-        self._drain()
-        return self.statistics
 
     def _tasks(self) -> Iterator[tuple[int, Task]]:
         """Every case in order, on each route."""
-        index = 0
-        while self.configuration.cases is None or index < self.configuration.cases:
+        index = self.configuration.first_case
+        while self.configuration.cases is None or index < self.configuration.first_case + self.configuration.cases:
             for route, framework in self.frameworks.items():
                 yield index, Task(route=route, case=None, recipe=self.configuration.recipe(index, framework))
             index += 1
@@ -127,18 +142,23 @@ class Campaign:
     def _take(self, index: int, result: Result) -> None:
         outcome = result.outcome
         self.statistics.record(index, outcome)
-        self.statistics.cases = index + 1
+        self.statistics.cases = index + 1 - self.configuration.first_case
         self.on_execution(index, outcome)
         if outcome.is_finding and result.case is not None:
             self._sort_in(Found(index, result.case, outcome))
 
     def _sort_in(self, found: Found) -> None:
         """Count a finding whose error is known already; queue any other for minimization."""
-        slug = self.kinds.get(kind(found.outcome, found.case.graph))
-        if slug is not None and found.outcome.verdict != WRONG_OUTPUT:
-            self._count(slug, found.index)
-        else:
+        if not self._is_known(found):
             self.queue.append(found)
+
+    def _is_known(self, found: Found) -> bool:
+        """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
+        told = signature(found.outcome, found.case.graph)
+        if told.operators or told.slug not in self.statistics.buckets:
+            return False
+        self._count(told.slug, found.index)
+        return True
 
     def _minimizing_is_due(self) -> bool:
         if not self.queue:
@@ -148,43 +168,73 @@ class Campaign:
         return self.statistics.minimizing <= MINIMIZING_SHARE * (time.monotonic() - self.started)
 
     def _minimize_next(self) -> None:
-        """Repeat, minimize and store the finding that waits longest."""
-        found = self.queue.popleft()
-        original = kind(found.outcome, found.case.graph)
-        slug = self.kinds.get(original)
-        if slug is not None and found.outcome.verdict != WRONG_OUTPUT:
-            self._count(slug, found.index)
-            return
-        started = time.monotonic()
-        route = found.outcome.route
-        (again,) = self._judge(route, [found.case], plain=True)
-        if kind(again, found.case.graph) != original:
-            self.statistics.flaky.append(Flaky(found.index, route, found.outcome.verdict, again.verdict))
-        else:
-            reduction = minimize(found.case, again, partial(self._judge, route), self.registry, MINIMIZER_BUDGET)
+        """Minimize the finding that waits longest, and count or store it; it leaves the queue only then."""
+        found = self.queue[0]
+        if not self._is_known(found):
+            started = time.monotonic()
+            reduction = minimize(
+                found.case,
+                found.outcome,
+                partial(self._judge, found.outcome.route),
+                self.registry,
+                HANG_BUDGET if found.outcome.verdict == HANG else MINIMIZER_BUDGET,
+                deadline=lambda: self._over(GRACE),
+            )
             self.statistics.minimizer_runs += reduction.runs
-            (confirmed,) = self._judge(route, [reduction.case], plain=True)
-            stands = kind(confirmed, reduction.case.graph) == original
-            self._store(found.index, original, *((reduction.case, confirmed) if stands else (found.case, again)))
-        self.statistics.minimizing += time.monotonic() - started
+            self._settle(found, reduction.case, reduction.outcome)
+            self.statistics.minimizing += time.monotonic() - started
+        self.queue.popleft()
 
     def _judge(self, route: str, cases: Sequence[Case], plain: bool = False) -> list[Outcome]:
-        """The outcomes of given cases, run side by side."""
+        """The outcomes of given cases, run side by side; `plain`: each in a fresh worker that remembers nothing."""
         futures = [self.workers.submit(Task(route=route, case=case, recipe=None, plain=plain)) for case in cases]
         return [self._wait(future).outcome for future in futures]
 
-    def _store(self, index: int, original: tuple[str, str, str], case: Case, outcome: Outcome) -> None:
-        """Count the minimized finding; a new bucket becomes an entry of the corpus."""
-        found = signature(outcome, case.graph)
-        if found.slug not in self.statistics.buckets:
-            today = datetime.now(UTC).date().isoformat()
-            entry = make_entry(case, outcome, load_route(outcome.route), self.registry, today)
+    def _settle(self, found: Found, case: Case, outcome: Outcome) -> None:
+        """Count a minimized finding of a known bucket; confirm any other in a fresh process, and store it.
+
+        What does not repeat there is flaky. Where only the unminimized case repeats, that is what is stored.
+        """
+        slug = signature(outcome, case.graph).slug
+        if slug not in self.statistics.buckets:
+            confirmed = self._confirmed(found, case) or self._confirmed(found, found.case)
+            if confirmed is None:
+                return
+            slug = self._store(found.index, *confirmed)
+        self._count(slug, found.index)
+
+    def _confirmed(self, found: Found, case: Case) -> tuple[Case, Outcome] | None:
+        """The case with its outcome in a fresh process, if that is still the finding."""
+        (again,) = self._judge(found.outcome.route, [case], plain=True)
+        if kind(again, case.graph) == kind(found.outcome, found.case.graph):
+            return case, again
+        flaky = Flaky(found.index, found.outcome.route, found.outcome.verdict, again.verdict, len(case.graph.nodes))
+        self.statistics.flaky.append(flaky)
+        return None
+
+    def _store(self, index: int, case: Case, outcome: Outcome) -> str:
+        """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""
+        entry = self._entry(case, outcome)
+        if entry.slug not in self.statistics.buckets:
             path = write_entry(self.corpus, entry)
-            self.statistics.buckets[found.slug] = Bucket(
-                found, outcome.summary(), str(path), len(case.graph.nodes), first_case=index
+            self.statistics.buckets[entry.slug] = Bucket(
+                entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), first_case=index
             )
-        self.kinds[original] = self.kinds[kind(outcome, case.graph)] = found.slug
-        self._count(found.slug, index)
+        return entry.slug
+
+    def _entry(self, case: Case, outcome: Outcome) -> Entry:
+        today = datetime.now(UTC).date().isoformat()
+        settings = self.configuration
+        return make_entry(
+            case,
+            outcome,
+            load_route(outcome.route),
+            self.registry,
+            today,
+            tolerance=settings.tolerance,
+            seconds=settings.seconds_a_case,
+            memory=settings.memory_a_case,
+        )
 
     def _count(self, slug: str, index: int) -> None:
         bucket = self.statistics.buckets[slug]
@@ -192,16 +242,22 @@ class Campaign:
         if bucket.first_case is None:
             bucket.first_case = index
 
-    def _drain(self) -> None:
-        """Minimize what waits; what a timed campaign has no time for is stored as it is, apart from the corpus."""
-        while self.queue and not self._over(GRACE):
-            self._minimize_next()
+    def _keep_waiting(self) -> None:
+        """Store what could not be minimized any more as it is, one of a kind, beside the corpus or where it can be."""
+        entries_by_slug: dict[str, Entry] = {}
         for found in self.queue:
-            route = load_route(found.outcome.route)
-            entry = make_entry(found.case, found.outcome, route, self.registry, datetime.now(UTC).date().isoformat())
-            self.statistics.unminimized.append(str(write_entry(self.corpus.parent / UNMINIMIZED, entry)))
+            if not self._is_known(found):
+                entry = self._entry(found.case, found.outcome)
+                entries_by_slug.setdefault(entry.slug, entry)
         self.queue.clear()
-        self._tick()
+        folder = self.corpus.parent / UNMINIMIZED
+        for entry in entries_by_slug.values():
+            try:
+                path = write_entry(folder, entry)
+            except EntryError:
+                folder = Path(tempfile.mkdtemp(prefix="graphfuzz-findings-"))
+                path = write_entry(folder, entry)
+            self.statistics.unminimized.append(str(path))
 
     def _load_known(self) -> None:
         """The corpus' buckets, so that what it has is counted, not found again."""

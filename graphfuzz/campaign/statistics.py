@@ -35,12 +35,13 @@ class HarnessError(msgspec.Struct, frozen=True):
 
 
 class Flaky(msgspec.Struct, frozen=True):
-    """A finding that a second run of the same case did not show."""
+    """A finding that a fresh process did not show again: in the case itself or, with fewer `nodes`, minimized."""
 
     case: int
     route: str
     verdict: str
     again: str
+    nodes: int
 
 
 class Statistics(msgspec.Struct):

@@ -56,7 +56,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, eq=False):
-    """A case, or the recipe of one, on a route; `plain`: converted with nothing remembered from earlier cases."""
+    """A case, or the recipe of one, on a route; `plain`: in a fresh worker, with nothing remembered."""
 
     route: str
     case: Case | None
@@ -145,6 +145,8 @@ class Workers:
                 Path(self._folder.name, f"{number}.{kind}").unlink(missing_ok=True)
 
     def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
+        if task.plain:
+            slot.replace()
         try:
             reply: child.Reply = slot.call(
                 child.work, number, task.route, task.case, task.recipe, task.plain, timeout=self.limits.seconds

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,10 +18,10 @@ from rich.text import Text
 
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.loop import Campaign
-from graphfuzz.campaign.statistics import Statistics
+from graphfuzz.campaign.statistics import Bucket, Statistics
 from graphfuzz.campaign.workers import Limits, Workers
 from graphfuzz.corpus.entry import check_writable
-from graphfuzz.errors import UsageError
+from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.oracle.route import route_names
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
@@ -27,6 +29,8 @@ from graphfuzz.report.tables import bucket_table, outcome_table
 from graphfuzz.spec.registry import load_registry
 
 HARNESS_ERROR_EXIT = 3
+SHOWN_ERRORS = 20
+"""How many harness errors are shown in full."""
 LOG_WIDTH = 140
 """How wide tables are where nothing says how wide the terminal is, in characters."""
 
@@ -37,6 +41,7 @@ LOG_WIDTH = 140
 )
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop making cases after this long.")
 @click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases (each runs on every route).")
+@click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
 @click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
@@ -45,8 +50,16 @@ LOG_WIDTH = 140
 @click.option(
     "--tolerance", default="conditioning", show_default=True, help="conditioning, absolute:A or allclose:R,A."
 )
-@click.option("--corpus", type=click.Path(path_type=Path), default=Path("corpus"), show_default=True)
-@click.option("--case-seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time limit a case.")
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path),
+    default=Path("corpus"),
+    show_default=True,
+    help="The folder of entries: what it has is known, what is new is added.",
+)
+@click.option(
+    "--case-seconds", type=click.FloatRange(1, 86400), default=60, show_default=True, help="Time limit a case."
+)
 @click.option(
     "--case-memory", type=click.IntRange(min=64), default=4096, show_default=True, help="MiB a case may take."
 )
@@ -55,6 +68,7 @@ def fuzz(
     routes: tuple[str, ...],
     seconds: float | None,
     cases: int | None,
+    first_case: int,
     seed: int | None,
     workers: int,
     nodes: int,
@@ -76,6 +90,7 @@ def fuzz(
         seed=secrets.randbits(32) if seed is None else seed,
         seconds=seconds,
         cases=cases,
+        first_case=first_case,
         workers=workers,
         nodes=nodes,
         operators=operators,
@@ -90,8 +105,9 @@ def fuzz(
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    console.print(
-        f"seed {configuration.seed} · {len(registry)} operators · {workers} workers · routes {', '.join(frameworks)}"
+    _say(
+        console,
+        f"seed {configuration.seed} · {len(registry)} operators · {workers} workers · routes {', '.join(frameworks)}",
     )
     with ExitStack() as stack:
         record = _open_log(log, stack)
@@ -103,11 +119,17 @@ def fuzz(
             configuration, frameworks, registry, corpus, pool, on_progress=view.refresh, on_execution=record
         )
         view.statistics = campaign.statistics
+        trouble: Exception | None = None
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             campaign.run()
         except KeyboardInterrupt:
-            view.note = "interrupted; everything stored so far is in the corpus"
+            view.note = "interrupted; everything found so far is stored"
+        except (GraphfuzzError, OSError) as error:
+            trouble = error
     _conclude(console, campaign.statistics, configuration)
+    if trouble is not None:
+        raise trouble if isinstance(trouble, GraphfuzzError) else UsageError(str(trouble)) from trouble
     if campaign.statistics.harness_errors:
         sys.exit(HARNESS_ERROR_EXIT)
 
@@ -116,13 +138,14 @@ class View:
     """The live status: a screen that updates in place on a terminal, else a plain line now and then."""
 
     EVERY = 10.0
+    FRAME = 0.25
 
     def __init__(self, console: Console, statistics: Statistics | None = None) -> None:
         self.console = console
         self.statistics = statistics or Statistics()
         self.note = ""
-        self._next_line = 0.0
-        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
+        self._next = 0.0
+        self._live = Live(console=console, get_renderable=self.render, auto_refresh=False, transient=True)
 
     def __enter__(self) -> View:
         if self.console.is_terminal:
@@ -137,17 +160,21 @@ class View:
 
     def refresh(self) -> None:
         """Called whenever the statistics may have changed."""
-        if not self.console.is_terminal and self.statistics.elapsed >= self._next_line:
-            self._next_line = self.statistics.elapsed + self.EVERY
-            self.console.print(status_line(self.statistics), soft_wrap=True, highlight=False)
+        if self.statistics.elapsed < self._next:
+            return
+        self._next = self.statistics.elapsed + (self.FRAME if self.console.is_terminal else self.EVERY)
+        if self.console.is_terminal:
+            self._live.refresh()
+        else:
+            _say(self.console, status_line(self.statistics))
 
     def render(self) -> Group:
         """The whole screen."""
-        newest = bucket_rows(self.statistics)[-8:]
+        newest = sorted(self.statistics.found(), key=lambda bucket: -(bucket.first_case or 0))[:8]
         return Group(
             Text(status_line(self.statistics), style="bold"),
             outcome_table(self.statistics.verdicts, self.statistics.seconds),
-            bucket_table(newest, "newest buckets"),
+            bucket_table(bucket_rows(newest), "newest buckets"),
         )
 
 
@@ -162,9 +189,14 @@ def status_line(statistics: Statistics) -> str:
     )
 
 
-def bucket_rows(statistics: Statistics) -> list[tuple[str, int, int, str, str]]:
-    """The buckets met, for `bucket_table`."""
-    return [(b.signature.slug, b.count, b.nodes, "known" if b.known else "new", b.summary) for b in statistics.found()]
+def bucket_rows(buckets: Sequence[Bucket]) -> list[tuple[str, int, int, str, str]]:
+    """The buckets, for `bucket_table`."""
+    return [(b.signature.slug, b.count, b.nodes, "known" if b.known else "new", b.summary) for b in buckets]
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """One line or more of plain text, which may hold brackets and be longer than the terminal is wide."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _open_log(path: Path | None, stack: ExitStack) -> Callable[[int, Outcome], None]:
@@ -184,8 +216,11 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[int, Outcome], N
             "what": outcome.summary(),
             "seconds": outcome.seconds,
         }
-        file.write(json.dumps(line) + "\n")
-        file.flush()
+        try:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+        except OSError as error:
+            raise UsageError(f"--log {path}: cannot be written ({error.strerror}); name another file") from None
 
     return record
 
@@ -193,20 +228,31 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[int, Outcome], N
 def _conclude(console: Console, statistics: Statistics, configuration: Configuration) -> None:
     """The outcome table, the buckets, the entries' paths, and what went wrong on our side."""
     console.print(outcome_table(statistics.verdicts, statistics.seconds))
-    console.print(bucket_table(bucket_rows(statistics), "buckets"))
-    console.print(status_line(statistics), soft_wrap=True, highlight=False)
+    console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
+    _say(console, status_line(statistics))
     for bucket in statistics.found():
-        console.print(f"{'known' if bucket.known else 'stored'}  {bucket.path}", soft_wrap=True, highlight=False)
+        _say(console, f"{'known' if bucket.known else 'stored'}  {bucket.path}")
     for path in statistics.unminimized:
-        console.print(f"not minimized, no time left: {path}", style="yellow", soft_wrap=True, highlight=False)
+        _say(console, f"not minimized: {path}", "yellow")
     for flaky in statistics.flaky:
-        console.print(
-            f"flaky: case {flaky.case} on {flaky.route} was {flaky.verdict}, then {flaky.again}", style="yellow"
-        )
-    for error in statistics.harness_errors[:20]:
-        again = f"--seed {configuration.seed}, case {error.case}, {error.route}"
-        console.print(f"HARNESS ERROR ({again}): {error.summary}", style="bold red", soft_wrap=True, highlight=False)
-        console.print(error.traceback, style="red", highlight=False, markup=False)
-    if len(statistics.harness_errors) > 20:
-        console.print(f"... and {len(statistics.harness_errors) - 20} more harness errors", style="bold red")
-    console.print(f"the same cases again: graphfuzz fuzz --seed {configuration.seed}", style="dim")
+        again = f"{flaky.verdict}, then {flaky.again} in a fresh process, with {flaky.nodes} nodes"
+        _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
+    for error in statistics.harness_errors[:SHOWN_ERRORS]:
+        _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
+        _say(console, f"once more: {_command(configuration)} --first-case {error.case} --cases 1", "red")
+        _say(console, error.traceback, "red")
+    if len(statistics.harness_errors) > SHOWN_ERRORS:
+        _say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
+    _say(console, f"the same cases again: {_command(configuration)}", "dim")
+
+
+def _command(configuration: Configuration) -> str:
+    """The command line that makes the same cases."""
+    words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
+    for option, values in (
+        ("--route", configuration.routes),
+        ("--only", configuration.operators),
+        ("--operators", configuration.packs),
+    ):
+        words += [word for value in values for word in (option, value)]
+    return shlex.join([*words, "--tolerance", configuration.tolerance])

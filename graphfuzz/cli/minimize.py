@@ -12,16 +12,19 @@ import click
 import msgspec
 from rich.console import Console
 
-from graphfuzz.campaign.workers import Limits, Task, Workers
-from graphfuzz.corpus.entry import check_writable, make_entry, read_entry, write_entry
+from graphfuzz.campaign.workers import Task, Workers
+from graphfuzz.cli.replay import recorded_limits
+from graphfuzz.corpus.entry import Entry, check_writable, make_entry, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.replay import STILL_FAILING, compared, obstacle
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case
-from graphfuzz.minimizer import BUDGET, Reduction
+from graphfuzz.minimizer import BUDGET, HANG_BUDGET, Reduction
 from graphfuzz.minimizer import minimize as reduce_case
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import load_registry
+
+_BUDGET_HELP = f"The most cases to run. [default: {BUDGET}; {HANG_BUDGET} for a hang]"
 
 
 @click.command()
@@ -29,12 +32,20 @@ from graphfuzz.spec.registry import load_registry
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder to store it in. [default: ENTRY's]")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
-@click.option("--case-seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time limit a case.")
-@click.option("--budget", type=click.IntRange(min=1), default=BUDGET, show_default=True, help="The most cases to run.")
+@click.option("--case-seconds", type=click.FloatRange(min=1), help="Time limit a case. [default: as recorded]")
+@click.option("--budget", type=click.IntRange(min=1), help=_BUDGET_HELP)
 def minimize(
-    entry: Path, output: Path | None, packs: tuple[str, ...], workers: int, case_seconds: float, budget: int
+    entry: Path,
+    output: Path | None,
+    packs: tuple[str, ...],
+    workers: int,
+    case_seconds: float | None,
+    budget: int | None,
 ) -> None:
     """Make an entry's case smaller, as long as it shows the same defect, and store the result.
+
+    It is judged by the tolerance and within the limits that it was found under. Where the result is stored beside
+    ENTRY, it takes ENTRY's place.
 
     Exit code: 0, 1 where the entry does not fail any more, or otherwise than it did; 2 for bad input.
     """
@@ -46,15 +57,34 @@ def minimize(
     folder = output or entry.resolve().parent
     check_writable(folder)
     route = load_route(found.finding.route)
-    with Workers(workers, [found.finding.route], packs=packs, limits=Limits(seconds=case_seconds)) as pool:
+    tolerance, limits = found.finding.tolerance, recorded_limits(found, case_seconds)
+    with Workers(workers, [found.finding.route], packs=packs, limits=limits, tolerance=tolerance) as pool:
         judge = partial(_judge, pool, found.finding.route)
         outcome = judge([found.case])[0]
         if compared(found.finding, outcome) != STILL_FAILING:
             click.echo(f"{entry}: was {found.finding.verdict}, now {outcome.summary()}")
             sys.exit(1)
         reduction = reduce_case(found.case, outcome, judge, registry, budget)
-    smaller = make_entry(reduction.case, reduction.outcome, route, registry, found.finding.first_seen)
-    _report(found.case, reduction, write_entry(folder, smaller))
+    smaller = make_entry(
+        reduction.case,
+        reduction.outcome,
+        route,
+        registry,
+        found.finding.first_seen,
+        tolerance=tolerance,
+        seconds=limits.seconds,
+        memory=limits.memory_bytes,
+    )
+    _report(found.case, reduction, _store(folder, smaller, entry))
+
+
+def _store(folder: Path, smaller: Entry, original: Path) -> Path:
+    """Write the entry; beside the original, it replaces that, which goes only once its successor is there."""
+    path = write_entry(folder, smaller)
+    before, after = original.resolve(), path.resolve()
+    if after.parent == before.parent and after != before:
+        remove_entry(before)
+    return path
 
 
 def _judge(pool: Workers, route: str, cases: Sequence[Case]) -> list[Outcome]:

@@ -42,17 +42,19 @@ class Line(msgspec.Struct, frozen=True):
 @click.option("--route", "routes", multiple=True, help="Only entries of this route (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
-@click.option("--case-seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time limit a case.")
+@click.option("--case-seconds", type=click.FloatRange(min=1), help="Time limit a case. [default: as recorded]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object an entry.")
 def replay(
     paths: tuple[Path, ...],
     routes: tuple[str, ...],
     packs: tuple[str, ...],
     workers: int,
-    case_seconds: float,
+    case_seconds: float | None,
     as_json: bool,
 ) -> None:
     """Run corpus entries again on their routes: the entries at or below each PATH (corpus/ unless told).
+
+    Each is judged by the tolerance and within the limits that it was found under.
 
     \b
     still failing   the same verdict, with the same error or kind of mismatch
@@ -74,11 +76,12 @@ def replay(
             lines.append(_line(path, entry, CANNOT_RUN, reason))
         else:
             runnable.append((path, entry))
-    if runnable:
-        names = sorted({entry.finding.route for _, entry in runnable})
-        limits = Limits(seconds=case_seconds)
-        with Workers(workers, names, packs=packs, limits=limits) as pool, _progress(len(runnable)) as tell:
-            lines += _run(pool, runnable, tell)
+    with _progress(len(runnable)) as tell:
+        for (tolerance, limits), group in alike(runnable, case_seconds).items():
+            names = sorted({entry.finding.route for _, entry in group})
+            number = min(workers, len(group))
+            with Workers(number, names, packs=packs, limits=limits, tolerance=tolerance) as pool:
+                lines += _run(pool, group, tell)
     lines.sort(key=lambda line: line.entry)
     _report(lines, as_json)
     sys.exit(exit_code([line.status for line in lines]))
@@ -107,6 +110,22 @@ def _read(paths: Sequence[Path], routes: Sequence[str]) -> tuple[list[tuple[Path
         if not routes or entry.finding.route in routes:
             found.append((path, entry))
     return found, damaged
+
+
+def alike(
+    runnable: Sequence[tuple[Path, Entry]], seconds: float | None
+) -> dict[tuple[str, Limits], list[tuple[Path, Entry]]]:
+    """The entries by the tolerance and limits that they were found under. seconds: a time limit in place of theirs."""
+    groups: dict[tuple[str, Limits], list[tuple[Path, Entry]]] = {}
+    for path, entry in runnable:
+        rule = entry.finding.tolerance, recorded_limits(entry, seconds)
+        groups.setdefault(rule, []).append((path, entry))
+    return groups
+
+
+def recorded_limits(entry: Entry, seconds: float | None) -> Limits:
+    """The limits that an entry was found under, but with another time limit where one is given."""
+    return Limits(seconds=seconds or entry.finding.seconds_a_case, memory_bytes=entry.finding.memory_a_case)
 
 
 def _run(pool: Workers, runnable: Sequence[tuple[Path, Entry]], tell: Callable[[Line], None]) -> Iterator[Line]:

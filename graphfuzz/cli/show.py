@@ -54,6 +54,8 @@ def facts(entry: Entry) -> dict[str, str]:
         "message": finding.message.strip(),
         "mismatch": mismatch.detail if mismatch else "",
         "first diverging": finding.first_diverging or "",
+        "found under": f"tolerance {finding.tolerance}, {finding.seconds_a_case:g} seconds and "
+        f"{finding.memory_a_case / 2**30:g} GiB a case",
         "first seen": finding.first_seen,
         "versions": ", ".join(f"{name} {version}" for name, version in finding.versions.items()),
         "made from": ", ".join(f"{name} {value}" for name, value in entry.case.origin.items()),

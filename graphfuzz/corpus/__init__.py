@@ -1,6 +1,6 @@
 """Findings kept: their signatures, and the entries that hold them."""
 
-from graphfuzz.corpus.entry import Entry, check_writable, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import Entry, check_writable, entries, make_entry, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.finding import Finding
 from graphfuzz.corpus.signature import Signature, kind, normalize, signature
 
@@ -14,6 +14,7 @@ __all__ = [
     "make_entry",
     "normalize",
     "read_entry",
+    "remove_entry",
     "signature",
     "write_entry",
 ]

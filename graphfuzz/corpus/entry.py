@@ -21,7 +21,15 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from graphfuzz.corpus.finding import Finding, finding_from_json, finding_to_json, make_finding
+from graphfuzz.corpus.finding import (
+    MEMORY,
+    SECONDS,
+    TOLERANCE,
+    Finding,
+    finding_from_json,
+    finding_to_json,
+    make_finding,
+)
 from graphfuzz.corpus.repro import repro_source
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
@@ -49,15 +57,28 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
         return self.finding.slug
 
 
-def make_entry(case: Case, outcome: Outcome, route: Route, registry: Registry, first_seen: str) -> Entry:
+def make_entry(
+    case: Case,
+    outcome: Outcome,
+    route: Route,
+    registry: Registry,
+    first_seen: str,
+    *,
+    tolerance: str = TOLERANCE,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> Entry:
     """The entry of a (minimized) finding. first_seen: a date, ISO 8601.
 
-    Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be shown.
+    tolerance: the rule of comparison in force, as `parse_tolerance` reads it. seconds, memory (bytes): what the case
+    was allowed to take. Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be
+    shown, UsageError for a tolerance that does not exist.
     """
-    finding = make_finding(case.graph, outcome, first_seen)
+    finding = make_finding(case.graph, outcome, first_seen, tolerance=tolerance, seconds=seconds, memory=memory)
     told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
-    return Entry(case, finding, expected, repro_source(case, told, route, registry), outcome.model)
+    script = repro_source(case, told, route, registry, tolerance=tolerance, seconds=seconds, memory=memory)
+    return Entry(case, finding, expected, script, outcome.model)
 
 
 def write_entry(folder: Path, entry: Entry) -> Path:
@@ -70,21 +91,33 @@ def write_entry(folder: Path, entry: Entry) -> Path:
     with _writing(place):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
-        temporary = folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
-        temporary.mkdir()
-        for name, content in _files(entry).items():
-            _write_synced(temporary / name, content)
-        _sync_folder(temporary)
-        _move_into_place(temporary, place)
+        temporary = _temporary(folder)
+        try:
+            temporary.mkdir()
+            for name, content in _files(entry).items():
+                _write_synced(temporary / name, content)
+            _sync_folder(temporary)
+            _move_into_place(temporary, place)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         _sync_folder(folder)
     return place
+
+
+def remove_entry(path: Path) -> None:
+    """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible."""
+    with _writing(path):
+        temporary = _temporary(path.parent)
+        path.rename(temporary)
+        shutil.rmtree(temporary)
 
 
 def check_writable(folder: Path) -> None:
     """Make the folder where it is missing, and try to write there. Raises EntryError."""
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
+        trial = _temporary(folder)
         trial.mkdir()
         trial.rmdir()
 
@@ -161,6 +194,11 @@ def _writing(place: Path) -> Iterator[None]:
         raise EntryError(
             f"{place}: cannot be written: {error.strerror or error}; free some space or choose another folder"
         ) from error
+
+
+def _temporary(folder: Path) -> Path:
+    """A new name in the folder that `entries` passes over, and `_remove_leftovers` removes once its writer is gone."""
+    return folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
 
 
 def _remove_leftovers(folder: Path) -> None:

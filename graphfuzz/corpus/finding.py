@@ -10,12 +10,18 @@ from typing import Any
 import msgspec
 
 from graphfuzz.corpus.signature import Signature, normalize, signature
-from graphfuzz.errors import EntryError
+from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.graph import Graph
 from graphfuzz.graph.codec import canonical
+from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
 SCHEMA = 1
+
+TOLERANCE = "conditioning"
+SECONDS = 60.0
+MEMORY = 4 << 30
+"""The rule of comparison and the limits of a finding that records none."""
 
 _INSTALLED = re.compile(r"(?:[A-Za-z]:)?[\\/][^\s'\":]*[\\/](?:site|dist)-packages[\\/]")
 _ABSOLUTE = re.compile(r"(?<![\w./:])(?:[A-Za-z]:)?[\\/](?:[^\s'\":\\/]+[\\/])+([^\s'\":\\/]+[\\/][^\s'\":\\/]+)")
@@ -25,7 +31,9 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found: the outcome without its bulk.
 
     normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
-    first departs from the source, where it is known. versions: of the packages at work. first_seen: a date, ISO 8601.
+    first departs from the source, where it is known: that of a graph of one node. versions: of the packages at work.
+    first_seen: a date, ISO 8601. tolerance: the rule of comparison, as `parse_tolerance` reads it. seconds_a_case,
+    memory_a_case: the limits it was found under, wall time and bytes.
     """
 
     schema: int
@@ -42,6 +50,9 @@ class Finding(msgspec.Struct, frozen=True):
     first_diverging: str | None
     versions: dict[str, str]
     first_seen: str
+    tolerance: str = TOLERANCE
+    seconds_a_case: float = SECONDS
+    memory_a_case: int = MEMORY
 
     def summary(self) -> str:
         """One line for tables and logs, as an outcome gives it."""
@@ -50,10 +61,21 @@ class Finding(msgspec.Struct, frozen=True):
         ).summary()
 
 
-def make_finding(graph: Graph, outcome: Outcome, first_seen: str) -> Finding:
-    """The finding in an outcome on a (minimized) graph. first_seen: a date, ISO 8601."""
+def make_finding(
+    graph: Graph,
+    outcome: Outcome,
+    first_seen: str,
+    *,
+    tolerance: str = TOLERANCE,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> Finding:
+    """The finding in an outcome on a (minimized) graph. The other arguments are as in `Finding`.
+
+    Raises UsageError for a tolerance that does not exist.
+    """
     found = signature(outcome, graph)
-    return Finding(
+    finding = Finding(
         schema=SCHEMA,
         route=outcome.route,
         verdict=outcome.verdict,
@@ -65,10 +87,14 @@ def make_finding(graph: Graph, outcome: Outcome, first_seen: str) -> Finding:
         signature=found,
         slug=found.slug,
         mismatch=outcome.mismatch,
-        first_diverging=None,
+        first_diverging=graph.nodes[0].name if len(graph.nodes) == 1 else None,
         versions=dict(sorted(outcome.versions.items())),
         first_seen=first_seen,
+        tolerance=tolerance,
+        seconds_a_case=seconds,
+        memory_a_case=memory,
     )
+    return _sensible(finding)
 
 
 def relative_paths(text: str) -> str:
@@ -94,9 +120,19 @@ def finding_from_json(text: bytes, where: str) -> Finding:
         for name in ("expected", "float64", "actual", "allowed"):
             if mismatch is not None and isinstance(mismatch[name], str):
                 mismatch[name] = float(mismatch[name])
-        return msgspec.convert(data, Finding)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(data.get("seconds_a_case"), str):
+            data["seconds_a_case"] = float(data["seconds_a_case"])
+        return _sensible(msgspec.convert(data, Finding))
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, UsageError) as error:
         raise EntryError(f"{where}: not a complete finding ({error!r}); restore it or delete the entry") from None
+
+
+def _sensible(finding: Finding) -> Finding:
+    """The finding. Raises UsageError for a tolerance, ValueError for limits that nothing can run under."""
+    parse_tolerance(finding.tolerance)
+    if not (finding.seconds_a_case > 0 and finding.memory_a_case > 0):
+        raise ValueError(f"limits of {finding.seconds_a_case} seconds and {finding.memory_a_case} bytes")
+    return finding
 
 
 def _without_special(data: Any) -> Any:

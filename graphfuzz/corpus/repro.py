@@ -11,8 +11,10 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from graphfuzz.corpus.finding import MEMORY, SECONDS, TOLERANCE
 from graphfuzz.corpus.literals import literal
 from graphfuzz.corpus.script import ending, is_isolated, is_starved
+from graphfuzz.corpus.telling import comparison, is_known
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case, text
 from graphfuzz.materializer import source
@@ -21,12 +23,11 @@ from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.judge import WrongInputs, check
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import load_onnx, run_onnx
+from graphfuzz.oracle.tolerance import parse_tolerance, within
 from graphfuzz.oracle.verdict import (
     CONVERSION_CRASH,
-    HANG,
     INVALID_MODEL,
     LOAD_FAILURE,
-    PROCESS_CRASH,
     RUN_FAILURE,
     WRONG_OUTPUT,
     Mismatch,
@@ -48,25 +49,35 @@ _STEPS = {
     LOAD_FAILURE: (_CONVERT, _LOAD),
     RUN_FAILURE: (_CONVERT, _LOAD, _RUN),
     WRONG_OUTPUT: (_CONVERT, _LOAD, _RUN),
-    HANG: (_CONVERT, _LOAD, _RUN),
-    PROCESS_CRASH: (_CONVERT, _LOAD, _RUN),
 }
-"""The steps up to the one in which a finding of each verdict shows."""
+"""The steps that it takes to see a finding of each verdict; the last is the one in which it shows."""
+
+_PASSING_CHECK = """\
+try:
+    check(model, inputs)
+except Exception:
+    traceback.print_exc()  # the oracle, too, goes on where shape inference objects"""
+
+_STAGES = {"conversion": _CONVERT, "check": _CHECK, "load": _LOAD, "run": _RUN}
+"""Every step in order, by its stage: a hang or crash shows in any of them."""
 
 _RAISED = (CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE)
 
-_WRONG = {
-    "count": "len(actual) != len(expected)",
-    "dtype": "actual[{at}].dtype != expected[{at}].dtype",
-    "shape": "actual[{at}].shape != expected[{at}].shape",
-    "value": "not abs(float(actual[{at}][{index}]) - float(expected[{at}][{index}])) <= {allowed!r}",
-    "special": "str(actual[{at}][{index}]) != str(expected[{at}][{index}]) "
-    "and not np.isfinite([actual[{at}][{index}], expected[{at}][{index}]]).all()",
-}
 
+def repro_source(
+    case: Case,
+    outcome: Outcome,
+    route: Route,
+    registry: Registry,
+    *,
+    tolerance: str = TOLERANCE,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> str:
+    """The script for a finding. tolerance, seconds, memory (bytes): what it was found under, as in `Finding`.
 
-def repro_source(case: Case, outcome: Outcome, route: Route, registry: Registry) -> str:
-    """The script for a finding. Raises EntryError where the source of the route's `convert` cannot be had."""
+    Raises EntryError where the source of the route's `convert` cannot be had.
+    """
     header, model = source(case.graph, registry, case.framework).split("\n\n\n", 1)
     needed: dict[str, tuple[Callable[..., Any], ...]] = {
         _CONVERT: (route.convert,),
@@ -74,11 +85,28 @@ def repro_source(case: Case, outcome: Outcome, route: Route, registry: Registry)
         _LOAD: (load_onnx,),
         _RUN: (run_onnx,),
     }
-    functions = [run_torch if case.framework == "torch" else run_keras]
-    functions += [function for step in _STEPS[outcome.verdict] for function in needed[step]]
+    functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras]
+    functions += [function for step in _steps(outcome) for function in needed[step]]
+    functions += [within] if outcome.verdict == WRONG_OUTPUT else []
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
-    parts = [model, _data(case), *map(_pasted, functions), _fails(case, outcome, route), ending(outcome)]
+    parts = [model, _data(case), *map(_pasted, functions)]
+    parts += [_fails(case, outcome, route, tolerance), ending(outcome, seconds, memory)]
     return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _steps(outcome: Outcome) -> list[str]:
+    """The steps of the script, up to and including the one in which the finding shows."""
+    if not is_isolated(outcome):
+        return list(_STEPS[outcome.verdict])
+    if outcome.stage not in _STAGES:
+        raise EntryError(f"{outcome.route}: a {outcome.verdict} in {outcome.stage} is no target's, cannot be stored")
+    return list(_STAGES.values())[: list(_STAGES).index(outcome.stage) + 1]
+
+
+def _written(step: str, outcome: Outcome, route: Route) -> str:
+    if step == _CHECK and outcome.stage != "check":
+        return _PASSING_CHECK
+    return step.format(convert=route.convert.__name__)
 
 
 def _description(case: Case, outcome: Outcome) -> str:
@@ -160,44 +188,15 @@ def _pasted(function: Callable[..., Any]) -> str:
         ) from None
 
 
-def _fails(case: Case, outcome: Outcome, route: Route) -> str:
+def _fails(case: Case, outcome: Outcome, route: Route, tolerance: str) -> str:
     build = "Model(weights).eval()" if case.framework == "torch" else "build(weights)"
     lines = [f"source = {build}", f"expected = run_{case.framework}(source, inputs)"]
-    steps = [step.format(convert=route.convert.__name__) for step in _STEPS[outcome.verdict]]
+    steps = [_written(step, outcome, route) for step in _steps(outcome)]
+    helper = ""
     if outcome.verdict in _RAISED:
+        helper = is_known(outcome)
         steps[-1:] = ["try:", f"    {steps[-1]}", "except Exception as error:", "    return is_known(error)"]
-    steps += _comparison(case, outcome) if outcome.verdict == WRONG_OUTPUT else ["return False"]
+    steps += comparison(case, outcome, parse_tolerance(tolerance)) if outcome.verdict == WRONG_OUTPUT else []
+    steps += [] if outcome.verdict == WRONG_OUTPUT else ["return False"]
     body = textwrap.indent("\n".join(lines + steps), "    ")
-    return f'{_is_known(outcome)}def fails():\n    """Whether it still fails."""\n{body}\n'
-
-
-def _is_known(outcome: Outcome) -> str:
-    """The script's own check that an error is the one this report is about, not a slip elsewhere."""
-    if outcome.verdict not in _RAISED:
-        return ""
-    name = outcome.error.rpartition(".")[2]
-    return (
-        "def is_known(error):\n"
-        f'    """Whether {name} is the error or among its causes; any other error is passed on."""\n'
-        "    traceback.print_exception(error)\n"
-        "    cause = error\n"
-        "    while cause is not None:\n"
-        f'        if type(cause).__name__ == "{name}":\n'
-        "            return True\n"
-        "        cause = cause.__cause__ or cause.__context__\n"
-        "    raise error\n\n\n"
-    )
-
-
-def _comparison(case: Case, outcome: Outcome) -> list[str]:
-    mismatch = outcome.mismatch
-    if mismatch is None:
-        raise EntryError(f"{outcome.route}: a {WRONG_OUTPUT} without its mismatch cannot be stored")
-    at = case.graph.outputs.index(mismatch.output) if mismatch.output in case.graph.outputs else 0
-    wrong = _WRONG[mismatch.what].format(at=at, index=mismatch.index, allowed=mismatch.allowed or 0.0)
-    return [
-        f"for name, a, b in zip({_list(case.graph.outputs)}, expected, actual):",
-        '    print(f"{name}: source model gives {a.dtype}{list(a.shape)}\\n{a}")',
-        '    print(f"{name}: converted model gives {b.dtype}{list(b.shape)}\\n{b}")',
-        f"return bool({wrong})",
-    ]
+    return f'{helper}def fails():\n    """Whether it still fails."""\n{body}\n'

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from graphfuzz.oracle.verdict import HANG, PROCESS_CRASH, Outcome
 
-HANG_SECONDS = 120
-"""How long a conversion that hangs is waited for."""
-
-GIBIBYTES = 4
-"""The memory allowed where a finding is that too much is asked for."""
+STARTUP_SECONDS = 60
+"""What a script's own process may take for its imports, beyond the time that a case is allowed."""
 
 
 _ENDING = """\
@@ -53,10 +50,10 @@ def dies():
 
 
 def limit_memory():
-    """Allow this process {gibibytes} GiB beyond what the imports took (Linux)."""
+    """Allow this process {gibibytes:g} GiB beyond what the imports took (Linux)."""
     with open("/proc/self/status") as status:
         used = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
-    resource.setrlimit(resource.RLIMIT_DATA, (used + ({gibibytes} << 30),) * 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (used + {memory},) * 2)
 
 
 '''
@@ -73,8 +70,11 @@ if __name__ == "__main__" and "--once" in sys.argv:
 """
 
 
-def ending(outcome: Outcome) -> str:
-    """The script's last part, which runs its function `fails` and exits with 1, 0 or 2."""
+def ending(outcome: Outcome, seconds: float, memory: int) -> str:
+    """The script's last part, which runs its function `fails` and exits with 1, 0 or 2.
+
+    seconds, memory (bytes): what the case may take, where the finding is that it takes more.
+    """
     if not is_isolated(outcome):
         return _ENDING.format(failed="fails", verdict=outcome.verdict)
     starved = is_starved(outcome)
@@ -82,7 +82,8 @@ def ending(outcome: Outcome) -> str:
     once = _ONCE.format(prepare="limit_memory()\n        " if starved else "")
     failed = "hangs" if outcome.verdict == HANG else "dies"
     last = _ENDING.format(failed=failed, verdict=outcome.verdict)
-    return template.format(seconds=HANG_SECONDS, gibibytes=GIBIBYTES) + once + last
+    waited = f"{seconds + STARTUP_SECONDS:g}"
+    return template.format(seconds=waited, memory=memory, gibibytes=memory / 2**30) + once + last
 
 
 def is_isolated(outcome: Outcome) -> bool:

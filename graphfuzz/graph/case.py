@@ -86,6 +86,11 @@ def unpack_arrays(data: bytes, where: str) -> dict[str, Array]:
     """The arrays in the bytes of an .npz file. Raises EntryError, naming `where`."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise EntryError(f"{where}: not a readable .npz file ({error}); restore it or delete the entry") from None
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # noqa: BLE001 - on damaged bytes zipfile, zlib and NumPy raise nearly anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise EntryError(f"{where}: not a readable .npz file ({reason}); restore it or delete the entry") from None
+    strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if strange:
+        raise EntryError(f"{where}: holds no array as {strange[0]!r}; restore it or delete the entry")
+    return arrays

@@ -6,17 +6,34 @@ does then proves nothing. So the whole case is inferred and evaluated again, und
 
 from __future__ import annotations
 
-from graphfuzz.errors import InvalidGraph
-from graphfuzz.graph import Array, Case, operands, ordinary_outputs, validate
+from graphfuzz.graph import Array, Case, evaluate, operands, ordinary_outputs, validate
 from graphfuzz.spec.registry import Registry
 
 
 def admitted(case: Case, registry: Registry) -> dict[str, Array] | None:
-    """Every value of an admissible case by name; None for a case that is not admissible."""
+    """Every value of an admissible case by name; None for a case that is not admissible.
+
+    Inadmissible, too, is what an operator's own rules, domain or reference raise on: they come from packs, were
+    written for the cases that generation makes, and an edit may hand them anything.
+    """
+    try:
+        return _ordinary_values(case, registry)
+    except Exception:  # noqa: BLE001 - the boundary to the packs' code; InvalidGraph and WrongReference are among it
+        return None
+
+
+def values_of(case: Case, registry: Registry) -> dict[str, Array]:
+    """Every value of a case by name, be it admissible or not; nothing where it is no valid graph or has no values."""
     try:
         validate(case.graph, registry, case.framework)
-    except InvalidGraph:
-        return None
+        return evaluate(case.graph, case.tensors, registry)
+    except Exception:  # noqa: BLE001 - the boundary to the packs' code, as above
+        return {}
+
+
+def _ordinary_values(case: Case, registry: Registry) -> dict[str, Array] | None:
+    """Raises InvalidGraph, WrongReference, and whatever an operator's functions raise."""
+    validate(case.graph, registry, case.framework)
     values = dict(case.tensors)
     known = case.graph.values()
     for node in case.graph.nodes:

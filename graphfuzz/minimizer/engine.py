@@ -16,18 +16,19 @@ from typing import TypeAlias
 import msgspec
 
 from graphfuzz.corpus.signature import kind
-from graphfuzz.errors import InvalidGraph
-from graphfuzz.graph import Array, Case, case_to_json, evaluate, pack_arrays, validate
-from graphfuzz.minimizer.admission import admitted
+from graphfuzz.graph import Array, Case, case_to_json, pack_arrays
+from graphfuzz.minimizer.admission import admitted, values_of
 from graphfuzz.minimizer.edits import Edit, canonical_names, edited
 from graphfuzz.minimizer.passes import PASSES, Pass
-from graphfuzz.oracle.verdict import Outcome
+from graphfuzz.oracle.verdict import HANG, Outcome
 from graphfuzz.spec.registry import Registry
 
 Check: TypeAlias = Callable[[Sequence[Case]], Sequence[Outcome]]
 """Judges cases on one route, one outcome each, in order; it may do so in parallel."""
 
 BUDGET = 400
+HANG_BUDGET = 8
+"""The budget for a hang: each candidate that still hangs costs the whole time limit."""
 WIDTH = 4
 
 
@@ -60,24 +61,32 @@ def minimize(
     outcome: Outcome,
     check: Check,
     registry: Registry,
-    budget: int = BUDGET,
+    budget: int | None = None,
     width: int = WIDTH,
     passes: Sequence[Pass] = PASSES,
+    *,
+    deadline: Callable[[], bool] = lambda: False,
 ) -> Reduction:
     """The smallest case found that shows the same defect as `case`, of which `outcome` is the finding.
 
-    budget: the most cases to check. width: how many are handed to `check` at once. A case that is no valid graph is
-    returned as it is.
+    budget: the most cases to check; None for `BUDGET`, or for `HANG_BUDGET` where the finding is a hang. width: how
+    many are handed to `check` at once. deadline: asked before each such batch; once it is true, the smallest case so
+    far is returned. A case that is no valid graph, or that an operator's reference fails on, is returned as it is.
     """
+    if budget is None:
+        budget = HANG_BUDGET if outcome.verdict == HANG else BUDGET
     wanted = kind(outcome, case.graph)
     steps: list[Step] = []
     seen = {_fingerprint(case)}
     runs = 0
-    values = _values(case, registry)
+    values: Mapping[str, Array] = values_of(case, registry)
     while values:
         found = None
         candidates = _candidates(case, values, passes, registry, seen)
-        while found is None and runs < budget and (batch := list(islice(candidates, min(width, budget - runs)))):
+        while found is None and runs < budget and not deadline():
+            batch = list(islice(candidates, min(width, budget - runs)))
+            if not batch:
+                break
             runs += len(batch)
             outcomes = check([c.case for c in batch])
             same = [(c, o) for c, o in zip(batch, outcomes, strict=True) if kind(o, c.case.graph) == wanted]
@@ -105,15 +114,6 @@ def size(case: Case) -> tuple[int, ...]:
         sum(_characters(array) for array in leaves),
         sum(old != new for old, new in canonical_names(graph).items()),
     )
-
-
-def _values(case: Case, registry: Registry) -> Mapping[str, Array]:
-    """The values of a valid graph, be they admissible or not; nothing for any other graph."""
-    try:
-        validate(case.graph, registry, case.framework)
-    except InvalidGraph:
-        return {}
-    return evaluate(case.graph, case.tensors, registry)
 
 
 def _candidates(

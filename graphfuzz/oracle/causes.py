@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 
 
@@ -48,3 +49,22 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(root, MemoryError) or type(root).__name__ == "ResourceExhaustedError":
         return True
     return any(said in str(root) for said in ALLOCATORS)
+
+
+_COMPLAINT = re.compile(r"\[\w+InferenceError\] (?!Inference error)(.*)")
+_ABOUT_SHAPES = (
+    "Inferred shape and existing shape differ",
+    "Incompatible dimensions",
+    "Can't merge shape info",
+    "Mismatch between number of inferred and declared dimensions",
+    "Dimension mismatch in unification",
+    "Dimension value inferred",
+    "Ranks inferred",
+)
+"""How ONNX's shape inference says that a shape is not the one that it found, or that two do not fit."""
+
+
+def disputes_shapes(error: BaseException) -> bool:
+    """Whether all complaints of an InferenceError, which it makes node by node, are about sizes and ranks."""
+    complaints = _COMPLAINT.findall(str(error))
+    return bool(complaints) and all(complaint.startswith(_ABOUT_SHAPES) for complaint in complaints)

@@ -1,7 +1,7 @@
 """The source model's outputs against the converted model's: count, dtype, shape, values.
 
-Bools and integers agree when equal, NaN with NaN, an infinity with the same one, and other floats within the plain
-rule of `torch.testing.assert_close`. What lies beyond it is held against the element's uncertainty, which is
+Bools and integers agree when equal, NaN with NaN, an infinity with the same one, and other floats within a plain
+rule (see `tolerance`). What lies beyond it is held against the element's uncertainty, which is
 measured only then. An element may be off by
 
     margin * uncertainty + rtol * |expected| + atol
@@ -9,7 +9,7 @@ measured only then. An element may be off by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -28,11 +28,13 @@ def compare(
     actual: Sequence[Array],
     tolerance: Tolerance,
     float64: Callable[[], Values | None] = lambda: None,
+    rounded: Collection[float] = (),
 ) -> tuple[str, Mismatch | None]:
     """`ok`, `unstable` or `wrong-output`, for the latter two with the element that is furthest off.
 
     expected: by output name. actual: in order. float64: runs the widened source model, where there is one; called only
-    when outputs differ. Raises WrongReference.
+    when outputs differ. rounded: the numbers that the converted model has as attributes, hence in float32.
+    Raises WrongReference.
     """
     wrong = _structure(case.graph, expected, actual)
     if wrong:
@@ -54,7 +56,7 @@ def compare(
     def settled(amounts: Values) -> bool:
         return not any(mask.any() for mask in beyond(amounts).values())
 
-    wide, amounts = measure(case, registry, expected, float64(), settled)
+    wide, amounts = measure(case, registry, expected, float64(), settled, rounded)
     limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
     if settled(amounts):
         return UNSTABLE, _first_worst(expected, given, differ, limits, wide)

@@ -11,6 +11,7 @@ from graphfuzz.spec.attributes import (
     size,
     sizes,
 )
+from graphfuzz.spec.declaration import operator
 from graphfuzz.spec.dims import (
     Condition,
     Dim,
@@ -48,7 +49,6 @@ from graphfuzz.spec.operator import (
     emission,
     index,
     named_by,
-    operator,
     promote,
     tensor,
     variadic,

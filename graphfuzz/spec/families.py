@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphfuzz.spec.attributes import axes, flag
+from graphfuzz.spec.declaration import operator
 from graphfuzz.spec.dims import Size, choose, either
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
@@ -16,7 +17,6 @@ from graphfuzz.spec.operator import (
     Returns,
     Shape,
     Tensor,
-    operator,
     tensor,
 )
 

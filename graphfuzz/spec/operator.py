@@ -1,19 +1,15 @@
 """One operator: its signature, shape rule, reference, emissions and domain, in one record.
 
-`@operator(...)` turns a shape rule into an `Operator`: the function's name is the operator's, its docstring the
-documentation, its body the rule. The declaration is checked where it stands; a mistake names operator and field.
+`graphfuzz.spec.declaration` makes and checks it.
 """
 
 from __future__ import annotations
 
-import inspect
-import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from graphfuzz.errors import SpecError
 from graphfuzz.spec import dtypes as dtype_groups
 from graphfuzz.spec.attributes import Attribute
 from graphfuzz.spec.dims import Size
@@ -172,7 +168,7 @@ def emission(
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """One entry of the operator-spec library; see `operator` for the fields."""
+    """One entry of the operator-spec library; see `declaration.operator` for the fields."""
 
     name: str
     doc: str
@@ -190,136 +186,6 @@ class Operator(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<operator {self.name}>"
-
-
-def operator(
-    *parameters: Parameter,
-    attrs: Mapping[str, Attribute] | None = None,
-    dtypes: Sequence[str] | Mapping[str, Sequence[str]],
-    returns: Returns | Sequence[Returns] = "T",
-    reference: Callable[..., Any],
-    domain: Bounds | None = None,
-    defined: Callable[..., bool] | None = None,
-    propose: Callable[..., Mapping[str, Any]] | None = None,
-    compared: bool = True,
-    torch: str | Callable[..., str] | Emission | None = None,
-    keras: str | Callable[..., str] | Emission | None = None,
-) -> Callable[[Callable[..., Any]], Operator]:
-    """Declare an operator around its shape rule `rule(require, *operands, **attributes)`.
-
-    The rule returns the output's shape, or a list of shapes for several outputs, and states through `require` what a
-    valid use fulfills. It must hold over `int` and over `Dim` alike.
-
-    dtypes: the dtypes of each variable of the signature; a bare sequence is for the variable "T".
-    returns: each output's dtype; one for all, or one for each output.
-    reference: NumPy arrays in, NumPy array (or a sequence of them) out; must work for widened floats too.
-    domain: the float values (inclusive) every operand without a domain of its own is defined for.
-    defined: on the operands' arrays and the attributes: whether the result is defined by both frameworks (no ties, no
-        division by zero, ...). Uses for which it is false are not generated.
-    propose: `propose(rng, operands, attributes)` replaces drawn attributes by ones likely to satisfy the rule.
-    compared: false where the values (not dtype and shape) are the implementation's choice.
-    torch, keras: the emissions; leave out where a framework has no such operator.
-
-    Raises SpecError, naming operator and field, for a declaration that cannot work.
-    """
-
-    def declare(rule: Callable[..., Any]) -> Operator:
-        variables = dtypes if isinstance(dtypes, Mapping) else {"T": dtypes}
-        emissions = {"torch": torch, "keras": keras}
-        declared = Operator(
-            name=rule.__name__,
-            doc=inspect.cleandoc(rule.__doc__ or ""),
-            parameters=parameters,
-            attrs=dict(attrs or {}),
-            variables={variable: tuple(names) for variable, names in variables.items()},
-            returns=(returns,) if isinstance(returns, str) or callable(returns) else tuple(returns),
-            rule=rule,
-            reference=reference,
-            emissions={f: _as_emission(e) for f, e in emissions.items() if e is not None},
-            domain=domain,
-            defined=defined,
-            propose=propose,
-            compared=compared,
-        )
-        _check(declared)
-        return declared
-
-    return declare
-
-
-def _as_emission(given: str | Callable[..., str] | Emission) -> Emission:
-    return given if isinstance(given, Emission) else Emission(given)
-
-
-def _check(op: Operator) -> None:
-    """Refuse a declaration whose fields do not fit each other."""
-
-    def mistake(field: str, what: str) -> SpecError:
-        return SpecError(f"operator '{op.name}', field '{field}': {what}")
-
-    if not op.doc:
-        raise mistake("docstring", "is missing; the rule's docstring is the operator's documentation")
-    names = [p.name for p in op.parameters] + list(op.attrs)
-    for name in names:
-        if not name.isidentifier() or names.count(name) > 1 or name in ("require", "layer"):
-            raise mistake("parameters", f"'{name}' is no usable name, or is used twice")
-    if all(p.role == "weight" for p in op.parameters):
-        raise mistake("parameters", "at least one tensor(), index() or variadic() operand is needed")
-    for variable, choices in op.variables.items():
-        unknown = [d for d in choices if d not in dtype_groups.KNOWN]
-        if unknown or not choices:
-            raise mistake(
-                "dtypes", f"variable {variable} has unknown dtypes {unknown}" if unknown else f"{variable} is empty"
-            )
-    known = set(op.variables) | dtype_groups.KNOWN
-    for parameter in op.parameters:
-        if parameter.dtype not in known:
-            raise mistake("parameters", f"'{parameter.name}' has dtype '{parameter.dtype}', neither variable nor dtype")
-        if parameter.variadic and parameter is not op.parameters[-1]:
-            raise mistake("parameters", f"variadic '{parameter.name}' must come last")
-    for result in op.returns:
-        if isinstance(result, str) and result not in known:
-            raise mistake("returns", f"'{result}' is neither a variable nor a dtype")
-    for name, attribute in op.attrs.items():
-        for field in ("of", "per"):
-            target = getattr(attribute, field, None)
-            if target is not None and target not in [p.name for p in op.parameters]:
-                raise mistake(f"attrs.{name}", f"refers to the operand '{target}', which does not exist")
-    _check_rule(op, mistake)
-    if not op.emissions:
-        raise mistake("torch, keras", "at least one framework must have an emission")
-    for framework, emission_ in op.emissions.items():
-        for text in (emission_.call, emission_.layer, *(e for _, e in emission_.state)):
-            problem = _template_problem(text, [*names, "layer"])
-            if problem:
-                raise mistake(framework, problem)
-        for variable, limited in emission_.dtypes.items():
-            if not set(limited) <= set(op.variables.get(variable, ())):
-                raise mistake(f"{framework}.dtypes", f"are not among the signature's for '{variable}'")
-
-
-def _check_rule(op: Operator, mistake: Callable[[str, str], SpecError]) -> None:
-    signature = inspect.signature(op.rule).parameters.values()
-    kinds = inspect.Parameter
-    if any(p.kind is kinds.VAR_KEYWORD for p in signature):
-        raise mistake("rule", "takes **keywords; name the attributes")
-    takes = [p.name for p in signature if p.kind is not kinds.KEYWORD_ONLY][1:]
-    if takes != [p.name for p in op.parameters]:
-        raise mistake("rule", f"takes operands {takes}, the declaration has {[p.name for p in op.parameters]}")
-    keywords = {p.name for p in signature if p.kind is kinds.KEYWORD_ONLY}
-    if keywords != set(op.attrs):
-        raise mistake("rule", f"takes attributes {sorted(keywords)}, the declaration has {sorted(op.attrs)}")
-
-
-def _template_problem(text: Any, names: Sequence[str]) -> str | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
-    except ValueError as error:
-        return f"template {text!r}: {error}"
-    unknown = [field for field in fields if field.split(".")[0].split("[")[0] not in names]
-    return f"template {text!r} uses {unknown}, neither operands nor attributes" if unknown else None
 
 
 def promote(*variables: str) -> Returns:

@@ -7,6 +7,7 @@ any other.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -52,37 +53,81 @@ class Registry(Mapping[str, Operator]):
 def load_registry(paths: Sequence[str] = ()) -> Registry:
     """Every installed pack's operators, and those of the packs in the folders (or files) named.
 
-    Raises PackError for a pack that does not import or has no OPERATORS, SpecError for a mistake in a declaration.
+    Raises PackError for a pack that does not import, has no OPERATORS or has the name of another module, SpecError for
+    a mistake in a declaration.
     """
     operators: list[Operator] = []
     for point in entry_points(group=GROUP):
         operators += _operators_of(point.module, f"entry point '{point.name}'")
     for path in paths:
-        operators += _operators_of(_module_at(path), f"--operators {path}")
+        file = _pack_file(path)
+        operators += _operators_of(_pack_name(file), f"--operators {path}", file)
     return Registry(operators)
 
 
-def _module_at(path: str) -> str:
+def _pack_file(path: str) -> Path:
+    """The file to run for a pack: a package's `__init__.py`, or the module itself."""
     location = Path(path).resolve()
-    if location.is_file() and location.suffix == ".py":
-        location = location.with_suffix("")
-    elif not (location / "__init__.py").is_file():
+    file = location / "__init__.py" if location.is_dir() else location
+    if not (file.is_file() and file.suffix == ".py"):
         raise PackError(f"--operators {path}: no such pack; name a folder with __init__.py, or a .py file")
-    if str(location.parent) not in sys.path:
-        sys.path.insert(0, str(location.parent))
-    return location.name
+    return file
 
 
-def _operators_of(module_name: str, where: str) -> Sequence[Operator]:
+def _pack_name(file: Path) -> str:
+    return file.parent.name if file.name == "__init__.py" else file.stem
+
+
+def _module_at(file: Path, name: str) -> ModuleType:
+    """The module in this file and no other, under its own name, so that its parts can import each other by name.
+
+    Modules beside it can be imported, too, but hide none that is found elsewhere. Raises PackError where the name
+    belongs to another module: one of them would be taken for the other.
+    """
+    other = _file_of(name)
+    if other not in (None, str(file)):
+        raise PackError(f"'{name}' is the name of another module, {other}; rename the pack")
+    if name in sys.modules:
+        return sys.modules[name]
+    folder = file.parent if file.name == "__init__.py" else None
+    beside = str((folder or file).parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
+    return _executed(file, name, None if folder is None else [str(folder)])
+
+
+def _executed(file: Path, name: str, parts: list[str] | None) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=parts)
+    assert spec is not None and spec.loader is not None, "a .py file has a loader"  # noqa: PT018 - no test
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        module: ModuleType = importlib.import_module(module_name)
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _file_of(name: str) -> str | None:
+    """Where the module that has this name comes from; None where the name is free (a folder without code has none)."""
+    if name in sys.modules:
+        return _resolved(getattr(sys.modules[name], "__file__", None) or "built in")
+    found = importlib.util.find_spec(name)
+    return None if found is None or found.origin is None else _resolved(found.origin)
+
+
+def _resolved(origin: str) -> str:
+    return str(Path(origin).resolve()) if Path(origin).is_file() else origin
+
+
+def _operators_of(name: str, where: str, file: Path | None = None) -> Sequence[Operator]:
+    try:
+        module = importlib.import_module(name) if file is None else _module_at(file, name)
     except GraphfuzzError as error:
         raise type(error)(f"{where}: {error}") from error
     except Exception as error:
-        raise PackError(f"{where}: importing '{module_name}' failed: {type(error).__name__}: {error}") from error
+        raise PackError(f"{where}: importing '{name}' failed: {type(error).__name__}: {error}") from error
     operators = getattr(module, "OPERATORS", None)
     if not isinstance(operators, Sequence) or not all(isinstance(op, Operator) for op in operators):
-        raise PackError(
-            f"{where}: '{module_name}' has no OPERATORS, a sequence of operators; define it in its __init__"
-        )
+        raise PackError(f"{where}: '{name}' has no OPERATORS, a sequence of operators; define it in its __init__")
     return operators

@@ -1,26 +1,30 @@
 """The campaign's decisions, with workers that judge by a predicate instead of running a target."""
 
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
+from graphfuzz.campaign import loop
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
-from graphfuzz.errors import UsageError
+from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
 from graphfuzz.graph import evaluate, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
 ROUTE = "torch-script-ort"
+PLACE = 'Traceback (most recent call last):\n  File "converter.py", line 7, in convert\nKeyError: not here\n'
 
 
 class PredicateWorkers:
     """Every graph with one of the `broken` operators is a wrong output; those in `crashing` crash the conversion."""
 
-    def __init__(self, registry, broken=(), crashing=(), flaky=False):
-        self.registry, self.broken, self.crashing, self.flaky = registry, set(broken), set(crashing), flaky
+    def __init__(self, registry, broken=(), crashing=(), dying=(), flaky=False, interrupt_at=None):
+        self.registry, self.broken, self.crashing, self.dying = registry, set(broken), set(crashing), set(dying)
+        self.flaky, self.interrupt_at = flaky, interrupt_at
         self.seen = []
 
     def submit(self, task):
@@ -32,11 +36,16 @@ class PredicateWorkers:
     def judge(self, task, case):
         operators = list(case.graph.operators())
         self.seen.append((task.recipe is not None, tuple(operators)))
+        if len(self.seen) == self.interrupt_at:
+            raise KeyboardInterrupt
         if self.flaky and task.recipe is None:
             return Outcome(task.route, "ok", "compare")
         for name in self.crashing:
             if name in operators:
-                return Outcome(task.route, "conversion-crash", "conversion", "builtins.KeyError", f"no {name} here")
+                return Outcome(task.route, "conversion-crash", "conversion", "KeyError", "not here", traceback=PLACE)
+        for name in self.dying:
+            if name in operators:
+                return Outcome(task.route, "process-crash", "conversion", "SIGSEGV", "")
         for name in self.broken:
             for node in case.graph.nodes:
                 if node.op == name:
@@ -47,8 +56,9 @@ class PredicateWorkers:
         return Outcome(task.route, "ok", "compare", seconds={"conversion": 0.001})
 
 
-def campaign(tmp_path, registry, workers, cases=60, seed=4, operators=("relu", "add", "tanh", "exp")):
-    configuration = Configuration((ROUTE,), seed=seed, cases=cases, nodes=6, operators=operators)
+def campaign(tmp_path, registry, workers, cases=60, seed=4, **settings):
+    settings = {"nodes": 6, "operators": ("relu", "add", "tanh", "exp"), **settings}
+    configuration = Configuration((ROUTE,), seed=seed, cases=cases, **settings)
     frameworks = check(configuration, registry)
     log = []
     made = Campaign(
@@ -112,6 +122,45 @@ def test_nothing_is_found_where_nothing_is_broken(tmp_path, registry):
     assert statistics.verdicts == {ROUTE: {"ok": 60}}
     assert log == [(i, "ok") for i in range(60)]
     assert statistics.seconds[ROUTE]["conversion"] == pytest.approx(0.06)
+
+
+def test_deaths_of_different_operators_are_different_buckets(tmp_path, registry):
+    statistics, _ = campaign(tmp_path, registry, PredicateWorkers(registry, dying=["tanh", "exp"]))
+    assert {b.signature.operators for b in statistics.found()} == {("tanh",), ("exp",)}
+
+
+def test_a_campaign_may_begin_with_any_case(tmp_path, registry):
+    _, whole = campaign(tmp_path, registry, PredicateWorkers(registry, crashing=["exp"]))
+    statistics, part = campaign(tmp_path, registry, PredicateWorkers(registry, crashing=["exp"]), 5, first_case=20)
+    assert part == whole[20:25]
+    assert statistics.cases == 5
+
+
+def test_an_interruption_loses_no_finding(tmp_path, registry):
+    workers = PredicateWorkers(registry, broken=["tanh"], interrupt_at=12)
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, registry, workers)
+    (kept,) = entries([tmp_path / "unminimized"])
+    assert "tanh" in list(read_entry(kept).case.graph.operators())
+
+
+def test_a_corpus_that_cannot_be_written_any_more_loses_no_finding(tmp_path, registry, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(loop.tempfile, "mkdtemp", lambda prefix: str(elsewhere))
+    (tmp_path / "corpus").write_text("a file where the folder was")
+    (tmp_path / "unminimized").write_text("and another")
+    made = Campaign(
+        Configuration((ROUTE,), seed=4, cases=60, nodes=6, operators=("relu", "tanh")),
+        {ROUTE: "torch"},
+        registry,
+        tmp_path / "corpus" / "deeper",
+        PredicateWorkers(registry, broken=["tanh"]),
+    )
+    with pytest.raises(EntryError, match="cannot be written"):
+        made.run()
+    (path,) = made.statistics.unminimized
+    assert read_entry(Path(path)).finding.verdict == "wrong-output"
 
 
 @pytest.mark.parametrize(

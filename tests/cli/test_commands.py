@@ -6,16 +6,21 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
+from graphfuzz.campaign.workers import Limits
 from graphfuzz.cli import main
-from graphfuzz.corpus import make_entry, read_entry, write_entry
+from graphfuzz.cli.replay import alike
+from graphfuzz.corpus import Entry, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import TEMPORARY
 from graphfuzz.corpus.replay import CANNOT_RUN, CHANGED, DAMAGED, FIXED, STILL_FAILING, compared, obstacle
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.judge import judge
+from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, UNSTABLE, UNSUPPORTED, Outcome
 from graphfuzz.spec.registry import Registry
 from tests.corpus import plain_routes
@@ -135,6 +140,7 @@ def test_show_prints_graph_finding_and_reproduction(corpus):
     assert "v0: float32[2, 3] = relu(x0)" in result.stdout
     assert "wrong-output" in result.stdout
     assert "2026-01-02" in result.stdout
+    assert "tolerance conditioning, 60 seconds and 4 GiB a case" in result.stdout
     assert (path / "repro.py").read_text() in result.stdout
 
 
@@ -156,6 +162,63 @@ def test_minimize_makes_an_entry_smaller(registry, tmp_path):
     smaller = read_entry(Path(result.stdout.splitlines()[-1]))
     assert len(smaller.case.graph.nodes) == 1
     assert smaller.finding.first_seen == "2026-01-02"
+
+
+def sine_relu(registry: Registry, folder: Path, recorded: str = "raising", **found_under: Any) -> Path:
+    nodes = (node("sin", "x0", value("v0")), node("relu", "v0", value("v1")))
+    case = case_of(Graph((value("x0"),), (), nodes, ("v1",)))
+    route = getattr(plain_routes, recorded)
+    entry = make_entry(case, judge(case, route, registry), route, registry, "2026-01-02", **found_under)
+    return write_entry(folder, replace(entry, finding=replace(entry.finding, route=PLAIN + recorded)))
+
+
+def test_minimize_beside_the_entry_takes_its_place(registry, tmp_path):
+    path = sine_relu(registry, tmp_path, tolerance="absolute:0.5", seconds=50.0, memory=5 << 30)
+    result = invoke("minimize", path, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    (left,) = tmp_path.iterdir()
+    assert left == Path(result.stdout.splitlines()[-1]) != path
+    finding = read_entry(left).finding
+    assert (finding.tolerance, finding.seconds_a_case, finding.memory_a_case) == ("absolute:0.5", 50.0, 5 << 30)
+
+
+def test_minimize_keeps_the_entry_where_its_successor_cannot_be_written(registry, tmp_path, monkeypatch):
+    path = sine_relu(registry, tmp_path)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name.startswith(TEMPORARY):
+            raise OSError(28, "No space left on device", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    result = invoke("minimize", path, "--workers", 1)
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [path])
+    assert "No space left" in result.stderr
+
+
+def test_replay_runs_each_entry_by_the_rule_it_was_found_under(registry, tmp_path, monkeypatch):
+    """The same outputs are wrong by one rule and right by another."""
+    outcome = judge(relu_case(), plain_routes.off_by_little, registry, tolerance=parse_tolerance("absolute:1e-4"))
+    for slug, tolerance, seconds in (("strict", "absolute:1e-4", 30.0), ("loose", "absolute:0.1", 40.0)):
+        entry = make_entry(
+            relu_case(), outcome, plain_routes.right, registry, "2026-01-02", tolerance=tolerance, seconds=seconds
+        )
+        finding = replace(entry.finding, route=PLAIN + "off_by_little", slug=slug)
+        write_entry(tmp_path, replace(entry, finding=finding))
+    result = invoke("replay", tmp_path, "--json", "--workers", 1)
+    lines = json.loads(result.stdout)
+    assert {Path(line["entry"]).name: line["status"] for line in lines} == {"strict": STILL_FAILING, "loose": FIXED}
+
+
+def test_entries_of_one_rule_share_their_workers(registry):
+    def found_under(**rule: Any) -> tuple[Path, Entry]:
+        return Path("x"), make_entry(relu_case(), crash(), plain_routes.right, registry, "2026-01-02", **rule)
+
+    found = [found_under(), found_under(seconds=5.0), found_under(memory=1 << 30), found_under(tolerance="absolute:1")]
+    assert [len(group) for group in alike([*found, *found], None).values()] == [2, 2, 2, 2]
+    limits = {limits for _, limits in alike(found, 9.0)}
+    assert limits == {Limits(seconds=9.0), Limits(seconds=9.0, memory_bytes=1 << 30)}
 
 
 def test_minimize_of_what_is_fixed_says_so(corpus, tmp_path):

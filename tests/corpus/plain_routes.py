@@ -53,7 +53,15 @@ def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
 
     return onnx.parser.parse_model("""
         <ir_version: 8, opset_import: ["" : 18]>
-        g (float[2, 3] x0) => (float[7] y) { y = Relu(x0) }""")
+        g (float[2, 3] x0) => (float[2, 3] y) { y = Relu(x0, x0) }""")
+
+
+def convert_disputed(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[7] y) { y = Abs(x0) }""")
 
 
 def convert_other_inputs(model: Any, inputs: dict[str, Array]) -> Any:
@@ -94,6 +102,55 @@ def convert_dying(model: Any, inputs: dict[str, Array]) -> Any:
     return ctypes.string_at(0)
 
 
+def convert_deadly_to_check(model: Any, inputs: dict[str, Array]) -> Any:
+    import ctypes
+
+    class Deadly:
+        """A model that whoever looks at its graph dies of, as the checker does."""
+
+        @property
+        def graph(self) -> Any:
+            return ctypes.string_at(0)
+
+    return Deadly()
+
+
+def convert_off_by_little(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y) {
+            r = Relu(x0) c = Constant <value = float {0.001}> () y = Add(r, c) }""")
+
+
+def convert_off_elsewhere(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y) {
+            r = Relu(x0) c = Constant <value = float[1, 3] {0.0, 0.0, 0.5}> () y = Add(r, c) }""")
+
+
+def convert_disputed_and_deadly(model: Any, inputs: dict[str, Array]) -> Any:
+    import ctypes
+
+    import onnx.parser
+
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[7] y) { y = Relu(x0) }""")
+
+    class Deadly:
+        graph = proto.graph
+
+        def SerializeToString(self) -> Any:
+            return ctypes.string_at(0)
+
+    return Deadly()
+
+
 def convert_hanging(model: Any, inputs: dict[str, Array]) -> Any:
     import time
 
@@ -116,10 +173,15 @@ special = Route("special", "torch", PACKAGES, convert_special, _never)
 other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
 other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)
 invalid = Route("invalid", "torch", PACKAGES, convert_invalid, _never)
+disputed = Route("disputed", "torch", PACKAGES, convert_disputed, _never)
 other_inputs = Route("other-inputs", "torch", PACKAGES, convert_other_inputs, _never)
 unloadable = Route("unloadable", "torch", PACKAGES, convert_unloadable, _never)
 unrunnable = Route("unrunnable", "torch", PACKAGES, convert_unrunnable, _never)
 raising = Route("raising", "torch", PACKAGES, convert_raising, _never)
+off_by_little = Route("off-by-little", "torch", PACKAGES, convert_off_by_little, _never)
+off_elsewhere = Route("off-elsewhere", "torch", PACKAGES, convert_off_elsewhere, _never)
+deadly_to_check = Route("deadly-to-check", "torch", PACKAGES, convert_deadly_to_check, _never)
+disputed_and_deadly = Route("disputed-and-deadly", "torch", PACKAGES, convert_disputed_and_deadly, _never)
 dying = Route("dying", "torch", PACKAGES, convert_dying, _never)
 hanging = Route("hanging", "torch", PACKAGES, convert_hanging, _never)
 greedy = Route("greedy", "torch", PACKAGES, convert_greedy, _never)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus import Entry, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus import Entry, entries, make_entry, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.entry import ASIDE, TEMPORARY, check_writable
 from graphfuzz.corpus.finding import relative_paths
-from graphfuzz.errors import EntryError
+from graphfuzz.errors import EntryError, UsageError
+from graphfuzz.graph import Graph, pack_arrays, unpack_arrays
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Mismatch, Outcome
-from tests.examples import ROUTE, crash, relu_case, wrong
+from tests.examples import ROUTE, case_of, crash, node, relu_case, value, wrong
 
 
 def entry_of(outcome: Outcome, registry) -> Entry:
@@ -116,6 +120,108 @@ def test_a_truncated_file_is_named_wherever_it_was_cut(name, entry, tmp_path):
         assert "\n" not in str(raised.value)
 
 
+def test_a_flipped_byte_is_one_clear_line_or_no_harm():
+    """Whatever zipfile, zlib and NumPy make of it."""
+    whole = pack_arrays({"x0": np.arange(6, dtype="float32").reshape(2, 3), "w0": np.ones((2, 2), "int64")})
+    complaints = []
+    for place in range(len(whole)):
+        for mask in (0x01, 0x40, 0xFF):
+            damaged = bytearray(whole)
+            damaged[place] ^= mask
+            try:
+                arrays = unpack_arrays(bytes(damaged), "tensors.npz")
+            except EntryError as error:
+                complaints.append(str(error))
+            else:
+                assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    assert len(complaints) > len(whole)
+    assert all(line.startswith("tensors.npz: ") and "\n" not in line for line in complaints)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': ((((\n ",
+        b"\x93NUMPY\x01\x00\x0a\x00{'a': 1,}\n",
+        b"\x93NUMPY\x01\x00\x48\x00{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999999999,)}   \n",
+        b"no array",
+        b"",
+    ],
+)
+def test_a_sound_archive_of_unsound_arrays_is_refused(content):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x0.npy", content)
+    with pytest.raises(EntryError, match=r"tensors\.npz: (not a readable|holds no array)") as raised:
+        unpack_arrays(buffer.getvalue(), "tensors.npz")
+    assert "\n" not in str(raised.value)
+
+
+def test_what_it_was_found_under_is_kept(registry, tmp_path):
+    entry = make_entry(
+        relu_case(),
+        wrong(relu_case()),
+        load_route(ROUTE),
+        registry,
+        "2026-01-02",
+        tolerance="absolute:0.1",
+        seconds=2.5,
+        memory=1 << 30,
+    )
+    found = read_entry(write_entry(tmp_path, entry)).finding
+    assert (found.tolerance, found.seconds_a_case, found.memory_a_case) == ("absolute:0.1", 2.5, 1 << 30)
+
+
+def test_an_entry_that_does_not_say_what_it_was_found_under_has_the_defaults(entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    data = json.loads((path / "finding.json").read_text())
+    for name in ("tolerance", "seconds_a_case", "memory_a_case"):
+        del data[name]
+    (path / "finding.json").write_text(json.dumps(data))
+    found = read_entry(path).finding
+    assert (found.tolerance, found.seconds_a_case, found.memory_a_case) == ("conditioning", 60.0, 4 << 30)
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("tolerance", "whatever"),
+        ("tolerance", 3),
+        ("seconds_a_case", 0),
+        ("seconds_a_case", "nan"),
+        ("memory_a_case", -1),
+        ("memory_a_case", 1.5),
+    ],
+)
+def test_a_rule_that_nothing_can_run_under_is_refused(field, given, entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    data = json.loads((path / "finding.json").read_text())
+    (path / "finding.json").write_text(json.dumps({**data, field: given}))
+    with pytest.raises(EntryError, match=r"finding\.json: not a complete finding"):
+        read_entry(path)
+
+
+def test_a_tolerance_that_does_not_exist_is_not_recorded(registry):
+    with pytest.raises(UsageError, match="whatever"):
+        make_entry(relu_case(), crash(), load_route(ROUTE), registry, "2026-01-02", tolerance="whatever")
+
+
+def test_the_only_node_is_where_it_diverges(registry):
+    assert entry_of(wrong(relu_case()), registry).finding.first_diverging == "v0"
+    nodes = (node("sin", "x0", value("v0")), node("relu", "v0", value("v1")))
+    case = case_of(Graph((value("x0"),), (), nodes, ("v1",)))
+    entry = make_entry(case, wrong(case), load_route(ROUTE), registry, "2026-01-02")
+    assert entry.finding.first_diverging is None
+
+
+def test_a_removed_entry_is_gone(entry, tmp_path):
+    path = write_entry(tmp_path, entry)
+    remove_entry(path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EntryError, match="cannot be written"):
+        remove_entry(path)
+
+
 @pytest.mark.parametrize("name", ["case.json", "finding.json"])
 @pytest.mark.parametrize(("field", "given"), [("schema", 99), ("schema", "x"), ("schema", None)])
 def test_a_newer_schema_is_refused(name, field, given, entry, tmp_path):
@@ -163,7 +269,21 @@ def test_a_full_disk_loses_nothing_that_was_there(entry, tmp_path, monkeypatch):
     with pytest.raises(EntryError, match="No space left"):
         write_entry(tmp_path, replace(entry, model=b"new"))
     assert read_entry(path).model == b"an onnx model"
-    assert entries([tmp_path]) == [path]
+    assert list(tmp_path.iterdir()) == [path], "what was half written takes up the disk no longer"
+
+
+def test_a_failed_clean_up_does_not_mask_why_the_write_failed(entry, tmp_path, monkeypatch):
+    def refuse(self: Path, *arguments: object):
+        raise OSError(28, "No space left on device", str(self))
+
+    def keep(path: Path, ignore_errors: bool = False, **options: object):
+        if not ignore_errors:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(shutil, "rmtree", keep)
+    with pytest.raises(EntryError, match="No space left"):
+        write_entry(tmp_path, entry)
 
 
 def test_what_a_killed_writer_left_is_ignored_and_then_removed(entry, tmp_path):

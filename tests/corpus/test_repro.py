@@ -11,10 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from graphfuzz.corpus import make_entry, repro, script, write_entry
+from graphfuzz.corpus.telling import telling_words
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case, Graph
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, PROCESS_CRASH, Outcome
 from tests.corpus import plain_routes
 from tests.examples import case_of, crash, node, relu_case, value
@@ -26,8 +28,8 @@ def run(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=path.parent, timeout=200)
 
 
-def stored(case: Case, outcome: Outcome, route: Route, registry, folder: Path) -> Path:
-    return write_entry(folder, make_entry(case, outcome, route, registry, "2026-01-02"))
+def stored(case: Case, outcome: Outcome, route: Route, registry, folder: Path, **found_under) -> Path:
+    return write_entry(folder, make_entry(case, outcome, route, registry, "2026-01-02", **found_under))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def stored(case: Case, outcome: Outcome, route: Route, registry, folder: Path) -
         ("other_dtype", "wrong-output"),
         ("other_shape", "wrong-output"),
         ("invalid", "invalid-model"),
+        ("disputed", "invalid-model"),
         ("other_inputs", "invalid-model"),
         ("unloadable", "load-failure"),
         ("unrunnable", "run-failure"),
@@ -52,7 +55,7 @@ def test_it_fails_as_the_oracle_says(name, verdict, registry, tmp_path):
     assert (failing.returncode, failing.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {verdict}"), failing.stderr
 
 
-@pytest.mark.parametrize("name", ["wrong", "invalid", "raising"])
+@pytest.mark.parametrize("name", ["wrong", "invalid", "disputed", "raising"])
 def test_it_is_fixed_where_the_route_does_right(name, registry, tmp_path):
     case, route = relu_case(), getattr(plain_routes, name)
     outcome = judge(case, route, registry)
@@ -69,6 +72,143 @@ def test_another_error_is_not_taken_for_the_finding(registry, tmp_path):
     assert "SOMETHING ELSE" in ended.stdout
 
 
+def test_another_message_of_the_same_class_is_not_taken_for_the_finding(registry, tmp_path):
+    outcome = crash("the rank is not supported", error="KeyError")
+    ended = run(stored(relu_case(), outcome, plain_routes.raising, registry, tmp_path))
+    assert ended.returncode == 2
+    assert "SOMETHING ELSE" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "telling"),
+    [
+        ("expected 3 dims but got 'x0' of rank 2", "dims but got"),
+        ("Unsupported: the axis\n  of Split is negative (v0)", "Unsupported: the axis of Split is negative"),
+        ("In /home/someone/torch/onnx: no such operator", "no such operator"),
+        ("'the cause'", ""),
+        ("", ""),
+        ("word " * 47 + "torch/onnx/utils.py", " ".join(["word"] * 47)),
+    ],
+)
+def test_the_telling_words_are_free_of_names_numbers_and_paths(message, telling):
+    said = telling_words(message)
+    assert said in " ".join(message.split())
+    assert said == telling
+
+
+def loosened(outcome: Outcome, allowed: float) -> Outcome:
+    assert outcome.mismatch is not None
+    return replace(outcome, mismatch=replace(outcome.mismatch, allowed=allowed))
+
+
+@pytest.mark.parametrize(("found_by", "runs_on"), [("wrong", "off_elsewhere"), ("off_elsewhere", "off_by_little")])
+def test_a_wrong_output_is_looked_for_in_every_element(found_by, runs_on, registry, tmp_path):
+    """The recorded element may come out right and others wrong still."""
+    case = relu_case()
+    case.tensors["x0"][:] = [[1, 0.5, 0], [0, 0, 0]]
+    outcome = judge(case, getattr(plain_routes, found_by), registry)
+    ended = run(stored(case, outcome, getattr(plain_routes, runs_on), registry, tmp_path))
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, "STILL FAILS: wrong-output"), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("allowed", "tolerance"), [(0.01, "conditioning"), (1e-6, "absolute:0.01"), (1e-6, "allclose:0,0.01")]
+)
+def test_what_the_recorded_rule_allows_is_fixed(allowed, tolerance, registry, tmp_path):
+    case = relu_case()
+    outcome = loosened(judge(case, plain_routes.wrong, registry), allowed)
+    ended = run(stored(case, outcome, plain_routes.off_by_little, registry, tmp_path, tolerance=tolerance))
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "FIXED: no wrong-output"), ended.stderr
+
+
+def test_a_wrong_output_beyond_another_tolerance_still_fails(registry, tmp_path):
+    case = relu_case()
+    outcome = judge(case, plain_routes.off_by_little, registry, tolerance=parse_tolerance("absolute:1e-4"))
+    route = plain_routes.off_by_little
+    assert run(stored(case, outcome, route, registry, tmp_path, tolerance="absolute:1e-4")).returncode == 1
+
+
+def compares(case: Case, outcome: Outcome, registry, expected: list[float], actual: list[float]) -> bool:
+    """What the script's own `fails` says of these outputs."""
+    text = repro.repro_source(case, outcome, plain_routes.right, registry)
+    names: dict[str, object] = {"np": np}
+    exec("from __future__ import annotations\n" + text[text.index("def within") : text.index("if __name__")], names)
+    arrays = {"expected": expected, "actual": actual}
+    made = {name: [np.array(values, "float32")] for name, values in arrays.items()}
+    stages = {
+        "run_torch": lambda source, inputs: made["expected"],
+        "run_onnx": lambda session, inputs: made["actual"],
+        "load_onnx": lambda model: None,
+        "convert_right": lambda source, inputs: type("Proto", (), {"SerializeToString": lambda self: b""})(),
+        "Model": lambda weights: type("Built", (), {"eval": lambda self: self})(),
+        "weights": {},
+        "inputs": {},
+    }
+    names.update(stages)
+    return names["fails"]()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("what", ["value", "special"])
+@pytest.mark.parametrize("allowed", [0.001, float("inf"), float("nan"), None])
+@pytest.mark.parametrize(
+    ("actual", "fails"),
+    [
+        ([1, np.nan, np.inf, -np.inf], False),
+        ([1, np.nan, np.inf, np.inf], True),
+        ([1, 0, np.inf, -np.inf], True),
+        ([np.nan, np.nan, np.inf, -np.inf], True),
+        ([2, np.nan, np.inf, -np.inf], True),
+        ([1, np.nan, np.inf], True),
+    ],
+)
+def test_nan_and_infinities_agree_with_themselves_only(what, allowed, actual, fails, registry):
+    case = relu_case()
+    outcome = judge(case, plain_routes.wrong, registry)
+    outcome = replace(outcome, mismatch=replace(outcome.mismatch, what=what, allowed=allowed))
+    assert compares(case, outcome, registry, [1, np.nan, np.inf, -np.inf], actual) is fails
+
+
+def test_integers_must_be_equal(registry):
+    case = case_of(Graph((value("x0", "int64"),), (), (node("relu", "x0", value("v0", "int64")),), ("v0",)))
+    mismatch = judge(relu_case(), plain_routes.wrong, registry).mismatch
+    outcome = Outcome("right", "wrong-output", "compare", mismatch=replace(mismatch, allowed=5.0))
+    assert "(actual[0] != expected[0]).any()" in repro.repro_source(case, outcome, plain_routes.right, registry)
+
+
+@pytest.mark.parametrize("verdict", [HANG, PROCESS_CRASH])
+def test_the_script_runs_every_step_up_to_the_fatal_one(verdict, registry):
+    steps = {
+        "conversion": "model = convert_right(source, inputs)",
+        "check": "    check(model, inputs)",
+        "load": "session = load_onnx(",
+        "run": "actual = run_onnx(",
+    }
+    for last, stage in enumerate(steps):
+        outcome = Outcome("right", verdict, stage, error="SIGSEGV")
+        text = repro.repro_source(relu_case(), outcome, plain_routes.right, registry)
+        assert [step in text for step in steps.values()] == [i <= last for i in range(4)]
+    with pytest.raises(EntryError, match="source is no target's"):
+        repro.repro_source(relu_case(), Outcome("right", verdict, "source"), plain_routes.right, registry)
+
+
+@pytest.mark.parametrize(("name", "stage"), [("deadly_to_check", "check"), ("disputed_and_deadly", "load")])
+def test_a_crash_after_the_conversion_is_seen_again(name, stage, registry, tmp_path):
+    """In the check, or after one that objects to shapes only."""
+    outcome = Outcome(name, PROCESS_CRASH, stage, error="SIGSEGV")
+    ended = run(stored(relu_case(), outcome, getattr(plain_routes, name), registry, tmp_path))
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, "STILL FAILS: process-crash"), ended.stderr
+
+
+def test_limits_are_those_it_was_found_under(registry):
+    hang = Outcome("hanging", HANG, "conversion")
+    text = repro.repro_source(relu_case(), hang, plain_routes.hanging, registry, seconds=7.5)
+    assert f"timeout={7.5 + script.STARTUP_SECONDS:g}," in text
+    starved = Outcome("greedy", PROCESS_CRASH, "conversion", error="MemoryError", message="memory limit: ")
+    text = repro.repro_source(relu_case(), starved, plain_routes.greedy, registry, memory=3 << 29)
+    assert f"(used + {3 << 29},)" in text
+    assert "Allow this process 1.5 GiB" in text
+
+
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
@@ -78,8 +218,8 @@ def test_another_error_is_not_taken_for_the_finding(registry, tmp_path):
     ],
 )
 def test_what_takes_a_process_down_is_run_in_one_of_its_own(name, outcome, registry, tmp_path, monkeypatch):
-    monkeypatch.setattr(script, "HANG_SECONDS", 8)
-    ended = run(stored(relu_case(), outcome, getattr(plain_routes, name), registry, tmp_path))
+    monkeypatch.setattr(script, "STARTUP_SECONDS", 10)
+    ended = run(stored(relu_case(), outcome, getattr(plain_routes, name), registry, tmp_path, seconds=1))
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {outcome.verdict}"), ended.stderr
 
 

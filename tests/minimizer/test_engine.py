@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case, Graph, case_to_json, evaluate, validate
-from graphfuzz.minimizer import minimize, size
+from graphfuzz.minimizer import BUDGET, HANG_BUDGET, minimize, size
 from graphfuzz.minimizer.admission import admitted
 from graphfuzz.minimizer.passes import bypass_one_node
-from graphfuzz.oracle.verdict import OK, Outcome
+from graphfuzz.oracle.verdict import HANG, OK, Outcome
+from graphfuzz.spec.operator import Operator
+from graphfuzz.spec.registry import Registry
 from tests.examples import ROUTE, case_of, checker, crash, node, value, wrong
 
 
@@ -133,3 +136,76 @@ def test_one_output_of_several_is_kept(registry):
     case = case_of(graph)
     reduction = minimize(case, wrong(case), checker(lambda c: "split" in c.graph.operators()), registry)
     assert len(reduction.case.graph.outputs) == 1
+
+
+def test_a_hang_is_given_few_runs(registry):
+    """Each candidate that still hangs costs the whole time limit."""
+    case = generate(Recipe(5, 1, "torch", nodes=12), registry)
+    hang = Outcome(ROUTE, HANG, "conversion", error="TimeLimit", message="no result within 60 seconds")
+    reduction = minimize(case, hang, lambda cases: [Outcome(ROUTE, OK, "compare") for _ in cases], registry)
+    assert reduction.runs == HANG_BUDGET < BUDGET
+    longer = minimize(case, hang, lambda cases: [Outcome(ROUTE, OK, "compare") for _ in cases], registry, budget=12)
+    assert longer.runs == 12
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_the_deadline_is_kept_between_batches(batches, registry):
+    case = row("sin", "exp", "negative", "cos", "tanh")
+    seen: list[int] = []
+    wrapped = checker(lambda c: len(c.graph.nodes) > 2)
+
+    def check(cases: Sequence[Case]) -> list[Outcome]:
+        seen.append(len(cases))
+        return wrapped(cases)
+
+    reduction = minimize(case, wrong(case), check, registry, width=2, deadline=lambda: len(seen) >= batches)
+    assert len(seen) == batches
+    assert reduction.runs == sum(seen)
+
+
+def with_operator(registry: Registry, op: Operator) -> Registry:
+    return Registry([op if other.name == op.name else other for other in registry.values()])
+
+
+def raising_on(op: str, field: str, registry: Registry) -> Registry:
+    """A registry in which one of the operator's functions fails where an operand has a zero, as an edit makes them."""
+
+    def fail(*arrays: np.ndarray, **attrs: object) -> object:
+        if not all(a.all() for a in arrays if isinstance(a, np.ndarray)):
+            raise ZeroDivisionError("the pack's own mistake")
+        return original(*arrays, **attrs)
+
+    original = getattr(registry[op], field) or (lambda *arrays, **attrs: True)
+    return with_operator(registry, replace(registry[op], **{field: fail}))
+
+
+@pytest.mark.parametrize("field", ["reference", "defined"])
+def test_what_a_pack_raises_on_is_not_admissible(field, registry):
+    broken = raising_on("sin", field, registry)
+    case = row("exp", "sin")
+    assert admitted(case, broken) is not None
+    seen: list[Case] = []
+    reduction = minimize(case, wrong(case), checker(lambda c: "sin" in c.graph.operators(), seen), broken)
+    assert list(reduction.case.graph.operators()) == ["sin"]
+    assert reduction.case.tensors["x0"].all()
+    zero = replace(reduction.case, tensors={"x0": np.zeros((2, 3), "float32")})
+    assert admitted(zero, registry) is not None
+    assert admitted(zero, broken) is None
+
+
+def test_a_domain_that_raises_is_not_admissible(registry):
+    def domain(**given: object) -> tuple[float, float]:
+        raise ZeroDivisionError("the pack's own mistake")
+
+    op = registry["sin"]
+    broken_op = replace(op, parameters=tuple(replace(p, domain=domain) for p in op.parameters))
+    assert admitted(row("sin"), with_operator(registry, broken_op)) is None
+
+
+def test_a_wrong_reference_is_not_admissible(registry):
+    op = replace(registry["sin"], reference=lambda *arrays, **attrs: np.zeros((7, 7)))
+    broken = with_operator(registry, op)
+    case = row("sin", "exp")
+    assert admitted(case, broken) is None
+    reduction = minimize(case, crash(), lambda cases: [crash() for _ in cases], broken)
+    assert (reduction.case, reduction.runs) == (case, 0)

@@ -1,10 +1,15 @@
-"""The registry, and the parametrization of every conformance test over it."""
+"""The registry, and the parametrization of every conformance test over it.
+
+`GRAPHFUZZ_OPERATORS=path/to/pack pytest tests/operators -k name` checks an operator of a pack of one's own.
+"""
+
+import os
 
 import pytest
 
 from graphfuzz.spec import Registry, load_registry
 
-REGISTRY = load_registry()
+REGISTRY = load_registry([path for path in os.environ.get("GRAPHFUZZ_OPERATORS", "").split(os.pathsep) if path])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -16,5 +21,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def registry() -> Registry:
-    """Every operator of the installed packs."""
+    """Every operator of the installed packs, and of those that the environment names."""
     return REGISTRY

@@ -11,9 +11,9 @@ from graphfuzz.graph import Array, Case, Graph, Node, Value, evaluate
 from graphfuzz.oracle.comparison import compare, uncompared
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch
-from graphfuzz.spec import ANY, BOOL, FLOATS, REAL, Registry, Tensor, binary, operator, tensor, unary
+from graphfuzz.spec import ANY, BOOL, FLOATS, REAL, Registry, Tensor, binary, number, operator, tensor, unary
 
-TORCH: dict[str, Any] = {"torch": "never emitted here"}
+TORCH: dict[str, Any] = {"torch": "None"}
 
 
 @operator(tensor("x"), dtypes=FLOATS, reference=np.zeros_like, compared=False, **TORCH)
@@ -22,8 +22,21 @@ def noise(require: Any, x: Tensor) -> Any:
     return x.shape
 
 
+@operator(
+    tensor("x"),
+    attrs={"factor": number(0, 1)},
+    dtypes=FLOATS,
+    reference=lambda x, *, factor: x * np.asarray(factor, x.dtype),
+    **TORCH,
+)
+def scale(require: Any, x: Tensor, *, factor: float) -> Any:
+    """Each element times a constant."""
+    return x.shape
+
+
 REGISTRY = Registry(
     [
+        scale,
         noise,
         unary("floor", FLOATS, reference=np.floor, **TORCH),
         unary("round", FLOATS, reference=np.round, **TORCH),
@@ -34,6 +47,11 @@ REGISTRY = Registry(
         unary("same", ANY, reference=lambda x: x, **TORCH),
         unary("is_positive", REAL, reference=lambda x: x > 0, returns="bool", **TORCH),
         unary("negate", BOOL, reference=np.logical_not, **TORCH),
+        unary("tanh", FLOATS, reference=np.tanh, **TORCH),
+        unary("sin", FLOATS, reference=np.sin, **TORCH),
+        unary("square", REAL, reference=np.square, **TORCH),
+        binary("add", REAL, reference=np.add, **TORCH),
+        binary("divide", FLOATS, reference=np.divide, **TORCH),
         binary("subtract", FLOATS, reference=np.subtract, **TORCH),
         binary("equal", ANY, reference=np.equal, returns="bool", **TORCH),
     ]
@@ -161,9 +179,55 @@ def test_a_rounding_mode_shows_at_ties() -> None:
     made, _ = single("round", f32(0.5, 1.5, 2.5, -0.25))
     assert verdict(made, [np.floor(made.tensors["x"] + np.float32(0.5))])[0] == "wrong-output"
     chained = case(
-        {"x": f32(1.0, 3.0, 5.0)}, [("half", ("x",), "h", "float32"), ("round", ("h",), "y", "float32")], ("y",)
+        {"x": f32(0.25, 0.75, 1.25)},
+        [("add", ("x", "x"), "h", "float32"), ("round", ("h",), "y", "float32")],
+        ("y",),
     )
     assert verdict(chained, [f32(1, 2, 3)])[0] == "wrong-output"
+
+
+def test_a_quotient_that_looks_exact_is_not() -> None:
+    """The example of decision 0004: floor(x / x) may be computed as floor(x * (1 / x))."""
+    x = np.linspace(1, 128, 128, dtype="float32")
+    steps: list[Step] = [("divide", ("x", "x"), "q", "float32"), ("floor", ("q",), "y", "float32")]
+    made = case({"x": x}, steps, ("y",))
+    rewritten = np.floor(x * (1 / x))
+    assert (rewritten == 0).any()
+    assert verdict(made, [rewritten])[0] == "unstable"
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "error"),
+    [
+        *[(op, "float16", 0.01) for op in ("same", "floor", "tanh", "square", "half")],
+        *[(op, "float32", 2e-5) for op in ("same", "floor", "tanh", "square", "half", "sin", "exp")],
+        *[(op, "float64", 1e-7) for op in ("same", "floor", "tanh", "square", "half", "sin", "exp")],
+    ],
+)
+def test_a_uniform_relative_error_of_one_node_is_found(op: str, dtype: str, error: float) -> None:
+    made, y = single(op, np.linspace(0.9, 4.7, 24).astype(dtype))
+    assert verdict(made, [(y * (1 + error)).astype(dtype)])[0] == "wrong-output"
+    if op != "floor":
+        assert verdict(made, [np.nextafter(y, np.array(9, dtype))])[0] in ("ok", "unstable")
+
+
+def test_a_uniform_relative_error_of_eight_nodes_is_found() -> None:
+    """2% in float16; it took 17% when noise was larger."""
+    names = ["x", *(f"v{i}" for i in range(8))]
+    ops = ("tanh", "half", "same", "exp", "tanh", "half", "same", "tanh")
+    steps: list[Step] = [(op, (a,), b, "float16") for op, a, b in zip(ops, names, names[1:], strict=False)]
+    x = np.linspace(0.2, 2, 24).astype("float16")
+    made = case({"x": x}, steps, ("v7",))
+    y = evaluate(made.graph, {"x": x}, REGISTRY)["v7"]
+    assert verdict(made, [(y * 1.02).astype("float16")])[0] == "wrong-output"
+
+
+@pytest.mark.parametrize("op", ["sin", "exp", "square", "tanh"])
+def test_float64_computed_in_float32_is_wrong(op: str) -> None:
+    made, y = single(op, np.linspace(0.31, 3, 16))
+    narrow = evaluate(made.graph, {"x": made.tensors["x"].astype("float32")}, REGISTRY)["y"]
+    assert verdict(made, [y.astype("float32").astype("float64")])[0] == "wrong-output"
+    assert verdict(made, [narrow.astype("float64")])[0] == "wrong-output"
 
 
 def test_what_follows_a_rounded_value_is_not_uncertain() -> None:
@@ -248,3 +312,16 @@ def test_the_verdict_is_the_same_every_time() -> None:
     made, y = single("floor", f32(2.9999998, 0.5))
     results = [verdict(made, [y + 1]) for _ in range(3)]
     assert results[0] == results[1] == results[2]
+
+
+def test_a_float64_attribute_is_rounded_only_where_the_converted_model_has_it_in_one() -> None:
+    """ONNX has attributes in float32 (`epsilon`); a constant tensor of a float64 model must be float64."""
+    x, narrow = np.linspace(1, 2, 8), float(np.float32(0.1))
+    value, made = Value("x", "float64", (8,)), Value("y", "float64", (8,))
+    scaled = Case(Graph((value,), (), (Node("scale", ("x",), {"factor": 0.1}, (made,)),), ("y",)), "torch", {"x": x})
+
+    def found(rounded: set[float]) -> str:
+        return compare(scaled, REGISTRY, {"y": x * 0.1}, [x * narrow], Tolerance(), rounded=rounded)[0]
+
+    assert found({0.5, narrow}) == "unstable"
+    assert found({0.5}) == "wrong-output"

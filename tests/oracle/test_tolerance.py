@@ -28,7 +28,12 @@ def test_nonsense_is_a_usage_error(text: str) -> None:
         parse_tolerance(text)
 
 
-@pytest.mark.parametrize("dtype", DEFAULTS)
+def test_float64_that_was_computed_in_float32_is_beyond_the_plain_rule() -> None:
+    rtol, atol = Tolerance().plain("float64")
+    assert max(rtol, atol) < 2.0**-24 / 100
+
+
+@pytest.mark.parametrize("dtype", sorted(set(DEFAULTS) - {"float64"}))
 def test_defaults_are_those_of_torch_testing(dtype: str) -> None:
     import torch
     from torch.testing._comparison import default_tolerances

@@ -1,0 +1,68 @@
+"""Which values every implementation computes exactly, so that rounding excuses nothing.
+
+All elements of such a value are short: multiples of 1/16 far inside the dtype's precision. That alone does not do, as
+`x / x` is one and `x * (1 / x)` is not. So the value is also given, or made by an operator that
+
+* maps integers to integers: its arithmetic, exact on these, is exact on short floats (sums, products, maxima, copies,
+  rounding, casts from integers; not quotients); or
+* rounds: it makes whole numbers less than one away from those of its only float operand, which are not whole.
+
+Without exact values nothing could be said of a rounding mode, which shows at ties only, nor of what follows a rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from graphfuzz.graph import Array, Graph, Node, Value, Values, operands, output_types
+from graphfuzz.spec.dtypes import FLOATS, epsilon, is_float, is_integer
+from graphfuzz.spec.operator import Operator, Rejected, Tensor
+from graphfuzz.spec.registry import Registry
+
+
+def exact_values(graph: Graph, registry: Registry, framework: str, values: Values) -> frozenset[str]:
+    """The names of the float values of the graph that are exact; `values`: the arrays, perhaps in a wider dtype."""
+    known = graph.values()
+    short = {name for name, value in known.items() if is_float(value.dtype) and _is_short(values[name], value.dtype)}
+    given = {leaf.name for leaf in (*graph.inputs, *graph.weights)}
+    made: set[str] = set()
+    for node in graph.nodes:
+        if short.isdisjoint(value.name for value in node.outputs):
+            continue
+        whole = _keeps_integers(registry[node.op], graph, node, known, framework)
+        for value, closed in zip(node.outputs, whole, strict=True):
+            if closed or _rounds(node, value, known, values):
+                made.add(value.name)
+    return frozenset(short & (given | made))
+
+
+def _is_short(array: Array, dtype: str) -> bool:
+    with np.errstate(all="ignore"):
+        short = (array * 16 == np.round(array * 16)) & (np.abs(array) <= 1 / (64 * epsilon(dtype)))
+    return bool(np.all(short))
+
+
+def _keeps_integers(op: Operator, graph: Graph, node: Node, known: Mapping[str, Value], framework: str) -> list[bool]:
+    """Whether each output would be an integer one, were every float an integer: operands, and dtypes in attributes."""
+    attrs = {
+        name: "int64" if isinstance(value, str) and value in FLOATS else value for name, value in node.attrs.items()
+    }
+    given = [Tensor("int64", t.shape) if is_float(t.dtype) else t for t in operands(graph, node, known)]
+    try:
+        return [is_integer(made.dtype) for made in output_types(op, given, attrs, framework)]
+    except Rejected:
+        return [False] * len(node.outputs)
+
+
+def _rounds(node: Node, value: Value, known: Mapping[str, Value], values: Values) -> bool:
+    floats = [values[name] for name in node.inputs if is_float(known[name].dtype)]
+    made = values[value.name]
+    if len(floats) != 1 or floats[0].shape != made.shape or _is_whole(floats[0]):
+        return False
+    return _is_whole(made) and bool(np.all(np.abs(made - floats[0]) < 1))
+
+
+def _is_whole(array: Array) -> bool:
+    return bool(np.all(array == np.round(array)))

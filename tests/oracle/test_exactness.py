@@ -1,0 +1,52 @@
+"""Which values are exact, on the operators of the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphfuzz.graph import Array, Graph, Node, Value, evaluate
+from graphfuzz.oracle.exactness import exact_values
+from graphfuzz.spec import Registry
+
+SHORT = np.array([0.5, -1.5, 2.5, 4.0], dtype="float32")
+LONG = np.array([0.3, -1.7, 2.6, 4.2], dtype="float32")
+
+
+def exact(registry: Registry, op: str, *leaves: Array, made: str = "float32", **attrs: Any) -> set[str]:
+    """The exact ones among the leaves x0, x1, ... and the output y of one operator on them."""
+    inputs = tuple(Value(f"x{i}", str(leaf.dtype), leaf.shape) for i, leaf in enumerate(leaves))
+    node = Node(op, tuple(v.name for v in inputs), attrs, (Value("y", made, leaves[0].shape),))
+    graph = Graph(inputs, (), (node,), ("y",))
+    values = evaluate(graph, {v.name: leaf for v, leaf in zip(inputs, leaves, strict=True)}, registry)
+    return set(exact_values(graph, registry, "torch", values))
+
+
+@pytest.mark.parametrize("op", ["add", "multiply", "maximum"])
+def test_what_integers_have_too_is_exact_on_short_values(registry: Registry, op: str) -> None:
+    assert exact(registry, op, SHORT, SHORT) == {"x0", "x1", "y"}
+    assert exact(registry, op, LONG, SHORT) == {"x1"}
+
+
+def test_a_quotient_is_not_even_of_integers(registry: Registry) -> None:
+    assert exact(registry, "divide", SHORT, SHORT) == {"x0", "x1"}
+    whole = np.array([3, 5, 7, 49])
+    assert exact(registry, "divide", whole, whole) == set()
+
+
+def test_what_only_floats_have_is_not(registry: Registry) -> None:
+    zero = np.zeros(4, dtype="float32")
+    assert exact(registry, "exp", zero) == {"x0"}
+    assert exact(registry, "tanh", np.full(4, 30, dtype="float32")) == {"x0"}
+    assert exact(registry, "rsqrt", np.ones(4, dtype="float32")) == {"x0"}
+
+
+@pytest.mark.parametrize("op", ["floor", "ceil", "round"])
+def test_what_was_rounded_is(registry: Registry, op: str) -> None:
+    assert exact(registry, op, LONG) == {"y"}
+
+
+def test_a_cast_of_an_integer_is(registry: Registry) -> None:
+    assert exact(registry, "cast", np.array([1, 2, 3]), dtype="float32") == {"y"}
