@@ -1,0 +1,111 @@
+"""torch-dynamo-ort: load-failure with logical_not, where.
+
+onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument: [ONNXRuntimeError] : 2 : INVALID_ARGUMENT :
+Invalid model. Node input 'logical_not' is not a graph input, initializer, or output of a previous node.
+
+Versions: graphfuzz 0.1.0, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, onnxscript 0.7.2, torch 2.13.0+cpu
+Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
+
+    input   x0: bool[7, 5, 1, 1]
+    v0: bool[7, 5, 1, 1] = logical_not(x0)
+    v1: bool[7, 5, 1, 1] = where(v0, v0, v0)
+    return  v1
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+
+    def forward(self, x0):
+        v0 = torch.logical_not(x0)
+        v1 = torch.where(v0, v0, v0)
+        return v1
+
+
+weights = {}
+
+inputs = {
+    "x0": np.ones((7, 5, 1, 1), "bool"),
+}
+
+
+def run_torch(model: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The module's outputs for these inputs."""
+    import torch
+
+    with torch.no_grad():
+        made = model(*(torch.from_numpy(np.array(a)) for a in inputs.values()))
+    return [t.numpy() for t in (made if isinstance(made, tuple) else (made,))]
+
+
+def convert(model: Any, inputs: dict[str, Array]) -> Any:
+    """The module as an ONNX model, by the default exporter with its default options."""
+    import logging
+    import warnings
+
+    import numpy as np
+    import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False)
+    assert program is not None
+    return program.model_proto
+
+
+def load_onnx(model: bytes) -> Any:
+    """A session of ONNX Runtime on the CPU, with one thread and its default optimizations."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def is_known(error):
+    """Whether the InvalidArgument of this report is the error or among its causes; any other error is passed on."""
+    traceback.print_exception(error)
+    said = "is not a graph input, initializer, or output of a previous node."
+    cause = error
+    while cause is not None:
+        if type(cause).__name__ == "InvalidArgument" and said in " ".join(str(cause).split()):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    raise error
+
+
+def fails():
+    """Whether it still fails."""
+    source = Model(weights).eval()
+    expected = run_torch(source, inputs)
+    model = convert(source, inputs)
+    try:
+        session = load_onnx(model.SerializeToString())
+    except Exception as error:
+        return is_known(error)
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        failed = fails()
+    except Exception:
+        traceback.print_exc()
+        print("SOMETHING ELSE went wrong")
+        sys.exit(2)
+    print("STILL FAILS: load-failure" if failed else "FIXED: no load-failure")
+    sys.exit(1 if failed else 0)
