@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 
 from graphfuzz.campaign.workers import Task, Workers
@@ -88,9 +87,9 @@ def _store(folder: Path, smaller: Entry, original: Path) -> Path:
 
 
 def _judge(pool: Workers, route: str, cases: Sequence[Case]) -> list[Outcome]:
-    """The cases' outcomes, under the name by which the entry knows its route."""
+    """The cases' outcomes, each from a fresh worker."""
     futures = [pool.submit(Task(route=route, case=case, recipe=None, plain=True)) for case in cases]
-    return [msgspec.structs.replace(future.result().outcome, route=route) for future in futures]
+    return [future.result().outcome for future in futures]
 
 
 def _report(before: Case, reduction: Reduction, path: Path) -> None:

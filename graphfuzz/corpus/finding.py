@@ -12,7 +12,7 @@ import msgspec
 from graphfuzz.corpus.signature import Signature, normalize, signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.graph import Graph
-from graphfuzz.graph.codec import canonical
+from graphfuzz.graph.codec import canonical, check_schema
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
@@ -111,11 +111,7 @@ def finding_from_json(text: bytes, where: str) -> Finding:
     """The finding in the text of a `finding.json`. Raises EntryError, naming `where` and what is wrong."""
     try:
         data = msgspec.json.decode(text)
-        schema = data["schema"]
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise EntryError(
-                f"{where}: schema {schema!r} is newer than {SCHEMA}, which this graphfuzz reads; update it"
-            )
+        check_schema(data["schema"], SCHEMA, where)
         mismatch = data["mismatch"]
         for name in ("expected", "float64", "actual", "allowed"):
             if mismatch is not None and isinstance(mismatch[name], str):

@@ -14,11 +14,18 @@ import msgspec
 
 from graphfuzz.graph import Value
 from graphfuzz.solver import GaveUp, Profile, Unsatisfiable, complete, solve
-from graphfuzz.spec.attributes import Size as SizeAttribute
-from graphfuzz.spec.attributes import Sizes as SizesAttribute
 from graphfuzz.spec.attributes import draw_size
-from graphfuzz.spec.dims import Dim, evaluate, symbol
-from graphfuzz.spec.inference import bind, check_attributes, conditions, infer, parameters_of, rank_of
+from graphfuzz.spec.dims import Dim, evaluate, prod, symbol
+from graphfuzz.spec.inference import (
+    bind,
+    check_attributes,
+    conditions,
+    infer,
+    parameters_of,
+    rank_of,
+    size_attributes,
+    symbolic_attributes,
+)
 from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
 
 DTYPE_WEIGHTS: Mapping[str, float] = {"float32": 6, "int64": 2, "int32": 2, "bool": 1.5}
@@ -107,7 +114,7 @@ class Inserter(msgspec.Struct):
 
     def _affordable(self, decided: tuple[Sequence[Tensor], Any, Sequence[Tensor]]) -> bool:
         operands, _, outputs = decided
-        return all(0 < _elements(t) <= self.max_elements for t in (*operands, *outputs))
+        return all(0 < evaluate(prod(t.shape), {}) <= self.max_elements for t in (*operands, *outputs))
 
     def _fit(
         self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
@@ -117,7 +124,7 @@ class Inserter(msgspec.Struct):
             try:
                 return operands, attrs, infer(op, operands, attrs, self.framework)
             except Rejected:
-                if not any(isinstance(kind, SizeAttribute | SizesAttribute) for kind in op.attrs.values()):
+                if not size_attributes(op):
                     raise
         else:
             found = self._complete(op, operands, attrs, unknown, rng)
@@ -145,19 +152,17 @@ class Inserter(msgspec.Struct):
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """Made sizes and size attributes by z3, what was drawn as its preference."""
         wishes: dict[str, int] = {}
-        asked = dict(attrs)
-        for name, kind in op.attrs.items():
-            if isinstance(kind, SizeAttribute):
-                asked[name], wishes[f"a_{name}"] = symbol(f"a_{name}"), attrs[name]
-            elif isinstance(kind, SizesAttribute):
-                asked[name] = tuple(symbol(f"a_{name}_{i}") for i in range(len(attrs[name])))
-                wishes.update((f"a_{name}_{i}", value) for i, value in enumerate(attrs[name]))
+        asked = symbolic_attributes(op, attrs)
+        for name in size_attributes(op):
+            several = isinstance(attrs[name], tuple)
+            pairs = zip(asked[name], attrs[name], strict=True) if several else [(asked[name], attrs[name])]
+            wishes.update((size.args[0], drawn) for size, drawn in pairs)
         outputs, stated = conditions(op, operands, asked, self.framework)
         draw = self._size_drawer(operands, rng)
         for tensor in operands:
             wishes.update((s.args[0], draw(s.args[0])) for s in tensor.shape if isinstance(s, Dim))
         stated += [(size >= 1, "no output is empty") for t in outputs for size in t.shape if isinstance(size, Dim)]
-        low = min([0, *(kind.low for kind in op.attrs.values() if isinstance(kind, SizeAttribute | SizesAttribute))])
+        low = min([0, *(kind.low for kind in size_attributes(op).values())])
         try:
             sizes = solve(
                 stated, wishes, reason=f"fit {op.name}", profile=self.profile, low=low, high=self.max_elements
@@ -181,10 +186,3 @@ def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:
 
 def _known(tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
     return tuple(Tensor(t.dtype, tuple(evaluate(s, sizes) for s in t.shape)) for t in tensors)
-
-
-def _elements(tensor: Tensor) -> int:
-    count = 1
-    for size in tensor.shape:
-        count *= size  # type: ignore[assignment]
-    return count

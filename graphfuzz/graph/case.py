@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from graphfuzz.errors import EntryError
-from graphfuzz.graph.codec import canonical, graph_from_json, graph_to_json
+from graphfuzz.graph.codec import canonical, check_schema, graph_from_json, graph_to_json
 from graphfuzz.graph.evaluation import Array
 from graphfuzz.graph.graph import Graph
 
@@ -53,11 +53,7 @@ def case_from_json(text: str | bytes, tensors: dict[str, Array], where: str) -> 
     """The case in the text of a `case.json`. Raises EntryError, naming `where` and what is wrong."""
     try:
         data = msgspec.json.decode(text)
-        schema = data["schema"]
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise EntryError(
-                f"{where}: schema {schema!r} is newer than {SCHEMA}, which this graphfuzz reads; update it"
-            )
+        check_schema(data["schema"], SCHEMA, where)
         graph = graph_from_json(data["graph"])
         framework, origin = str(data["framework"]), dict(data["origin"])
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:

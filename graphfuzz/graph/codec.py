@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from graphfuzz.errors import EntryError
 from graphfuzz.graph.graph import Graph, Node, Value, normalize_attributes
 
 
@@ -22,6 +23,12 @@ def graph_from_json(data: Any) -> Graph:
         Node(n.op, n.inputs, normalize_attributes(n.attrs), tuple(map(_value, n.outputs))) for n in graph.nodes
     )
     return Graph(tuple(map(_value, graph.inputs)), tuple(map(_value, graph.weights)), nodes, graph.outputs)
+
+
+def check_schema(found: Any, known: int, where: str) -> None:
+    """Raises EntryError, naming `where`, for a file of a schema that this graphfuzz does not read."""
+    if not isinstance(found, int) or found > known:
+        raise EntryError(f"{where}: schema {found!r} is newer than {known}, which this graphfuzz reads; update it")
 
 
 def _value(value: Value) -> Value:

@@ -16,10 +16,8 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
     walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
     lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
-    named = used_in_calls(graph, walked)
-    lines += [
-        f"{w.name} = {_weight(w, w.name in used_as_index(graph, registry))}" for w in graph.weights if w.name in named
-    ]
+    named, indices = used_in_calls(graph, walked), used_as_index(graph, registry)
+    lines += [f"{w.name} = {_weight(w, w.name in indices)}" for w in graph.weights if w.name in named]
     for step in walked:
         if step.layer is not None:
             lines.append(f"{step.node.name}_layer = {step.layer}")

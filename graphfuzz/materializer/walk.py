@@ -57,10 +57,8 @@ def _step(
         names: dict[str, Any] = {"layer": layer} if emission.layer else {}
         for parameter, name in zip(parameters_of(op, len(node.inputs)), node.inputs, strict=True):
             operand = Operand(text(name), values[name].dtype, values[name].shape)
-            if parameter.variadic:
-                names[parameter.name] = ", ".join([*names.get(parameter.name, "").split(", "), operand]).lstrip(", ")
-            else:
-                names[parameter.name] = operand
+            before = names.get(parameter.name)
+            names[parameter.name] = operand if before is None else f"{before}, {operand}"
         names.update(node.attrs)
         return template.format(**names) if isinstance(template, str) else template(**names)
 

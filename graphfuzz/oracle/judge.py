@@ -223,11 +223,9 @@ def _wide_outputs(case: Case, registry: Registry) -> Values | None:
     wide = widened(case.graph, registry, case.framework)
     if wide is None:
         return None
-    leaves = widened_values(case.tensors)
-    model = build(
-        source(wide, registry, case.framework), case.framework, {v.name: leaves[v.name] for v in wide.weights}
-    )
-    made = run(model, case.framework, {v.name: leaves[v.name] for v in wide.inputs})
+    twin = Case(wide, case.framework, widened_values(case.tensors))
+    model = build(source(wide, registry, twin.framework), twin.framework, twin.weights())
+    made = run(model, twin.framework, twin.inputs())
     return dict(zip(wide.outputs, made, strict=True))
 
 

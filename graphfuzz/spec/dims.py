@@ -8,7 +8,6 @@ loudly instead of taking one branch silently.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, TypeAlias
@@ -108,7 +107,6 @@ class Condition:
 
 
 Size: TypeAlias = int | Dim
-Truth: TypeAlias = bool | Condition
 
 
 def symbol(name: str) -> Dim:
@@ -224,8 +222,3 @@ def _render(op: str, args: tuple[Any, ...]) -> str:
     if op in ("min", "max", "choose", "not"):
         return f"{op}({', '.join(map(repr, args))})"
     return "(" + f" {op} ".join(map(repr, args)) + ")"
-
-
-def elements(shape: Iterable[int]) -> int:
-    """How many elements a tensor of this shape has."""
-    return math.prod(shape)

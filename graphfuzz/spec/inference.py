@@ -7,7 +7,7 @@ from typing import Any
 
 from graphfuzz.spec.attributes import Size as SizeAttribute
 from graphfuzz.spec.attributes import Sizes as SizesAttribute
-from graphfuzz.spec.dims import Condition, both
+from graphfuzz.spec.dims import Condition, both, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
@@ -75,11 +75,26 @@ def conditions(
         for size in operand.shape:
             if not isinstance(size, int):
                 collect(size >= 1, "a size is at least one")
-    for name, kind in op.attrs.items():
-        if isinstance(kind, SizeAttribute | SizesAttribute):
-            for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
-                collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
+    for name, kind in size_attributes(op).items():
+        for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
+            collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
     return _apply(op, operands, attrs, framework, collect), stated
+
+
+def size_attributes(op: Operator) -> dict[str, SizeAttribute | SizesAttribute]:
+    """The attributes that a rule may relate to shapes: those whose values may be unknown."""
+    return {name: kind for name, kind in op.attrs.items() if isinstance(kind, SizeAttribute | SizesAttribute)}
+
+
+def symbolic_attributes(op: Operator, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes with a symbol in place of each size among them."""
+    asked = dict(attrs)
+    for name, kind in size_attributes(op).items():
+        several = isinstance(kind, SizesAttribute)
+        asked[name] = (
+            tuple(symbol(f"a_{name}_{i}") for i in range(len(attrs[name]))) if several else symbol(f"a_{name}")
+        )
+    return asked
 
 
 def check_attributes(op: Operator, ranks: Mapping[str, int], attrs: Mapping[str, Any]) -> None:

@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from graphfuzz.spec import dtypes as dtype_groups
-from graphfuzz.spec.attributes import Choice, Number, Size, Sizes
+from graphfuzz.spec.attributes import Choice, Number, Size
 from graphfuzz.spec.dims import Condition, Dim, symbol
-from graphfuzz.spec.inference import rank_of
+from graphfuzz.spec.inference import rank_of, symbolic_attributes
 from graphfuzz.spec.operator import Operand, Operator, Parameter, Rejected, Tensor, resolve
 
 Problem: TypeAlias = tuple[str, str]
@@ -57,7 +57,7 @@ def rule_problems(op: Operator) -> Iterator[Problem]:
                 return
         for unknown in (False, True):
             given = _symbolic_operands(operands) if unknown else operands
-            for chosen in (attrs, _symbolic_sizes(op, attrs)):
+            for chosen in (attrs, symbolic_attributes(op, attrs)):
                 yield from _outcome_problems(op, _Use(given, chosen, bound, framework))
 
 
@@ -84,17 +84,6 @@ def _operands(
 
 def _symbolic_operands(operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(Tensor(t.dtype, tuple(symbol(f"s{i}_{a}") for a in range(t.rank))) for i, t in enumerate(operands))
-
-
-def _symbolic_sizes(op: Operator, attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes with a symbol for each size among them."""
-    asked = dict(attrs)
-    for name, kind in op.attrs.items():
-        if isinstance(kind, Size):
-            asked[name] = symbol(name)
-        elif isinstance(kind, Sizes):
-            asked[name] = tuple(symbol(f"{name}_{i}") for i in range(len(attrs[name])))
-    return asked
 
 
 def _require(truth: Any, reason: str) -> None:
