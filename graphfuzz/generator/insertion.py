@@ -31,6 +31,8 @@ from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
 DTYPE_WEIGHTS: Mapping[str, float] = {"float32": 6, "int64": 2, "int32": 2, "bool": 1.5}
 """How often a dtype is drawn for a made operand; 1 for the others."""
 RANK_WEIGHTS = (0.5, 2, 4, 5, 5, 1, 0.5)
+EMPTY_SHARE = 0.3
+"""How often a size is zero where it may be."""
 COMPLETIONS = 6
 """How many times arithmetic is tried before z3 is asked."""
 
@@ -65,11 +67,15 @@ def draw_rank(parameter: Parameter, rng: random.Random) -> int:
 
 
 class Inserter(msgspec.Struct):
-    """What inserting needs besides the operator: the framework, the most elements of a tensor, the solver's profile."""
+    """What inserting needs besides the operator.
+
+    max_elements: the most a tensor may have. profile: the solver's. least: 0 where axes may be empty, else 1.
+    """
 
     framework: str
     max_elements: int
     profile: Profile
+    least: int = 1
 
     def use(
         self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random
@@ -114,7 +120,8 @@ class Inserter(msgspec.Struct):
 
     def _affordable(self, decided: tuple[Sequence[Tensor], Any, Sequence[Tensor]]) -> bool:
         operands, _, outputs = decided
-        return all(0 < evaluate(prod(t.shape), {}) <= self.max_elements for t in (*operands, *outputs))
+        counts = [evaluate(prod(t.shape), {}) for t in (*operands, *outputs)]
+        return all(self.least <= count <= self.max_elements for count in counts)
 
     def _fit(
         self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
@@ -137,7 +144,7 @@ class Inserter(msgspec.Struct):
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """Made sizes by arithmetic, the attributes as drawn."""
         try:
-            outputs, stated = conditions(op, operands, attrs, self.framework)
+            outputs, stated = conditions(op, operands, attrs, self.framework, self.least)
         except Rejected:
             return None
         draw = self._size_drawer(operands, rng)
@@ -157,11 +164,12 @@ class Inserter(msgspec.Struct):
             several = isinstance(attrs[name], tuple)
             pairs = zip(asked[name], attrs[name], strict=True) if several else [(asked[name], attrs[name])]
             wishes.update((size.args[0], drawn) for size, drawn in pairs)
-        outputs, stated = conditions(op, operands, asked, self.framework)
+        outputs, stated = conditions(op, operands, asked, self.framework, self.least)
         draw = self._size_drawer(operands, rng)
         for tensor in operands:
             wishes.update((s.args[0], draw(s.args[0])) for s in tensor.shape if isinstance(s, Dim))
-        stated += [(size >= 1, "no output is empty") for t in outputs for size in t.shape if isinstance(size, Dim)]
+        made = [size for t in outputs for size in t.shape if isinstance(size, Dim)]
+        stated += [(size >= self.least, f"an output's size is at least {self.least}") for size in made]
         low = min([0, *(kind.low for kind in size_attributes(op).values())])
         try:
             sizes = solve(
@@ -177,7 +185,7 @@ class Inserter(msgspec.Struct):
         """Draws a size such that the tensor of the highest rank still fits the budget."""
         rank = max((t.rank for t in operands), default=1)
         cap = max(2, min(32, int(self.max_elements ** (1 / max(rank, 1)))))
-        return lambda name: draw_size(rng, 1, cap)
+        return lambda name: 0 if self.least == 0 and rng.random() < EMPTY_SHARE else draw_size(rng, 1, cap)
 
 
 def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:

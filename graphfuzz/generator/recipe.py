@@ -12,7 +12,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
     seed, index: of the campaign and of the case in it. framework: whose type rules the graph follows ("torch" or
     "keras"). nodes: how many nodes are asked for. operators: the names to draw from; all, where empty.
-    max_elements: the most elements one tensor may have.
+    max_elements: the most elements one tensor may have. empty_share: of the cases, how many may have axes of size zero.
     """
 
     seed: int
@@ -21,6 +21,7 @@ class Recipe(msgspec.Struct, frozen=True):
     nodes: int = 8
     operators: tuple[str, ...] = ()
     max_elements: int = 4096
+    empty_share: float = 0.03
 
     def rng(self) -> random.Random:
         """The case's own random numbers: the same at any time, in any process."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from graphfuzz.graph import Array
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import UNSIGNED, is_float
 from graphfuzz.spec.operator import Bounds
 
-_DEFAULT: Mapping[str, Bounds] = {"float": (-8.0, 8.0), "int": (-10, 10), "uint8": (0, 20)}
+_FLOATS: Bounds = (-8.0, 8.0)
+_SIGNED: Bounds = (-10, 10)
+_UNSIGNED: Bounds = (0, 20)
 
 
 def natural_bounds(dtype: str) -> Bounds:
     """The range that values of a dtype are drawn from where no operator asks for another."""
-    if dtype == "uint8":
-        return _DEFAULT["uint8"]
-    return _DEFAULT["float" if is_float(dtype) else "int"]
+    if is_float(dtype):
+        return _FLOATS
+    return _UNSIGNED if dtype in UNSIGNED else _SIGNED
 
 
 def draw_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None) -> Array:

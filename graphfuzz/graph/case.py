@@ -6,6 +6,7 @@ import io
 import zipfile
 from typing import Any
 
+import ml_dtypes
 import msgspec
 import numpy as np
 
@@ -15,6 +16,8 @@ from graphfuzz.graph.evaluation import Array
 from graphfuzz.graph.graph import Graph
 
 SCHEMA = 1
+_BITS = ".bfloat16"
+"""Ends the name of an array whose bits are stored as uint16: the .npy format has no bfloat16."""
 
 
 class Case(msgspec.Struct, frozen=True, eq=False):
@@ -71,8 +74,10 @@ def pack_arrays(arrays: dict[str, Array]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(arrays[name]), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            array = np.asarray(arrays[name])
+            half = array.dtype == ml_dtypes.bfloat16
+            np.lib.format.write_array(content, array.view("uint16") if half else array, allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}{_BITS if half else ''}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content.getvalue())
     return buffer.getvalue()
@@ -82,7 +87,9 @@ def unpack_arrays(data: bytes, where: str) -> dict[str, Array]:
     """The arrays in the bytes of an .npz file. Raises EntryError, naming `where`."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            found = {name: archive[name] for name in archive.files}
+        halves = {n.removesuffix(_BITS): a.view(ml_dtypes.bfloat16) for n, a in found.items() if n.endswith(_BITS)}
+        arrays = {**{n: a for n, a in found.items() if not n.endswith(_BITS)}, **halves}
     except Exception as error:  # noqa: BLE001 - on damaged bytes zipfile, zlib and NumPy raise nearly anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise EntryError(f"{where}: not a readable .npz file ({reason}); restore it or delete the entry") from None

@@ -25,10 +25,15 @@ class WrongReference(Exception):
     """A reference returned another shape or number of outputs than its rule infers: the spec is wrong."""
 
 
+def computable(array: Array) -> Array:
+    """The array as references get it: bfloat16, for which NumPy lacks most functions, as float32."""
+    return array.astype("float32") if array.dtype == "bfloat16" else array
+
+
 def apply(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array]:
     """One node's outputs from its operands, as the declared dtypes. Raises WrongReference."""
     with np.errstate(all="ignore"):
-        result = op.reference(*arrays, **node.attrs)
+        result = op.reference(*map(computable, arrays), **node.attrs)
     results = list(result) if isinstance(result, tuple | list) else [result]
     if len(results) != len(node.outputs):
         raise WrongReference(f"{op.name}: the reference made {len(results)} outputs, the rule {len(node.outputs)}")

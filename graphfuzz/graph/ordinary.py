@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphfuzz.graph.evaluation import Array, apply
+from graphfuzz.graph.evaluation import Array, apply, computable
 from graphfuzz.graph.graph import Node
 from graphfuzz.spec.dtypes import is_float, is_integer
 from graphfuzz.spec.inference import parameters_of
@@ -20,10 +20,14 @@ from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 LIMITS: Mapping[str, float] = {
     "bool": 1,
     "uint8": 200,
+    "uint16": 2.0**15,
+    "uint32": 2.0**24,
+    "uint64": 2.0**24,
     "int8": 100,
     "int16": 2.0**14,
     "int32": 2.0**24,
     "int64": 2.0**24,
+    "bfloat16": 2.0**10,
     "float16": 2.0**10,
     "float32": 1e6,
     "float64": 1e6,
@@ -40,7 +44,7 @@ def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: 
     limits = operand_bounds(op, parameters, types, node.attrs)
     if any(bounds is not None and not within(a, bounds) for bounds, a in zip(limits, arrays, strict=True)):
         return None
-    if op.defined is not None and not op.defined(*arrays, **node.attrs):
+    if op.defined is not None and not op.defined(*map(computable, arrays), **node.attrs):
         return None
     made = apply(op, node, arrays)
     return None if _overflows(op, node, arrays, made) or not all(map(is_ordinary, made)) else made
@@ -81,6 +85,7 @@ def _overflows(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence
     """Whether integers wrapped around: the same computation in int64 gives something else."""
     if not any(is_integer(str(a.dtype)) for a in arrays) or not any(is_integer(v.dtype) for v in node.outputs):
         return False
-    exact = op.reference(*(a.astype("int64") if is_integer(str(a.dtype)) else a for a in arrays), **node.attrs)
+    widest = [a.astype("int64") if is_integer(str(a.dtype)) else computable(a) for a in arrays]
+    exact = op.reference(*widest, **node.attrs)
     exact = exact if isinstance(exact, tuple | list) else [exact]
     return any(not np.array_equal(m, e) for m, e in zip(made, exact, strict=True))

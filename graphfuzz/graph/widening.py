@@ -6,13 +6,13 @@ from typing import Any
 
 from graphfuzz.graph.evaluation import Array, Values
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import FLOATS, is_float
 from graphfuzz.spec.operator import Rejected
 from graphfuzz.spec.registry import Registry
 
 
 def _wide(dtype: Any) -> Any:
-    return "float64" if isinstance(dtype, str) and dtype in ("float16", "float32") else dtype
+    return "float64" if isinstance(dtype, str) and dtype in FLOATS else dtype
 
 
 def widened(graph: Graph, registry: Registry, framework: str) -> Graph | None:

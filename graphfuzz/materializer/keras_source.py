@@ -6,7 +6,7 @@ from typing import Any
 
 from graphfuzz.graph import Array, Graph, Value
 from graphfuzz.materializer.loading import execute
-from graphfuzz.materializer.walk import steps, used_as_index, used_in_calls
+from graphfuzz.materializer.walk import helpers, steps, used_as_index, used_in_calls
 from graphfuzz.spec.registry import Registry
 
 HEADER = "import keras\nimport numpy as np\nfrom keras import layers, ops\n"
@@ -27,7 +27,7 @@ def keras_source(graph: Graph, registry: Registry) -> str:
             lines.append(f"{step.node.name}_layer.set_weights([{sources}])")
     inputs = ", ".join(v.name for v in graph.inputs)
     lines.append(f"return keras.Model([{inputs}], [{', '.join(graph.outputs)}])")
-    return f"{HEADER}\n\ndef build(weights):\n" + "".join(f"    {line}\n" for line in lines)
+    return f"{HEADER}\n\n{helpers(walked)}def build(weights):\n" + "".join(f"    {line}\n" for line in lines)
 
 
 def _weight(weight: Value, is_index: bool) -> str:

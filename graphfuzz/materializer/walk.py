@@ -10,14 +10,18 @@ import msgspec
 
 from graphfuzz.graph import Graph, Node, Value
 from graphfuzz.spec.inference import parameters_of
-from graphfuzz.spec.operator import Emission, Operand
+from graphfuzz.spec.operator import Emission, Operand, Operands
 from graphfuzz.spec.registry import Registry
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One node, written out: `targets = call`; for a layer also its construction and its parameters' sources."""
+    """One node, written out: `targets = call`; for a layer also its construction and its parameters' sources.
+
+    helper: the source of functions that the call uses.
+    """
 
     node: Node
+    helper: str
     call: str
     layer: str | None
     state: tuple[tuple[str, str], ...]
@@ -53,21 +57,39 @@ def _step(
     op = registry[node.op]
     emission: Emission = op.emissions[framework]
 
-    def fill(template: str | Callable[..., str], text: Callable[[str], str]) -> str:
+    def named(text: Callable[[str], str]) -> dict[str, Any]:
         names: dict[str, Any] = {"layer": layer} if emission.layer else {}
+        given: dict[str, list[Operand]] = {parameter.name: [] for parameter in op.parameters}
         for parameter, name in zip(parameters_of(op, len(node.inputs)), node.inputs, strict=True):
-            operand = Operand(text(name), values[name].dtype, values[name].shape)
-            before = names.get(parameter.name)
-            names[parameter.name] = operand if before is None else f"{before}, {operand}"
-        names.update(node.attrs)
+            given[parameter.name].append(Operand(text(name), values[name].dtype, values[name].shape))
+        for parameter in op.parameters:
+            operands = given[parameter.name]
+            names[parameter.name] = Operands(operands) if parameter.variadic else operands[0]
+        return {**names, **node.attrs}
+
+    def fill(template: str | Callable[..., str], text: Callable[[str], str]) -> str:
+        names = named(text)
         return template.format(**names) if isinstance(template, str) else template(**names)
 
+    def given_text(name: str) -> str:
+        return f'weights["{name}"]'
+
+    if callable(emission.state):
+        state = tuple(emission.state(**named(given_text)).items())
+    else:
+        state = tuple((target, fill(source, given_text)) for target, source in emission.state)
     return Step(
         node=node,
+        helper=emission.helper,
         call=fill(emission.call, lambda name: weight_text(name) if name in weights else name),
         layer=None if emission.layer is None else fill(emission.layer, str),
-        state=tuple((target, fill(source, lambda name: f'weights["{name}"]')) for target, source in emission.state),
+        state=state,
     )
+
+
+def helpers(walked: Sequence[Step]) -> str:
+    """The functions that the nodes' calls use, each once."""
+    return "".join(f"{text}\n\n\n" for text in dict.fromkeys(step.helper for step in walked) if text)
 
 
 def used_in_calls(graph: Graph, walked: Sequence[Step]) -> list[str]:

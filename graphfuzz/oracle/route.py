@@ -11,6 +11,7 @@ import msgspec
 
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array
+from graphfuzz.oracle.ledger import Ledger
 
 GROUP = "graphfuzz.routes"
 
@@ -24,6 +25,7 @@ class Route(msgspec.Struct, frozen=True):
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
     preload: the modules that a worker's fork server imports, so that a fresh worker has them at once; private ones
         (with "._" in their name) may be missing in some versions.
+    ledger: what the converter registers and a conversion uses of it, where that can be told.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Route(msgspec.Struct, frozen=True):
     convert: Callable[[Any, dict[str, Array]], Any]
     refused: Callable[[BaseException], bool]
     preload: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
 
 def route_names() -> list[str]:

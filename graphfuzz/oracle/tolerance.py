@@ -10,7 +10,12 @@ import numpy as np
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array
 
-DEFAULTS = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-10, 1e-10)}
+DEFAULTS = {
+    "bfloat16": (1.6e-2, 1e-5),
+    "float16": (1e-3, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-10, 1e-10),
+}
 """(rtol, atol) by dtype: the defaults of `torch.testing.assert_close`, but for float64, whose 1e-7 there would let
 float64 that was computed in float32 pass."""
 
@@ -66,7 +71,7 @@ def _nonsense(text: str) -> UsageError:
 def within(expected: Array, actual: Array, allowed: Array | float) -> Array:
     """Element by element: both NaN, or equal (infinities by sign), or finite and at most `allowed` apart."""
     with np.errstate(all="ignore"):
-        near = np.abs(expected - actual) <= allowed
+        near = np.abs(expected.astype("float64") - actual.astype("float64")) <= allowed
     finite = np.isfinite(expected) & np.isfinite(actual)
     same: Array = (near & finite) | (expected == actual) | (np.isnan(expected) & np.isnan(actual))
     return same

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphfuzz.graph import Array, Case, Graph, Values, evaluate, widened, widened_values
 from graphfuzz.oracle.exactness import exact_values
-from graphfuzz.spec.dtypes import epsilon, is_float
+from graphfuzz.spec.dtypes import epsilon, is_float, smallest_normal
 from graphfuzz.spec.registry import Registry
 
 SPACINGS = 2.0
@@ -104,7 +104,7 @@ def _rounded(dtypes: dict[str, str]) -> Callable[[str, Array], Array]:
     def disturb(name: str, array: Array) -> Array:
         with np.errstate(all="ignore"):
             narrow = array.astype(dtypes[name])
-            tiny = np.finfo(dtypes[name]).tiny
+            tiny = smallest_normal(dtypes[name])
             return np.where(np.abs(narrow) < tiny, np.zeros_like(narrow), narrow).astype(array.dtype)
 
     return disturb

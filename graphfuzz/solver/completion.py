@@ -47,7 +47,7 @@ def complete(
 
 def _bounds(name: str, pending: Sequence[Condition], known: dict[str, int]) -> tuple[int, int]:
     """What the inequalities between this size alone and something known leave of its range."""
-    low, high = 1, 1 << 31
+    low, high = 0, 1 << 31
     for condition in pending:
         if condition.op not in ("<", "<="):
             continue

@@ -26,11 +26,12 @@ from graphfuzz.spec.dims import (
     prod,
     symbol,
 )
-from graphfuzz.spec.dtypes import ANY, BOOL, FLOATS, INDICES, INTEGERS, REAL, SIGNED
+from graphfuzz.spec.dtypes import ANY, BOOL, COMPLEX, FLOATS, HALVES, INDICES, INTEGERS, REAL, SIGNED, UNSIGNED
 from graphfuzz.spec.families import (
     binary,
     broadcast,
     comparison,
+    layered,
     logical,
     normalize_axes,
     reduced_shape,
@@ -38,8 +39,10 @@ from graphfuzz.spec.families import (
     unary,
 )
 from graphfuzz.spec.operator import (
+    Defect,
     Emission,
     Operand,
+    Operands,
     Operator,
     Rejected,
     Require,
@@ -59,15 +62,20 @@ from graphfuzz.spec.registry import Registry, load_registry
 __all__ = [
     "ANY",
     "BOOL",
+    "COMPLEX",
     "FLOATS",
+    "HALVES",
     "INDICES",
     "INTEGERS",
     "REAL",
     "SIGNED",
+    "UNSIGNED",
     "Condition",
+    "Defect",
     "Dim",
     "Emission",
     "Operand",
+    "Operands",
     "Operator",
     "Registry",
     "Rejected",
@@ -90,6 +98,7 @@ __all__ = [
     "emission",
     "flag",
     "index",
+    "layered",
     "load_registry",
     "logical",
     "maximum",

@@ -7,12 +7,15 @@ failing in every case later.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from numbers import Real
 from typing import Any
+
+import msgspec
 
 from graphfuzz.errors import SpecError
 from graphfuzz.spec import dtypes as dtype_groups
@@ -31,6 +34,7 @@ def operator(
     defined: Callable[..., bool] | None = None,
     propose: Callable[..., Mapping[str, Any]] | None = None,
     compared: bool = True,
+    empty: bool = False,
     torch: str | Callable[..., str] | Emission | None = None,
     keras: str | Callable[..., str] | Emission | None = None,
 ) -> Callable[[Callable[..., Any]], Operator]:
@@ -47,6 +51,7 @@ def operator(
         division by zero, ...). Uses for which it is false are not generated.
     propose: `propose(rng, operands, attributes)` replaces drawn attributes by ones likely to satisfy the rule.
     compared: false where the values (not dtype and shape) are the implementation's choice.
+    empty: whether operands may have axes of size zero.
     torch, keras: the emissions; leave out where a framework has no such operator.
 
     Raises SpecError, naming operator and field, for a declaration that cannot work; the rule is run a few times for it.
@@ -54,27 +59,45 @@ def operator(
 
     def declare(rule: Callable[..., Any]) -> Operator:
         variables = dtypes if isinstance(dtypes, Mapping) else {"T": dtypes}
+        choices = {variable: tuple(names) for variable, names in variables.items()}
         emissions = {"torch": torch, "keras": keras}
         declared = Operator(
             name=rule.__name__,
             doc=inspect.cleandoc(rule.__doc__ or ""),
             parameters=parameters,
             attrs=dict(attrs or {}),
-            variables={variable: tuple(names) for variable, names in variables.items()},
+            variables=choices,
             returns=(returns,) if isinstance(returns, str) or callable(returns) else tuple(returns),
             rule=rule,
             reference=reference,
-            emissions={f: e if isinstance(e, Emission) else Emission(e) for f, e in emissions.items() if e is not None},
+            emissions={f: _complete(e, f, choices) for f, e in emissions.items() if e is not None},
             domain=domain,
             defined=defined,
             propose=propose,
             compared=compared,
+            empty=empty,
         )
-        for field, what in _problems(declared):
-            raise SpecError(f"operator '{declared.name}', field '{field}': {what}")
-        return declared
+        return checked(declared)
 
     return declare
+
+
+def checked(op: Operator) -> Operator:
+    """The operator itself. Raises SpecError, naming operator and field, where it cannot work."""
+    for field, what in _problems(op):
+        raise SpecError(f"operator '{op.name}', field '{field}': {what}")
+    return op
+
+
+def _complete(
+    given: str | Callable[..., str] | Emission, framework: str, variables: Mapping[str, tuple[str, ...]]
+) -> Emission:
+    """The emission, limited to the dtypes that are common in the framework where it does not say itself."""
+    made = given if isinstance(given, Emission) else Emission(given)
+    uncommon = dtype_groups.UNCOMMON.get(framework, ())
+    common = {v: tuple(d for d in names if d not in uncommon) for v, names in variables.items()}
+    limits = {v: names for v, names in common.items() if names and names != variables[v]}
+    return msgspec.structs.replace(made, dtypes={**limits, **made.dtypes})
 
 
 def _problems(op: Operator) -> Iterator[Problem]:
@@ -90,8 +113,8 @@ def _names(op: Operator) -> Iterator[Problem]:
     for name in names:
         if not name.isidentifier() or names.count(name) > 1 or name in ("require", "layer"):
             yield "parameters", f"'{name}' is no usable name, or is used twice"
-    if all(p.role == "weight" for p in op.parameters):
-        yield "parameters", "at least one tensor(), index() or variadic() operand is needed"
+    if all(p.role == "weight" or 0 in p.arity for p in op.parameters):
+        yield "parameters", "at least one operand that is no weight is needed"
 
 
 def _dtypes(op: Operator) -> Iterator[Problem]:
@@ -183,12 +206,19 @@ def _emissions(op: Operator) -> Iterator[Problem]:
         for variable, limited in emission.dtypes.items():
             if not limited or not set(limited) <= set(op.variables.get(variable, ())):
                 yield f"{framework}.dtypes", f"are empty, or not among the signature's for '{variable}'"
+        if not all(callable(defect.when) and defect.what and defect.source for defect in emission.defects):
+            yield f"{framework}.defects", "lack what, when (a function) or source"
+        try:
+            ast.parse(emission.helper)
+        except SyntaxError as error:
+            yield f"{framework}.helper", f"is no Python source: {error.msg}, line {error.lineno}"
 
 
 def _templates(op: Operator) -> Iterator[Problem]:
     for framework, emission in op.emissions.items():
         layer = [] if emission.layer is None else [emission.layer]
-        for text in (emission.call, *layer, *(expression for _, expression in emission.state)):
+        state = () if callable(emission.state) else emission.state
+        for text in (emission.call, *layer, *(expression for _, expression in state)):
             problem = template_problem(op, text, bool(layer))
             if problem:
                 yield framework, problem

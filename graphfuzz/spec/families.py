@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from graphfuzz.spec.attributes import axes, flag
-from graphfuzz.spec.declaration import operator
+from graphfuzz.spec.declaration import checked, operator
 from graphfuzz.spec.dims import Size, choose, either
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
@@ -57,6 +59,7 @@ def unary(
     returns: Returns = "T",
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
+    empty: bool = True,
 ) -> Operator:
     """An operator on each element of `x`."""
 
@@ -70,6 +73,7 @@ def unary(
         reference=reference,
         domain=domain,
         defined=defined,
+        empty=empty,
         torch=torch,
         keras=keras,
     )
@@ -88,6 +92,7 @@ def binary(
     returns: Returns = "T",
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
+    empty: bool = True,
 ) -> Operator:
     """An operator on each pair of elements of `x` and `y`, which are broadcast; `divisor` is y's own domain."""
 
@@ -102,6 +107,7 @@ def binary(
         reference=reference,
         domain=domain,
         defined=defined,
+        empty=empty,
         torch=torch,
         keras=keras,
     )
@@ -135,6 +141,7 @@ def reduction(
     returns: Returns = "T",
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
+    empty: bool = False,
 ) -> Operator:
     """An operator that folds the axes in `axes` away (or to one, with `keepdims`)."""
 
@@ -150,7 +157,22 @@ def reduction(
         reference=reference,
         domain=domain,
         defined=defined,
+        empty=empty,
         torch=torch,
         keras=keras,
     )
     return declare(_named(name, doc or f"The {name.replace('_', ' ')} along axes.", rule))
+
+
+def layered(op: Operator, *, torch: str | None = None, keras: str | None = None) -> Operator:
+    """The same operator as the layers that people write: `torch` and `keras` construct them, over `op`'s attributes.
+
+    The layer is called on the operands. Its dtypes are those of `op`, whose emissions it replaces.
+    """
+    call = "{layer}(" + ", ".join("{" + p.name + "}" for p in op.parameters) + ")"
+    emissions = {
+        framework: msgspec.structs.replace(op.emissions[framework], call=call, layer=constructed, helper="")
+        for framework, constructed in (("torch", torch), ("keras", keras))
+        if constructed is not None
+    }
+    return checked(msgspec.structs.replace(op, name=f"{op.name}_layer", emissions=emissions))

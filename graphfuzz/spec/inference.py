@@ -7,7 +7,7 @@ from typing import Any
 
 from graphfuzz.spec.attributes import Size as SizeAttribute
 from graphfuzz.spec.attributes import Sizes as SizesAttribute
-from graphfuzz.spec.dims import Condition, both, symbol
+from graphfuzz.spec.dims import Condition, both, negate, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
@@ -56,11 +56,11 @@ def infer(op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], fr
 
 
 def conditions(
-    op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str
+    op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str, least: int = 0
 ) -> tuple[list[Tensor], list[tuple[Condition, str]]]:
     """The outputs' types as expressions, and what must hold with its reasons, where some sizes are unknown.
 
-    Includes the bounds of size attributes, and that every unknown size is at least one.
+    Includes the bounds of size attributes, and that every unknown size is at least `least`.
     Raises Rejected where a requirement that needs no unknown fails already.
     """
     stated: list[tuple[Condition, str]] = []
@@ -74,7 +74,7 @@ def conditions(
     for operand in operands:
         for size in operand.shape:
             if not isinstance(size, int):
-                collect(size >= 1, "a size is at least one")
+                collect(size >= least, f"a size is at least {least}")
     for name, kind in size_attributes(op).items():
         for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
             collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
@@ -120,7 +120,12 @@ def _apply(
         if operand.rank not in parameter.ranks:
             raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {operand.rank}")
     bound = bind(op, parameters, [o.dtype for o in operands], framework)
+    for operand in operands if not op.empty else ():
+        for size in operand.shape:
+            require(size >= 1, "no axis is empty")
     result = op.rule(require, *operands, **attrs)
+    for defect in op.emissions[framework].defects:
+        require(negate(defect.when(*operands, **attrs)), f"{framework} is right, which it is not: {defect.what}")
     shapes = result if isinstance(result, list) else [result]
     returns = op.returns * len(shapes) if len(op.returns) == 1 else op.returns
     outputs = [Tensor(resolve(r, framework, bound, attrs), tuple(s)) for r, s in zip(returns, shapes, strict=True)]

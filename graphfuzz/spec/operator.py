@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -52,6 +53,17 @@ class Operand(str):
     def __new__(cls, name: str, dtype: str, shape: tuple[int, ...]) -> Operand:
         made = super().__new__(cls, name)
         made.dtype, made.shape, made.rank = dtype, shape, len(shape)
+        return made
+
+
+class Operands(str):
+    """A variadic parameter's operands as an emission sees them: their names joined by commas, `each` by itself."""
+
+    each: tuple[Operand, ...]
+
+    def __new__(cls, each: Sequence[Operand]) -> Operands:
+        made = super().__new__(cls, ", ".join(each))
+        made.each = tuple(each)
         return made
 
 
@@ -128,27 +140,50 @@ def variadic(
     dtype: str = "T",
     *,
     rank: int | Sequence[int] | None = None,
+    role: str = "tensor",
     domain: Bounds | Callable[..., Bounds] | None = None,
 ) -> Parameter:
-    """Several operands of one dtype and, unless the rule says otherwise, of any ranks; always the last parameter."""
-    return Parameter(name, dtype, _ranks(rank), "tensor", tuple(arity), domain)
+    """Several operands of one dtype and, unless the rule says otherwise, of any ranks; always the last parameter.
+
+    An optional operand is one of arity (0, 1).
+    """
+    return Parameter(name, dtype, _ranks(rank), role, tuple(arity), domain)
+
+
+class Defect(msgspec.Struct, frozen=True):
+    """Uses of an operator for which a source framework itself is wrong, so that nothing can be learned from them.
+
+    what: what it does there, as a sentence's end ("... where ..."). when: on the operands (as `Tensor`) and attributes,
+    known or not, whether a use is one of them. source: an upstream issue, or the documentation that it contradicts.
+    Such uses are not generated; the conformance checks demand that the framework is still wrong there.
+    """
+
+    what: str
+    when: Callable[..., Any]
+    source: str
 
 
 class Emission(msgspec.Struct, frozen=True):
     """How one framework writes the operator.
 
     call: an expression template over parameter and attribute names, or a function of them that returns the text.
-        Operands arrive as their variable's name (with .dtype, .shape, .rank), a variadic one as a comma-joined list.
+        Operands arrive as their variable's name (with .dtype, .shape, .rank), a variadic one as a comma-joined list
+        (with .each).
     layer: where the operator is a layer: the expression that constructs it; `call` then uses {layer}.
     state: where the layer's own parameters come from: (torch: its parameter's name; Keras: in `get_weights()` order,
-        any label) paired with an expression over the weights, which are NumPy arrays there.
+        any label) paired with an expression over the weights, which are NumPy arrays there; or a function, of what
+        `call` gets, that returns such a mapping.
     dtypes: the dtypes this framework has a kernel for, by variable, where it has fewer than the signature.
+    helper: Python source of functions, placed once above the model, which `call` uses.
+    defects: uses for which this framework is wrong.
     """
 
     call: str | Callable[..., str]
     layer: str | Callable[..., str] | None = None
-    state: tuple[tuple[str, str], ...] = ()
+    state: tuple[tuple[str, str], ...] | Callable[..., Mapping[str, str]] = ()
     dtypes: Mapping[str, tuple[str, ...]] = {}
+    helper: str = ""
+    defects: tuple[Defect, ...] = ()
 
 
 def emission(
@@ -156,7 +191,9 @@ def emission(
     *,
     dtypes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     layer: str | Callable[..., str] | None = None,
-    state: Mapping[str, str] | None = None,
+    state: Mapping[str, str] | Callable[..., Mapping[str, str]] | None = None,
+    helper: str = "",
+    defects: Sequence[Defect] = (),
 ) -> Emission:
     """An emission with more to say than its call; a bare sequence of dtypes stands for the variable T."""
     if dtypes is None:
@@ -164,7 +201,8 @@ def emission(
     else:
         limits = dtypes if isinstance(dtypes, Mapping) else {"T": dtypes}
     fixed = {variable: tuple(names) for variable, names in limits.items()}
-    return Emission(call, layer, tuple((state or {}).items()), fixed)
+    sources = state if callable(state) else tuple((state or {}).items())
+    return Emission(call, layer, sources, fixed, inspect.cleandoc(helper), tuple(defects))
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -183,6 +221,7 @@ class Operator(msgspec.Struct, frozen=True):
     defined: Callable[..., bool] | None
     propose: Callable[..., Mapping[str, Any]] | None
     compared: bool
+    empty: bool
 
     def __repr__(self) -> str:
         return f"<operator {self.name}>"

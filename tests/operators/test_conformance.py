@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphfuzz.graph import WrongReference
-from graphfuzz.spec import Operator, Registry, Require, Shape, Tensor, axis, broadcast, operator, size, tensor
-from tests.operators.conformance import (
+from graphfuzz.conformance.checks import (
     allowance,
     framework_failures,
     interpreter_failures,
     near_miss_failures,
     unreached,
 )
+from graphfuzz.graph import WrongReference
+from graphfuzz.spec import Operator, Registry, Require, Shape, Tensor, axis, broadcast, operator, size, tensor
 
 
 def added(rule: Callable[..., Any], **changes: Any) -> Operator:

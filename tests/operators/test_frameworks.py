@@ -1,7 +1,7 @@
 """Reference = PyTorch = Keras on TensorFlow, each really run, on random cases over dtypes and ranks."""
 
+from graphfuzz.conformance.checks import CASES, framework_failures, unreached
 from graphfuzz.spec import Operator, Registry
-from tests.operators.conformance import CASES, framework_failures, unreached
 
 
 def test_framework_computes_the_reference(op: Operator, framework: str, registry: Registry) -> None:

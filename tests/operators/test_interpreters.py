@@ -1,7 +1,7 @@
 """The shape rule decides the same on sizes and on symbols."""
 
+from graphfuzz.conformance.checks import interpreter_failures
 from graphfuzz.spec import Operator, Registry
-from tests.operators.conformance import interpreter_failures
 
 
 def test_interpreters_agree(op: Operator, framework: str, registry: Registry) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphfuzz.graph import Array
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger_tf2onnx import ledger
 from graphfuzz.oracle.route import Route
 
 
@@ -72,4 +73,5 @@ route = Route(
     convert=convert,
     refused=refused,
     preload=("tensorflow", "keras", "tf2onnx.convert", "onnx.shape_inference", "onnxruntime"),
+    ledger=ledger,
 )

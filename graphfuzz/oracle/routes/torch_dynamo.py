@@ -6,6 +6,7 @@ from typing import Any
 
 from graphfuzz.graph import Array
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger_torchlib import ledger
 from graphfuzz.oracle.route import Route
 
 
@@ -14,11 +15,17 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
     import logging
     import warnings
 
+    import ml_dtypes
     import numpy as np
     import torch
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+
+    def tensor(array: Array) -> Any:
+        half = array.dtype == ml_dtypes.bfloat16
+        return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
+
+    arguments = tuple(map(tensor, inputs.values()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False)
@@ -57,4 +64,5 @@ route = Route(
         "onnx.shape_inference",
         "onnxruntime",
     ),
+    ledger=ledger,
 )

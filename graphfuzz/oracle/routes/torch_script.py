@@ -6,6 +6,7 @@ from typing import Any
 
 from graphfuzz.graph import Array
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger_torchscript import ledger
 from graphfuzz.oracle.route import Route
 
 _REFUSALS = ("_onnx_unsupported", "_onnx_opset_unsupported", "_onnx_opset_unsupported_detailed", "symbolic_fn")
@@ -16,11 +17,16 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
     import io
     import warnings
 
+    import ml_dtypes
     import numpy as np
     import onnx
     import torch
 
-    arguments = tuple(torch.from_numpy(np.array(array)) for array in inputs.values())
+    def tensor(array: Array) -> Any:
+        half = array.dtype == ml_dtypes.bfloat16
+        return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
+
+    arguments = tuple(map(tensor, inputs.values()))
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -49,4 +55,5 @@ route = Route(
     convert=convert,
     refused=refused,
     preload=("torch", "torch.onnx", "torch.onnx.utils", "onnx.shape_inference", "onnxruntime"),
+    ledger=ledger,
 )

@@ -70,7 +70,7 @@ def near_misses(op: Operator, use: Use) -> Iterator[Use]:
     """The use with one size of one operand, or one size attribute inside its bounds, one smaller or larger."""
     for position, operand in enumerate(use.operands):
         for axis, size, step in _steps(operand.shape):
-            if size + step >= 1:
+            if size + step >= (0 if op.empty else 1):
                 shape = (*operand.shape[:axis], size + step, *operand.shape[axis + 1 :])
                 changed = (*use.operands[:position], Tensor(operand.dtype, shape), *use.operands[position + 1 :])
                 yield Use(f"operand {position} axis {axis} {step:+d}", changed, use.attrs)

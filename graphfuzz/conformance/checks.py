@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from graphfuzz.conformance.uses import Types, Use, decision, near_misses, symbolic_decision, valid_use
 from graphfuzz.generator import Exhausted, single_operator_case
 from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, evaluate, text
 from graphfuzz.materializer import build, run, source
@@ -20,8 +22,7 @@ from graphfuzz.spec import Operator, Registry, Tensor
 from graphfuzz.spec.dims import evaluate as value_of
 from graphfuzz.spec.dtypes import epsilon, is_float
 from graphfuzz.spec.inference import parameters_of
-from graphfuzz.spec.operator import FRAMEWORKS
-from tests.operators.uses import Types, Use, decision, near_misses, symbolic_decision, valid_use
+from graphfuzz.spec.operator import FRAMEWORKS, Defect
 
 CASES: Mapping[str, int] = {"torch": 10, "keras": 6}
 """Cases for each dtype binding: building a Keras model is the dear part."""
@@ -29,6 +30,8 @@ NEAR_MISSES: Mapping[str, int] = {"torch": 10, "keras": 4}
 """Valid uses an operator that are disturbed in each of their sizes."""
 MAX_BINDINGS = 12
 """The most dtype bindings tried for one operator; of more, a fixed sample."""
+EMPTY_EVERY = 5
+"""Of how many cases one may have empty axes, where the operator allows them."""
 SLACK = 16
 """How many roundings, of the least precise format involved, an output may be off."""
 
@@ -51,10 +54,12 @@ def keys(op: Operator, framework: str, count: int) -> Iterator[str]:
 def case_at(key: str, registry: Registry) -> Case:
     """The case with this key. Raises Exhausted where the generator finds none, WrongReference where rule and reference
     make different shapes."""
-    name, framework, dtypes, _ = key.split("/")
+    name, framework, dtypes, number = key.split("/")
+    op = registry[name]
+    least = 0 if op.empty and int(number) % EMPTY_EVERY == 1 else 1
     bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
     try:
-        return single_operator_case(registry[name], framework, random.Random(key), bound)
+        return single_operator_case(op, framework, random.Random(key), bound, least=least)
     except WrongReference as error:
         error.add_note(f"case_at({key!r})")
         raise
@@ -141,7 +146,7 @@ def allowance(expected: Array, given: Sequence[Array]) -> Array:
     formats = [str(a.dtype) for a in (expected, *given) if is_float(str(a.dtype))]
     coarsest = max(epsilon(dtype) for dtype in formats)
     magnitude = np.abs(expected.astype("float64"))
-    return np.asarray(SLACK * coarsest * (magnitude + np.max(magnitude) + 1.0))
+    return np.asarray(SLACK * coarsest * (magnitude + np.max(magnitude, initial=0.0) + 1.0))
 
 
 # The rule's two interpreters
@@ -186,19 +191,21 @@ def near_miss_failures(op: Operator, framework: str, count: int, registry: Regis
 def near_miss_problem(op: Operator, case: Case, use: Use, registry: Registry) -> str | None:
     """How the rule and the frameworks disagree on one use, or None."""
     decided = decision(op, case.framework, use)
+    if decided is None and decision(without_defects(op), case.framework, use) is not None:
+        return None
     disturbed = disturbed_case(op, case, use, decided)
     first = attempt(disturbed, case.framework, registry)
     if decided is not None:
         return None if first == decided else f"the rule infers {decided}, {case.framework} says {first}"
     others = [f for f in FRAMEWORKS if f != case.framework and f in op.emissions]
-    if is_refusal(first) or any(is_refusal(attempt(disturbed, f, registry)) for f in others):
+    if is_refusal(first, op) or any(is_refusal(attempt(disturbed, f, registry), op) for f in others):
         return None
     return f"the rule refuses it, {case.framework} makes {first}"
 
 
-def is_refusal(made: Types | str) -> bool:
-    """Whether an attempt failed, or made an empty tensor, which the spec language has not."""
-    return isinstance(made, str) or any(0 in shape for _, shape in made)
+def is_refusal(made: Types | str, op: Operator) -> bool:
+    """Whether an attempt failed, or made an empty tensor where the operator declares none."""
+    return isinstance(made, str) or (not op.empty and any(0 in shape for _, shape in made))
 
 
 def disturbed_case(op: Operator, case: Case, use: Use, decided: Types | None) -> Case:
@@ -235,3 +242,31 @@ def attempt(case: Case, framework: str, registry: Registry) -> Types | str:
     except Exception as error:  # noqa: BLE001 - a framework refuses in whatever class it likes
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return [(str(a.dtype), a.shape) for a in made]
+
+
+# A framework's own defects
+
+
+def without_defects(op: Operator) -> Operator:
+    """The operator as it would be were every framework right."""
+    emissions = {f: msgspec.structs.replace(e, defects=()) for f, e in op.emissions.items()}
+    return msgspec.structs.replace(op, emissions=emissions)
+
+
+def defect_failures(op: Operator, framework: str, count: int) -> list[str]:
+    """The defects said to be the framework's that do not show in `count` cases of each dtype binding: lift them."""
+    found = []
+    for defect in op.emissions[framework].defects:
+        hit = msgspec.structs.replace(without_defects(op), rule=_only(op.rule, defect))
+        if not framework_failures(hit, framework, count, Registry([hit])):
+            found.append(f"{op.name}: {framework} shows no sign of this any more: {defect.what} ({defect.source})")
+    return found
+
+
+def _only(rule: Callable[..., Any], defect: Defect) -> Callable[..., Any]:
+    def limited(require: Any, *operands: Tensor, **attrs: Any) -> Any:
+        shapes = rule(require, *operands, **attrs)
+        require(defect.when(*operands, **attrs), "the defect shows")
+        return shapes
+
+    return limited

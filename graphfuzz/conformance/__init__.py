@@ -1,0 +1,27 @@
+"""What every operator of every pack has to fulfill, checked on random cases: reference, frameworks and rule agree."""
+
+from graphfuzz.conformance.checks import (
+    CASES,
+    NEAR_MISSES,
+    bindings,
+    case_at,
+    cases,
+    defect_failures,
+    framework_failures,
+    interpreter_failures,
+    near_miss_failures,
+    unreached,
+)
+
+__all__ = [
+    "CASES",
+    "NEAR_MISSES",
+    "bindings",
+    "case_at",
+    "cases",
+    "defect_failures",
+    "framework_failures",
+    "interpreter_failures",
+    "near_miss_failures",
+    "unreached",
+]

@@ -1,0 +1,129 @@
+"""The ledger of PyTorch's default exporter: the functions of torchlib, by the operator's overload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from graphfuzz.oracle.ledger import ABSENT, OUTSIDE, Entry, Ledger, Reason, first_of, replaced
+from graphfuzz.oracle.ledger_torch import has_tensor, is_gradient, is_random
+
+COMPLEX = " [complex]"
+"""What the name of a function for complex operands ends in."""
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every overload (or Python function) that has a function; those of names that PyTorch lost among them."""
+    names = {_name(target, meta.is_complex) for target, metas in _registry().functions.items() for meta in metas}
+    return tuple(map(Entry, sorted(names | set(_lost()))))
+
+
+@contextmanager
+def recording(used: set[str]) -> Iterator[None]:
+    """Adds each node's target for which the exporter finds a function."""
+    from torch.onnx._internal.exporter import _dispatching
+
+    def wrapped(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def dispatch(node: Any, registry: Any) -> Any:
+            function, message = plain(node, registry)
+            used.update(
+                _name(node.target, meta.is_complex)
+                for meta in registry.get_decomps(node.target)
+                if meta.onnx_function is function
+            )
+            return function, message
+
+        return dispatch
+
+    with replaced(_dispatching, "dispatch", wrapped):
+        yield
+
+
+@cache
+def _registry() -> Any:
+    import torch.onnx
+    from torch.onnx._internal.exporter import _registration
+
+    return _registration.ONNXRegistry.from_torchlib()
+
+
+@cache
+def _lost() -> frozenset[str]:
+    """The names that torchlib registers and the exporter drops, because PyTorch has no such operator."""
+    from torch.onnx._internal._lazy_import import onnxscript_apis
+    from torch.onnx._internal.exporter import _registration
+
+    metas = onnxscript_apis.get_torchlib_ops()
+    names = {meta.qualified_name for meta in metas if _registration._get_overload(meta.qualified_name) is None}
+    return frozenset(names)
+
+
+def _name(target: Any, is_complex: bool) -> str:
+    """As torchlib writes it: "aten::add.Tensor", "_operator.add", "torch.ops.higher_order.cond"."""
+    if isinstance(target, str):
+        name = target
+    elif hasattr(target, "_schema"):
+        name = target.name()
+    elif type(target).__name__.endswith("Operator") or hasattr(target, "namespace"):
+        name = f"torch.ops.{target.namespace}.{target.name()}"
+    else:
+        name = f"{target.__module__}.{target.__name__}"
+    return name + (COMPLEX if is_complex else "")
+
+
+def _target(name: str) -> Any:
+    """The operator that an entry is for."""
+    plain = name.removesuffix(COMPLEX)
+    return next(metas[0].fx_target for target, metas in _registry().functions.items() if _name(target, False) == plain)
+
+
+def _schema(name: str) -> Any | None:
+    return None if name in _lost() else getattr(_target(name), "_schema", None)
+
+
+def _dropped(name: str) -> Reason | None:
+    if name not in _lost():
+        return None
+    return Reason(ABSENT, "PyTorch registers no such operator", "torch.ops has no such overload")
+
+
+def _decomposed(name: str) -> Reason | None:
+    """`run_decompositions` keeps a composite operator only where it neither mutates nor aliases its operands."""
+    from torch._export.utils import _check_valid_to_preserve, _is_cia_op
+
+    if _schema(name) is None or not _is_cia_op(_target(name)) or _check_valid_to_preserve(_target(name)):
+        return None
+    return Reason(ABSENT, "torch.export decomposes it before dispatch", "composite, and aliases or mutates an operand")
+
+
+def _random(name: str) -> Reason | None:
+    schema = _schema(name)
+    if schema is None or not is_random(schema):
+        return None
+    return Reason(OUTSIDE, "random", "tagged nondeterministic_seeded, and nothing switches that off")
+
+
+def _gradient(name: str) -> Reason | None:
+    return Reason(OUTSIDE, "gradients", "named as a derivative") if is_gradient(name) else None
+
+
+def _numbers(name: str) -> Reason | None:
+    """What computes with symbolic numbers, which static shapes have not: dynamic shapes are another matter."""
+    schema = _schema(name)
+    plain = name.startswith(("_operator.", "math.", "torch.sym_")) and name != "_operator.getitem"
+    symbolic = name.startswith("aten::sym_") or (schema is not None and not has_tensor(schema))
+    if not plain and not symbolic:
+        return None
+    return Reason(OUTSIDE, "symbolic numbers", "takes or makes Python numbers, which are constants in static shapes")
+
+
+def _by_hand(name: str) -> Reason | None:
+    if not name.startswith("onnx_symbolic::"):
+        return None
+    return Reason(OUTSIDE, "ONNX nodes written by hand", "torch.onnx.ops.symbolic is its only source")
+
+
+REASONS = (_dropped, _decomposed, _random, _gradient, _numbers, _by_hand)
+ledger = Ledger(entries, recording, first_of(*REASONS))
