@@ -20,7 +20,7 @@ from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, eva
 from graphfuzz.materializer import build, run, source
 from graphfuzz.spec import Operator, Registry, Tensor
 from graphfuzz.spec.dims import evaluate as value_of
-from graphfuzz.spec.dtypes import epsilon, is_float
+from graphfuzz.spec.dtypes import epsilon, is_complex, is_float
 from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import FRAMEWORKS, Defect
 
@@ -36,19 +36,31 @@ SLACK = 16
 """How many roundings, of the least precise format involved, an output may be off."""
 
 
-def bindings(op: Operator, framework: str) -> list[dict[str, str]]:
-    """The dtypes that the operator's variables may have in a framework, at most MAX_BINDINGS of them."""
+def bindings(op: Operator, framework: str, most: int = MAX_BINDINGS) -> list[dict[str, str]]:
+    """The dtypes that the operator's variables may have in a framework: all, or a fixed sample of `most`.
+
+    The sample has every dtype of every variable, if `most` is no smaller than their number.
+    """
     limits = op.emissions[framework].dtypes
     choices = [limits.get(variable, dtypes) for variable, dtypes in op.variables.items()]
-    found = [dict(zip(op.variables, combination, strict=True)) for combination in itertools.product(*choices)]
-    return found if len(found) <= MAX_BINDINGS else random.Random(op.name).sample(found, MAX_BINDINGS)
+    combinations = list(itertools.product(*choices))
+    if len(combinations) > most:
+        rng = random.Random(op.name)
+        mixed = [rng.sample(names, len(names)) for names in choices]
+        covering = [tuple(names[i % len(names)] for names in mixed) for i in range(max(map(len, mixed)))]
+        others = [c for c in rng.sample(combinations, len(combinations)) if c not in covering]
+        combinations = (covering + others)[:most]
+    return [dict(zip(op.variables, combination, strict=True)) for combination in combinations]
 
 
-def keys(op: Operator, framework: str, count: int) -> Iterator[str]:
+def keys(op: Operator, framework: str, count: int, most: int = MAX_BINDINGS) -> Iterator[str]:
     """The names of `count` cases for each dtype binding."""
-    for bound in bindings(op, framework):
-        dtypes = ",".join(f"{variable}={dtype}" for variable, dtype in bound.items())
-        yield from (f"{op.name}/{framework}/{dtypes}/{i}" for i in range(count))
+    for bound in bindings(op, framework, most):
+        yield from (f"{_binding_key(op, framework, bound)}/{i}" for i in range(count))
+
+
+def _binding_key(op: Operator, framework: str, bound: Mapping[str, str]) -> str:
+    return f"{op.name}/{framework}/" + ",".join(f"{variable}={dtype}" for variable, dtype in bound.items())
 
 
 def case_at(key: str, registry: Registry) -> Case:
@@ -65,19 +77,66 @@ def case_at(key: str, registry: Registry) -> Case:
         raise
 
 
-def cases(op: Operator, framework: str, count: int, registry: Registry) -> Iterator[tuple[str, Case]]:
+def cases(
+    op: Operator, framework: str, count: int, registry: Registry, most: int = MAX_BINDINGS
+) -> Iterator[tuple[str, Case]]:
     """The cases that the generator finds, with their keys."""
-    for key in keys(op, framework, count):
+    for key in keys(op, framework, count, most):
         try:
             yield key, case_at(key, registry)
         except Exhausted:
             continue
 
 
+Found = Sequence[tuple[str, Case]]
+"""Cases with their keys."""
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What examining one operator in one framework came to.
+
+    bindings: how many dtype bindings were tried. cases: how many cases the framework ran. near_misses: how many valid
+    uses were disturbed in each size. failures: everything that does not fit, as text.
+    """
+
+    operator: str
+    framework: str
+    bindings: int
+    cases: int
+    near_misses: int
+    failures: tuple[str, ...]
+
+
+def examine(op: Operator, framework: str, registry: Registry, count: int, near: int, most: int) -> Examination:
+    """Every check: `count` cases for each of at most `most` dtype bindings, `near` of them disturbed.
+
+    A wrong reference ends the examination of its operator, and is its failure.
+    """
+    tried = bindings(op, framework, most)
+    try:
+        found = list(cases(op, framework, count, registry, most))
+        some = random.Random(op.name).sample(found, min(near, len(found)))
+        failures = [
+            *missed(op, framework, tried, found),
+            *framework_differences(op, framework, found, registry),
+            *interpreter_differences(op, framework, some),
+            *near_miss_differences(op, some, registry),
+            *defect_failures(op, framework, count),
+        ]
+    except WrongReference as error:
+        return Examination(op.name, framework, len(tried), 0, 0, (" ".join([str(error), *error.__notes__]),))
+    return Examination(op.name, framework, len(tried), len(found), len(some), tuple(failures))
+
+
 def unreached(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
     """The dtype bindings for which not one case is found: a declaration that promises too much."""
-    wanted = {key.rpartition("/")[0] for key in keys(op, framework, count)}
-    return sorted(wanted - {key.rpartition("/")[0] for key, _ in cases(op, framework, count, registry)})
+    return missed(op, framework, bindings(op, framework), list(cases(op, framework, count, registry)))
+
+
+def missed(op: Operator, framework: str, tried: Sequence[Mapping[str, str]], found: Found) -> list[str]:
+    """The dtype bindings of which no case was found: a declaration that promises too much."""
+    reached = {key.rpartition("/")[0] for key, _ in found}
+    return sorted({_binding_key(op, framework, bound) for bound in tried} - reached)
 
 
 def _failure(key: str, graph: Graph, problem: str) -> str:
@@ -89,15 +148,27 @@ def _failure(key: str, graph: Graph, problem: str) -> str:
 
 def framework_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
     """Where the framework, really run, differs from the reference in dtype, shape or value."""
-    found = []
-    for key, case in cases(op, framework, count, registry):
+    return framework_differences(op, framework, list(cases(op, framework, count, registry)), registry)
+
+
+def framework_differences(op: Operator, framework: str, found: Found, registry: Registry) -> list[str]:
+    """Where the framework, really run on these cases, refuses one or differs from the reference."""
+    problems = ((key, case, _framework_problem(op, framework, case, registry)) for key, case in found)
+    return [_failure(key, case.graph, problem) for key, case, problem in problems if problem]
+
+
+def _framework_problem(op: Operator, framework: str, case: Case, registry: Registry) -> str | None:
+    try:
         model = build(source(case.graph, registry, framework), framework, case.weights())
         made = run(model, framework, case.inputs())
-        problem = _symbolic_difference(model, case.graph) if framework == "keras" else None
-        problem = problem or difference(op, case, made, registry)
-        if problem:
-            found.append(_failure(key, case.graph, problem))
-    return found
+    except Exception as error:  # noqa: BLE001 - a framework refuses in whatever class it likes
+        return f"{framework} refuses it: {_said(error)}"
+    problem = _symbolic_difference(model, case.graph) if framework == "keras" else None
+    return problem or difference(op, case, made, registry)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _symbolic_difference(model: Any, graph: Graph) -> str | None:
@@ -124,17 +195,25 @@ def difference(op: Operator, case: Case, made: Sequence[Array], registry: Regist
 
 
 def _value_difference(actual: Array, expected: Array, given: Sequence[Array]) -> str | None:
-    if not is_float(str(expected.dtype)):
+    if not _is_rounded(str(expected.dtype)):
         wrong = actual != expected
     else:
         same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
         with np.errstate(invalid="ignore"):
-            gap = np.abs(actual.astype("float64") - expected.astype("float64"))
+            gap = np.abs(_widest(actual) - _widest(expected))
         wrong = ~same & ~(gap <= allowance(expected, given))
     if not np.any(wrong):
         return None
     worst = tuple(int(i) for i in np.argwhere(wrong)[0])
     return f"{np.sum(wrong)} of {wrong.size} values differ, {worst}: {actual[worst]!r}, reference {expected[worst]!r}"
+
+
+def _is_rounded(dtype: str) -> bool:
+    return is_float(dtype) or is_complex(dtype)
+
+
+def _widest(array: Array) -> Array:
+    return array.astype("complex128" if is_complex(str(array.dtype)) else "float64")
 
 
 def allowance(expected: Array, given: Sequence[Array]) -> Array:
@@ -143,9 +222,9 @@ def allowance(expected: Array, given: Sequence[Array]) -> Array:
     SLACK roundings of the element itself, of the largest output (for sums that cancel), and of one (for kernels such as
     TensorFlow's elu that take a one away again), in the least precise float format involved.
     """
-    formats = [str(a.dtype) for a in (expected, *given) if is_float(str(a.dtype))]
+    formats = [str(a.dtype) for a in (expected, *given) if _is_rounded(str(a.dtype))]
     coarsest = max(epsilon(dtype) for dtype in formats)
-    magnitude = np.abs(expected.astype("float64"))
+    magnitude = np.abs(_widest(expected))
     return np.asarray(SLACK * coarsest * (magnitude + np.max(magnitude, initial=0.0) + 1.0))
 
 
@@ -154,15 +233,20 @@ def allowance(expected: Array, given: Sequence[Array]) -> Array:
 
 def interpreter_failures(op: Operator, framework: str, count: int, registry: Registry) -> list[str]:
     """Where the rule decides otherwise on sizes than on symbols that stand for them, on valid uses and near misses."""
-    found = []
-    for key, case in cases(op, framework, count, registry):
+    return interpreter_differences(op, framework, list(cases(op, framework, count, registry)))
+
+
+def interpreter_differences(op: Operator, framework: str, found: Found) -> list[str]:
+    """The same on these cases."""
+    failures = []
+    for key, case in found:
         valid = valid_use(case)
         for use in (valid, *near_misses(op, valid)):
             on_sizes = decision(op, framework, use)
             on_symbols = symbolic_decision(op, framework, use)
             if on_sizes != on_symbols:
-                found.append(_failure(key, case.graph, f"{use.what}: {on_sizes} on sizes, {on_symbols} on symbols"))
-    return found
+                failures.append(_failure(key, case.graph, f"{use.what}: {on_sizes} on sizes, {on_symbols} on symbols"))
+    return failures
 
 
 # Near misses
@@ -174,18 +258,19 @@ def near_miss_failures(op: Operator, framework: str, count: int, registry: Regis
     What the rule accepts, the framework must run, with the inferred types; what it refuses, some framework must refuse:
     a rule is common to all of them, so it is as strict as the strictest.
     """
-    found = []
-    all_keys = list(keys(op, framework, count))
-    for key in random.Random(op.name).sample(all_keys, min(count, len(all_keys))):
-        try:
-            case = case_at(key, registry)
-        except Exhausted:
-            continue
+    found = list(cases(op, framework, count, registry))
+    return near_miss_differences(op, random.Random(op.name).sample(found, min(count, len(found))), registry)
+
+
+def near_miss_differences(op: Operator, found: Found, registry: Registry) -> list[str]:
+    """The same on these cases."""
+    failures = []
+    for key, case in found:
         for use in near_misses(op, valid_use(case)):
             problem = near_miss_problem(op, case, use, registry)
             if problem:
-                found.append(_failure(key, case.graph, f"{use.what}: {problem}"))
-    return found
+                failures.append(_failure(key, case.graph, f"{use.what}: {problem}"))
+    return failures
 
 
 def near_miss_problem(op: Operator, case: Case, use: Use, registry: Registry) -> str | None:
@@ -240,7 +325,7 @@ def attempt(case: Case, framework: str, registry: Registry) -> Types | str:
     try:
         made = run(build(written, framework, case.weights()), framework, case.inputs())
     except Exception as error:  # noqa: BLE001 - a framework refuses in whatever class it likes
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return _said(error)
     return [(str(a.dtype), a.shape) for a in made]
 
 

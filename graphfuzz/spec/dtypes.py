@@ -50,6 +50,11 @@ def is_complex(dtype: str) -> bool:
     return _CATEGORY[dtype] == 3
 
 
+def part(dtype: str) -> str:
+    """The dtype of a complex number's two parts; of anything else, its own."""
+    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+
+
 def promoted(a: str, b: str) -> str:
     """The dtype in which tensors of two dtypes meet.
 
@@ -68,9 +73,9 @@ def promoted(a: str, b: str) -> str:
 
 def epsilon(dtype: str) -> float:
     """The spacing of a float dtype at 1 (of a complex one: of its parts)."""
-    return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
+    return float(ml_dtypes.finfo(part(dtype)).eps)  # type: ignore[no-untyped-call]
 
 
 def smallest_normal(dtype: str) -> float:
-    """The least positive number of a float dtype that has its full precision."""
-    return float(ml_dtypes.finfo(dtype).smallest_normal)  # type: ignore[no-untyped-call]
+    """The least positive number of a float dtype that has its full precision (of a complex one: of its parts)."""
+    return float(ml_dtypes.finfo(part(dtype)).smallest_normal)  # type: ignore[no-untyped-call]

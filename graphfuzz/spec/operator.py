@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import inspect
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -202,7 +202,7 @@ def emission(
         limits = dtypes if isinstance(dtypes, Mapping) else {"T": dtypes}
     fixed = {variable: tuple(names) for variable, names in limits.items()}
     sources = state if callable(state) else tuple((state or {}).items())
-    return Emission(call, layer, sources, fixed, inspect.cleandoc(helper), tuple(defects))
+    return Emission(call, layer, sources, fixed, textwrap.dedent(helper).strip(), tuple(defects))
 
 
 class Operator(msgspec.Struct, frozen=True):

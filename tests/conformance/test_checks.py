@@ -8,13 +8,30 @@ import pytest
 
 from graphfuzz.conformance.checks import (
     allowance,
+    bindings,
+    cases,
+    defect_failures,
+    examine,
     framework_failures,
     interpreter_failures,
     near_miss_failures,
     unreached,
 )
 from graphfuzz.graph import WrongReference
-from graphfuzz.spec import Operator, Registry, Require, Shape, Tensor, axis, broadcast, operator, size, tensor
+from graphfuzz.spec import (
+    Defect,
+    Operator,
+    Registry,
+    Require,
+    Shape,
+    Tensor,
+    axis,
+    broadcast,
+    emission,
+    operator,
+    size,
+    tensor,
+)
 
 
 def added(rule: Callable[..., Any], **changes: Any) -> Operator:
@@ -124,6 +141,57 @@ class TestEachCheck:
     def test_finds_a_dtype_that_is_promised_in_vain(self, framework: str) -> None:
         op = added(plus, dtypes=("float32", "float64"), defined=lambda x, y: x.dtype == np.float32)
         assert unreached(op, framework, 2, Registry([op])) == [f"plus/{framework}/T=float64"]
+
+
+class TestDefects:
+    """A defect that a framework is said to have is looked for, and must show."""
+
+    def swapped(self, when: Callable[..., Any]) -> Operator:
+        defect = Defect("it multiplies", when, "https://example.org/1")
+        wrong = "torch.add({x}, {y}) if {x}.shape[0] != 2 else torch.mul({x}, {y})"
+        return added(plus, torch=emission(wrong, defects=[defect]))
+
+    def test_one_that_shows_passes_and_is_no_failure_elsewhere(self) -> None:
+        op = self.swapped(lambda x, y: x.shape[0] == 2)
+        assert defect_failures(op, "torch", 5) == []
+        assert framework_failures(op, "torch", 20, Registry([op])) == []
+
+    def test_one_that_is_gone_is_told(self) -> None:
+        (told,) = defect_failures(self.swapped(lambda x, y: x.shape[0] == 3), "torch", 5)
+        assert "torch shows no sign of this any more: it multiplies" in told
+
+    def test_what_a_defect_refuses_is_no_near_miss(self) -> None:
+        op = self.swapped(lambda x, y: x.shape[0] == 2)
+        assert near_miss_failures(op, "torch", 30, Registry([op])) == []
+
+
+def test_an_operator_that_allows_empty_axes_is_tried_on_them() -> None:
+    op = added(plus, empty=True)
+    sizes = [size for _, case in cases(op, "torch", 40, Registry([op])) for v in case.graph.inputs for size in v.shape]
+    assert 0 in sizes
+    filled = added(plus)
+    assert all(0 not in v.shape for _, c in cases(filled, "torch", 40, Registry([filled])) for v in c.graph.inputs)
+
+
+def test_an_examination_has_every_check() -> None:
+    right = Registry([added(plus)])
+    found = examine(right["plus"], "torch", right, count=4, near=2, most=4)
+    assert (found.bindings, found.cases, found.near_misses, found.failures) == (1, 4, 2, ())
+    torn = Registry([added(plus_torn)])
+    assert examine(torn["plus_torn"], "torch", torn, count=4, near=4, most=4).failures
+    sized = Registry([added(plus_sized)])
+    (told,) = examine(sized["plus_sized"], "torch", sized, count=4, near=4, most=4).failures
+    assert "the reference made shape" in told
+
+
+def test_a_sample_of_bindings_has_every_dtype() -> None:
+    kinds = ("int8", "int16", "int32", "int64", "float32")
+    op = operator(tensor("x"), tensor("y", "U"), dtypes={"T": kinds, "U": kinds}, reference=np.add, torch="{x} + {y}")(
+        plus
+    )
+    found = bindings(op, "torch", 6)
+    assert len(found) == 6
+    assert {b["T"] for b in found} == {b["U"] for b in found} == set(kinds)
 
 
 def test_allowance_follows_the_coarsest_format() -> None:
