@@ -16,8 +16,8 @@ class Configuration(msgspec.Struct, frozen=True):
     """Everything that decides a campaign.
 
     routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
-    first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. operators: names
-    to draw from, all where empty. packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it.
+    first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
+    shares of the cases that are full of axes of these sizes. operators: names to draw from, all where empty. packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it.
     seconds_a_case, memory_a_case (bytes): limits.
     """
 
@@ -28,6 +28,8 @@ class Configuration(msgspec.Struct, frozen=True):
     first_case: int = 0
     workers: int = 2
     nodes: int = 10
+    zeros: float = 0.03
+    ones: float = 0.03
     operators: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
     tolerance: str = "conditioning"
@@ -37,7 +39,7 @@ class Configuration(msgspec.Struct, frozen=True):
     def recipe(self, index: int, framework: str) -> Recipe:
         """Case `index` of the campaign in one framework's type rules; small graphs as often as large ones."""
         nodes = random.Random(f"{self.seed}/{index}/nodes").randint(1, self.nodes)
-        return Recipe(self.seed, index, framework, nodes, self.operators)
+        return Recipe(self.seed, index, framework, nodes, self.operators, zeros=self.zeros, ones=self.ones)
 
 
 def check(configuration: Configuration, registry: Registry) -> dict[str, str]:

@@ -45,6 +45,8 @@ LOG_WIDTH = 140
 @click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
+@click.option("--zeros", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 0.")
+@click.option("--ones", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 1.")
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
@@ -72,6 +74,8 @@ def fuzz(
     seed: int | None,
     workers: int,
     nodes: int,
+    zeros: float,
+    ones: float,
     operators: tuple[str, ...],
     packs: tuple[str, ...],
     tolerance: str,
@@ -93,6 +97,8 @@ def fuzz(
         first_case=first_case,
         workers=workers,
         nodes=nodes,
+        zeros=zeros,
+        ones=ones,
         operators=operators,
         packs=packs,
         tolerance=tolerance,
@@ -249,6 +255,7 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
 def _command(configuration: Configuration) -> str:
     """The command line that makes the same cases."""
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
+    words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
     for option, values in (
         ("--route", configuration.routes),
         ("--only", configuration.operators),

@@ -11,6 +11,7 @@ from graphfuzz.conformance.checks import (
     examine,
     framework_failures,
     interpreter_failures,
+    keys,
     near_miss_failures,
     unreached,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "examine",
     "framework_failures",
     "interpreter_failures",
+    "keys",
     "near_miss_failures",
     "unreached",
 ]

@@ -68,10 +68,10 @@ def case_at(key: str, registry: Registry) -> Case:
     make different shapes."""
     name, framework, dtypes, number = key.split("/")
     op = registry[name]
-    least = 0 if op.empty and int(number) % EMPTY_EVERY == 1 else 1
+    favored = 0 if op.empty and int(number) % EMPTY_EVERY == 1 else None
     bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
     try:
-        return single_operator_case(op, framework, random.Random(key), bound, least=least)
+        return single_operator_case(op, framework, random.Random(key), bound, favored=favored)
     except WrongReference as error:
         error.add_note(f"case_at({key!r})")
         raise

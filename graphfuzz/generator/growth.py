@@ -33,12 +33,17 @@ class Growth:
     """A graph in the making."""
 
     def __init__(
-        self, framework: str, rng: random.Random, max_elements: int, profile: Profile | None = None, least: int = 1
+        self,
+        framework: str,
+        rng: random.Random,
+        max_elements: int,
+        profile: Profile | None = None,
+        favored: int | None = None,
     ) -> None:
         self.framework = framework
         self.rng = rng
         self.values_rng = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
-        self.inserter = Inserter(framework, max_elements, profile or Profile(), least)
+        self.inserter = Inserter(framework, max_elements, profile or Profile(), favored)
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
         self.nodes: list[Node] = []
@@ -168,13 +173,14 @@ def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None)
     at_hand = [registry[name] for name in names if recipe.framework in registry[name].emissions]
     if not at_hand:
         raise Exhausted(f"none of the operators {', '.join(names)} exists in {recipe.framework}")
-    empty = rng.random() < recipe.empty_share
-    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, least=0 if empty else 1)
+    favored = recipe.favored_size(rng)
+    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored)
     for _ in range(recipe.nodes * ATTEMPTS_A_NODE):
         op = rng.choice(at_hand)
         any(growth.insert(op) for _ in range(ATTEMPTS_AN_OPERATOR))
         if len(growth.nodes) == recipe.nodes:
-            return _case(growth, {"seed": recipe.seed, "index": recipe.index, **({"empty": True} if empty else {})})
+            mark = {} if favored is None else {"favored_size": favored}
+            return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
     raise Exhausted(
         f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
     )
@@ -187,14 +193,14 @@ def single_operator_case(
     bound: Mapping[str, str] | None = None,
     max_elements: int = 512,
     profile: Profile | None = None,
-    least: int = 1,
+    favored: int | None = None,
 ) -> Case:
     """A case whose graph is one use of the operator. Raises Exhausted.
 
-    bound: dtypes of its variables. least: the least size of an axis, 0 or 1.
+    bound: dtypes of its variables. favored: a size that operands often have; axes are empty only where it is 0.
     """
     for _ in range(ATTEMPTS_A_NODE):
-        growth = Growth(framework, rng, max_elements, profile, least)
+        growth = Growth(framework, rng, max_elements, profile, favored)
         if growth.insert(op, bound):
             return _case(growth, {"operator": op.name})
     raise Exhausted(f"no use of {op.name} found in {ATTEMPTS_A_NODE} attempts (dtypes {dict(bound or {})})")

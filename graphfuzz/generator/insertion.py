@@ -28,11 +28,18 @@ from graphfuzz.spec.inference import (
 )
 from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
 
-DTYPE_WEIGHTS: Mapping[str, float] = {"float32": 6, "int64": 2, "int32": 2, "bool": 1.5}
+DTYPE_WEIGHTS: Mapping[str, float] = {
+    "float32": 6,
+    "int64": 2,
+    "int32": 2,
+    "bool": 1.5,
+    "complex64": 0.3,
+    "complex128": 0.1,
+}
 """How often a dtype is drawn for a made operand; 1 for the others."""
 RANK_WEIGHTS = (0.5, 2, 4, 5, 5, 1, 0.5)
-EMPTY_SHARE = 0.3
-"""How often a size is zero where it may be."""
+FAVORED_SHARE = 0.3
+"""How often a size to be made is the favored one."""
 COMPLETIONS = 6
 """How many times arithmetic is tried before z3 is asked."""
 
@@ -69,13 +76,19 @@ def draw_rank(parameter: Parameter, rng: random.Random) -> int:
 class Inserter(msgspec.Struct):
     """What inserting needs besides the operator.
 
-    max_elements: the most a tensor may have. profile: the solver's. least: 0 where axes may be empty, else 1.
+    max_elements: the most a tensor may have. profile: the solver's. favored: a size that made operands often have;
+    axes are empty only where it is 0.
     """
 
     framework: str
     max_elements: int
     profile: Profile
-    least: int = 1
+    favored: int | None = None
+
+    @property
+    def least(self) -> int:
+        """The least size that an axis may have."""
+        return 0 if self.favored == 0 else 1
 
     def use(
         self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random
@@ -185,7 +198,12 @@ class Inserter(msgspec.Struct):
         """Draws a size such that the tensor of the highest rank still fits the budget."""
         rank = max((t.rank for t in operands), default=1)
         cap = max(2, min(32, int(self.max_elements ** (1 / max(rank, 1)))))
-        return lambda name: 0 if self.least == 0 and rng.random() < EMPTY_SHARE else draw_size(rng, 1, cap)
+
+        def draw(name: str) -> int:
+            favored = self.favored if rng.random() < FAVORED_SHARE else None
+            return draw_size(rng, 1, cap) if favored is None else favored
+
+        return draw
 
 
 def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:

@@ -12,7 +12,8 @@ class Recipe(msgspec.Struct, frozen=True):
 
     seed, index: of the campaign and of the case in it. framework: whose type rules the graph follows ("torch" or
     "keras"). nodes: how many nodes are asked for. operators: the names to draw from; all, where empty.
-    max_elements: the most elements one tensor may have. empty_share: of the cases, how many may have axes of size zero.
+    max_elements: the most elements one tensor may have. zeros, ones: the shares of the cases that are full
+    of axes of size 0, of size 1; they are marked by `favored_size` in their origin.
     """
 
     seed: int
@@ -21,8 +22,14 @@ class Recipe(msgspec.Struct, frozen=True):
     nodes: int = 8
     operators: tuple[str, ...] = ()
     max_elements: int = 4096
-    empty_share: float = 0.03
+    zeros: float = 0.03
+    ones: float = 0.03
 
     def rng(self) -> random.Random:
         """The case's own random numbers: the same at any time, in any process."""
         return random.Random(f"{self.seed}/{self.index}/{self.framework}")
+
+    def favored_size(self, rng: random.Random) -> int | None:
+        """The size that the case is full of, drawn by the shares; mostly none."""
+        chance = rng.random()
+        return 0 if chance < self.zeros else 1 if chance < self.zeros + self.ones else None

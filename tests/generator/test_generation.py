@@ -145,3 +145,14 @@ def test_drawn_arrays_have_the_dtype_and_stay_in_bounds(dtype, bounds):
         assert array.dtype == dtype
         assert array.shape == (3, 4)
         assert dtype == "bool" or bounds is None or within(array, bounds)
+
+
+@pytest.mark.parametrize(("zeros", "ones", "favored"), [(1.0, 0.0, 0), (0.0, 1.0, 1), (0.0, 0.0, None)])
+def test_a_share_of_the_cases_is_full_of_zeros_or_ones_and_marked(zeros, ones, favored, registry):
+    recipes = [Recipe(5, index, "torch", nodes=5, zeros=zeros, ones=ones) for index in range(12)]
+    cases = [generate(recipe, registry) for recipe in recipes]
+    assert all(case.origin.get("favored_size") == favored for case in cases)
+    sizes = [size for case in cases for leaf in case.graph.inputs for size in leaf.shape]
+    assert (0 in sizes) == (favored == 0)
+    if favored is not None:
+        assert sizes.count(favored) / len(sizes) > 0.1
