@@ -94,6 +94,8 @@ class Inserter(msgspec.Struct):
         self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random
     ) -> Use | None:
         """A use of the operator on these operands (None: to be made), or None where none was found."""
+        if not op.empty and any(0 in value.shape for value in live if value is not None):
+            return None
         parameters = tuple(parameters_of(op, len(live)))
         operands: tuple[Tensor, ...] = ()
         for parameter, value in zip(parameters, live, strict=True):
