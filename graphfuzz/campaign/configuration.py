@@ -17,8 +17,9 @@ class Configuration(msgspec.Struct, frozen=True):
 
     routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
-    shares of the cases that are full of axes of these sizes. operators: names to draw from, all where empty. packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it.
-    seconds_a_case, memory_a_case (bytes): limits.
+    shares of the cases that are full of axes of these sizes. operators: names to draw from, all where empty. packs:
+    paths of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes):
+    limits.
     """
 
     routes: tuple[str, ...]

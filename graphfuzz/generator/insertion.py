@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from graphfuzz.graph import Value
-from graphfuzz.solver import GaveUp, Profile, Unsatisfiable, complete, solve
+from graphfuzz.solver import Contradiction, GaveUp, Profile, Unsatisfiable, complete, solve
 from graphfuzz.spec.attributes import draw_size
 from graphfuzz.spec.dims import Dim, evaluate, prod, symbol
 from graphfuzz.spec.inference import (
@@ -141,31 +141,59 @@ class Inserter(msgspec.Struct):
     def _fit(
         self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
-        """All sizes decided. Raises Rejected where the structure itself is refused."""
+        """All sizes decided: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
+
+        Raises Rejected where the structure itself is refused.
+        """
+        attributes = size_attributes(op)
         if not unknown:
             try:
                 return operands, attrs, infer(op, operands, attrs, self.framework)
             except Rejected:
-                if not size_attributes(op):
+                if not attributes:
                     raise
-        else:
-            found = self._complete(op, operands, attrs, unknown, rng)
-            if found is not None:
-                return found
+        asked = symbolic_attributes(op, attrs)
+        symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
+        for form, names in ((attrs, unknown), (asked, unknown + symbols)):
+            try:
+                found = self._complete(op, operands, form, attrs, names, rng) if names else None
+            except Contradiction:
+                if len(names) == len(unknown + symbols):
+                    return None
+            else:
+                if found is not None:
+                    return found
         return self._solve(op, operands, attrs, rng)
 
     def _complete(
-        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
+        self,
+        op: Operator,
+        operands: tuple[Tensor, ...],
+        asked: dict[str, Any],
+        drawn: dict[str, Any],
+        unknown: list[str],
+        rng: random.Random,
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
-        """Made sizes by arithmetic, the attributes as drawn."""
+        """Unknown sizes by arithmetic, or None.
+
+        asked: the attributes, those that are unknown as symbols. drawn: as drawn; those are tried rather.
+        """
         try:
-            outputs, stated = conditions(op, operands, attrs, self.framework, self.least)
+            outputs, stated = conditions(op, operands, asked, self.framework, self.least)
         except Rejected:
             return None
-        draw = self._size_drawer(operands, rng)
+        wishes, ranges = _drawn_sizes(op, asked, drawn), _ranges(op, asked)
+        draw_made = self._size_drawer(operands, rng)
+
+        def draw(name: str) -> int:
+            if name not in ranges:
+                return draw_made()
+            return wishes[name] if rng.random() < 0.5 else draw_size(rng, *ranges[name])
+
         for _ in range(COMPLETIONS):
             sizes = complete(stated, unknown, draw, rng)
             if sizes is not None:
+                attrs = {name: _value_of(value, sizes) for name, value in asked.items()}
                 return _known(operands, sizes), attrs, list(_known(outputs, sizes))
         return None
 
@@ -173,16 +201,12 @@ class Inserter(msgspec.Struct):
         self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], rng: random.Random
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """Made sizes and size attributes by z3, what was drawn as its preference."""
-        wishes: dict[str, int] = {}
         asked = symbolic_attributes(op, attrs)
-        for name in size_attributes(op):
-            several = isinstance(attrs[name], tuple)
-            pairs = zip(asked[name], attrs[name], strict=True) if several else [(asked[name], attrs[name])]
-            wishes.update((size.args[0], drawn) for size, drawn in pairs)
+        wishes = _drawn_sizes(op, asked, attrs)
         outputs, stated = conditions(op, operands, asked, self.framework, self.least)
         draw = self._size_drawer(operands, rng)
         for tensor in operands:
-            wishes.update((s.args[0], draw(s.args[0])) for s in tensor.shape if isinstance(s, Dim))
+            wishes.update((s.args[0], draw()) for s in tensor.shape if isinstance(s, Dim))
         made = [size for t in outputs for size in t.shape if isinstance(size, Dim)]
         stated += [(size >= self.least, f"an output's size is at least {self.least}") for size in made]
         low = min([0, *(kind.low for kind in size_attributes(op).values())])
@@ -196,16 +220,39 @@ class Inserter(msgspec.Struct):
         fitted = {name: _value_of(value, full) for name, value in asked.items()}
         return _known(operands, full), fitted, list(_known(outputs, full))
 
-    def _size_drawer(self, operands: Sequence[Tensor], rng: random.Random) -> Callable[[str], int]:
+    def _size_drawer(self, operands: Sequence[Tensor], rng: random.Random) -> Callable[[], int]:
         """Draws a size such that the tensor of the highest rank still fits the budget."""
         rank = max((t.rank for t in operands), default=1)
         cap = max(2, min(32, int(self.max_elements ** (1 / max(rank, 1)))))
 
-        def draw(name: str) -> int:
+        def draw() -> int:
             favored = self.favored if rng.random() < FAVORED_SHARE else None
             return draw_size(rng, 1, cap) if favored is None else favored
 
         return draw
+
+
+def _drawn_sizes(op: Operator, asked: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, int]:
+    """The drawn value of each symbol among the attributes asked for."""
+    found: dict[str, int] = {}
+    for name in size_attributes(op):
+        pairs = zip(_sizes(asked[name]), _sizes(drawn[name]), strict=True)
+        found.update((size.args[0], value) for size, value in pairs if isinstance(size, Dim))
+    return found
+
+
+def _ranges(op: Operator, asked: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """The bounds of each symbol among the attributes asked for."""
+    return {
+        size.args[0]: (kind.low, kind.high)
+        for name, kind in size_attributes(op).items()
+        for size in _sizes(asked[name])
+        if isinstance(size, Dim)
+    }
+
+
+def _sizes(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import z3
 
-from graphfuzz.spec.dims import Condition, Dim, symbols
+from graphfuzz.spec.dims import Condition, Dim, names_in
 
 EFFORT = 2_000_000
 """z3 resource units a call may use: some 100 ms of a 2020s core."""
@@ -77,7 +77,7 @@ class _Query:
         self.variables: dict[str, Any] = {}
         self.reasons: list[str] = []
         for condition, reason in conditions:
-            for name in symbols(condition):
+            for name in sorted(names_in(condition)):
                 if name not in self.variables:
                     variable = self.variables[name] = z3.Int(name, self.context)
                     self.solver.add(variable >= low, variable <= high)

@@ -8,7 +8,7 @@ loudly instead of taking one branch silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -24,11 +24,12 @@ class Dim:
     Division and remainder round toward minus infinity, as Python's do.
     """
 
-    __slots__ = ("args", "op")
+    __slots__ = ("args", "names", "op")
 
     def __init__(self, op: str, *args: Any) -> None:
         self.op = op
         self.args = args
+        self.names: frozenset[str] | None = None
 
     def __add__(self, other: int | Dim) -> Dim:
         return Dim("+", self, other)
@@ -93,11 +94,12 @@ class Dim:
 class Condition:
     """A statement about sizes: a comparison (== != < <=), or "and" / "or" / "not" over conditions."""
 
-    __slots__ = ("args", "op")
+    __slots__ = ("args", "names", "op")
 
     def __init__(self, op: str, *args: Any) -> None:
         self.op = op
         self.args = args
+        self.names: frozenset[str] | None = None
 
     def __bool__(self) -> bool:
         return _refuse_truth("a Condition")
@@ -190,14 +192,19 @@ def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
     return _OPERATIONS[expression.op](*(evaluate(a, sizes) for a in expression.args))
 
 
-def symbols(expression: Any) -> Iterator[str]:
-    """The names in an expression, each as often as it occurs."""
-    if isinstance(expression, Dim | Condition):
+def names_in(expression: Any) -> frozenset[str]:
+    """The names of the symbols in an expression, which remembers them."""
+    if not isinstance(expression, Dim | Condition):
+        return _NONE
+    if expression.names is None:
         if expression.op == "symbol":
-            yield expression.args[0]
+            expression.names = frozenset(expression.args)
         else:
-            for argument in expression.args:
-                yield from symbols(argument)
+            expression.names = _NONE.union(*map(names_in, expression.args))
+    return expression.names
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {

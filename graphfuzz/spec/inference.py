@@ -52,6 +52,8 @@ def infer(op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], fr
 
     Every rank, dtype and requirement is checked; that the attributes are of their kinds is `check_attributes`' part.
     """
+    if not op.empty and any(0 in operand.shape for operand in operands):
+        raise Rejected("no axis is empty")
     return _apply(op, operands, attrs, framework, _decide)
 
 
@@ -60,7 +62,7 @@ def conditions(
 ) -> tuple[list[Tensor], list[tuple[Condition, str]]]:
     """The outputs' types as expressions, and what must hold with its reasons, where some sizes are unknown.
 
-    Includes the bounds of size attributes, and that every unknown size is at least `least`.
+    Includes the bounds of size attributes, and that every size is at least `least`, or 1 if no axis may be empty.
     Raises Rejected where a requirement that needs no unknown fails already.
     """
     stated: list[tuple[Condition, str]] = []
@@ -71,10 +73,11 @@ def conditions(
         else:
             _decide(truth, reason)
 
+    smallest = least if op.empty else max(1, least)
     for operand in operands:
         for size in operand.shape:
-            if not isinstance(size, int):
-                collect(size >= least, f"a size is at least {least}")
+            if not isinstance(size, int) or size < smallest:
+                collect(size >= smallest, f"a size is at least {smallest}")
     for name, kind in size_attributes(op).items():
         for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
             collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
@@ -120,9 +123,6 @@ def _apply(
         if operand.rank not in parameter.ranks:
             raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {operand.rank}")
     bound = bind(op, parameters, [o.dtype for o in operands], framework)
-    for operand in operands if not op.empty else ():
-        for size in operand.shape:
-            require(size >= 1, "no axis is empty")
     result = op.rule(require, *operands, **attrs)
     for defect in op.emissions[framework].defects:
         require(negate(defect.when(*operands, **attrs)), f"{framework} is right, which it is not: {defect.what}")
