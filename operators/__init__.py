@@ -10,17 +10,22 @@ from graphfuzz.spec import Operator
 from operators import (
     activation,
     attention,
+    batch_norm,
     casting,
     comparison,
+    complex,
     convolution,
     elementwise,
     indexing,
     linear,
+    native_convolution,
     normalization,
     pooling,
     recurrent,
     reductions,
     shape,
+    softmax,
+    transposed,
 )
 
 FAMILIES = (
@@ -29,14 +34,19 @@ FAMILIES = (
     casting,
     reductions,
     activation,
+    softmax,
+    batch_norm,
     normalization,
     linear,
     convolution,
+    native_convolution,
+    transposed,
     pooling,
     shape,
     indexing,
     recurrent,
     attention,
+    complex,
 )
 
 OPERATORS: Sequence[Operator] = [op for family in FAMILIES for op in family.OPERATORS]

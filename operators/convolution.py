@@ -1,72 +1,107 @@
-"""Convolutions over one and two spatial axes, channels first in the graph.
+"""Convolutions over one to three spatial axes, channels first in the graph.
 
-TensorFlow has no channels-first kernels on CPUs, so the Keras emissions transpose around a channels-last convolution,
-as users with channels-first data do, and pad before it, as Keras has no padding by numbers.
+The Keras emissions transpose around a channels-last convolution, as users with channels-first data do, and pad before
+it, as Keras has no padding by numbers. Keras' own layouts and padding: `channelwise`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphfuzz.spec import (
+    COMPLEX,
     FLOATS,
+    Condition,
+    Defect,
     Emission,
     Operand,
+    Operands,
     Operator,
     Require,
     Shape,
     Size,
     Tensor,
+    both,
+    choice,
     emission,
-    operator,
+    flag,
     size,
     sizes,
     tensor,
+    variadic,
     weight,
 )
-from operators.precision import wide
+from operators.spatial import (
+    CONV_DOMAIN,
+    THIN,
+    THIN_SOURCE,
+    all_ones,
+    convolve,
+    declared,
+    order_to_first,
+    order_to_last,
+    slid,
+    thin_convolution,
+    torch_padded,
+    windows,
+)
 
-DOMAIN = (-2.0, 2.0)
+__all__ = ["OPERATORS", "windows"]
+
+AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
+GROUPED = "each group of channels has a kernel of its own"
+MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""NumPy's names of PyTorch's padding modes."""
+
+Pairs = Sequence[tuple[Any, Any]]
 
 
-def windows(x: Any, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Any:
-    """Views of the trailing axes: (..., *positions, *window), for one entry of each argument an axis."""
-    rank = len(window)
-    extents = [d * (w - 1) + 1 for w, d in zip(window, dilations, strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(x, extents, axis=tuple(range(-rank, 0)))
-    taken: tuple[Any, ...] = (..., *(slice(None, None, s) for s in (*strides, *dilations)))
-    return view[taken]
+def _symmetric(padding: Sequence[Any]) -> Pairs:
+    return [(p, p) for p in padding]
 
 
-def _convolution(
-    x: Any,
-    kernel: Any,
-    bias: Any,
-    strides: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilations: tuple[int, ...],
-    groups: int = 1,
-) -> Any:
-    padded = np.pad(wide(x), [(0, 0), (0, 0), *((p, p) for p in padding)])
-    seen = windows(padded, kernel.shape[2:], strides, dilations)
-    per_group = kernel.shape[0] // groups
-    axes = list(range(2, 2 + len(strides)))
-    last = [a + len(strides) for a in axes]
-    parts = [
-        np.einsum(
-            seen[:, g * kernel.shape[1] : (g + 1) * kernel.shape[1]],
-            [0, 1, *axes, *last],
-            part,
-            [20, 1, *last],
-            [0, 20, *axes],
-        )
-        for g, part in enumerate(np.split(wide(kernel), groups))
-        if per_group
-    ]
-    return np.concatenate(parts, 1) + wide(bias).reshape(1, -1, *(1 for _ in strides))
+def convolved(
+    require: Require,
+    x: Tensor,
+    kernel: Tensor,
+    bias: Sequence[Tensor],
+    strides: Sequence[Size],
+    pairs: Pairs,
+    dilations: Sequence[Size],
+    groups: Size = 1,
+) -> Shape:
+    """x ([batch,] channels, *spatial), kernel (outputs, channels a group, *window), bias (outputs) if any.
+
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
+    """
+    *batch, channels = x.shape[: -len(strides)]
+    outputs, per_group, *window = kernel.shape
+    require(channels == per_group * groups, "the kernel covers the channels of one group")
+    require(outputs % groups == 0, "each group makes as many channels")
+    for b in bias:
+        require(b.shape[0] == outputs, "the bias has an entry for each output channel")
+    return (*batch, outputs, *slid(require, x.shape[-len(strides) :], window, strides, dilations, pairs))
+
+
+def operands(spatial: int, batched: bool = False) -> Any:
+    """The operands of a convolution: x, kernel, perhaps a bias."""
+    ranks = (spatial + 2,) if batched else (spatial + 2, spatial + 1)
+    return (
+        tensor("x", rank=ranks),
+        weight("kernel", rank=spatial + 2),
+        variadic("bias", (0, 1), rank=1, role="weight"),
+    )
+
+
+def _attributes(spatial: int) -> dict[str, Any]:
+    kinds = {"strides": (1, 3), "padding": (0, 3), "dilations": (1, 3)}
+    return {name: sizes(*bounds, count=spatial) for name, bounds in kinds.items()}
+
+
+# Keras
 
 
 def _apart(strides: tuple[int, ...], dilations: tuple[int, ...]) -> bool:
@@ -75,161 +110,359 @@ def _apart(strides: tuple[int, ...], dilations: tuple[int, ...]) -> bool:
 
 
 def _keras_layer(
-    kernel: Operand, strides: tuple[int, ...], dilations: tuple[int, ...], groups: int = 1, **_: object
+    kernel: Operand, bias: Operands, strides: tuple[int, ...], dilations: tuple[int, ...], groups: int = 1, **_: object
 ) -> str:
     """A layer, as only Keras' layers know groups."""
     outputs, _per_group, *window = kernel.shape
     taken = 1 if _apart(strides, dilations) else strides
     return (
         f"layers.Conv{len(window)}D({outputs}, {tuple(window)}, strides={taken}, "
-        f'data_format="channels_last", dilation_rate={dilations}, groups={groups}, dtype="{kernel.dtype}")'
+        f'data_format="channels_last", dilation_rate={dilations}, groups={groups}, use_bias={bool(bias.each)}, '
+        f'dtype="{kernel.dtype}")'
     )
 
 
 def _keras_call(
     layer: str, x: Operand, strides: tuple[int, ...], padding: tuple[int, ...], dilations: tuple[int, ...], **_: object
 ) -> str:
-    axes = range(1, x.rank - 1)
-    text = f"ops.transpose({x}, {(0, *(a + 1 for a in axes), 1)})"
+    spatial = len(strides)
+    alone = x.rank == spatial + 1
+    text = f"ops.expand_dims({x}, 0)" if alone else str(x)
+    text = f"ops.transpose({text}, {order_to_last(spatial + 2)})"
     if any(padding):
-        text = f"ops.pad({text}, {((0, 0), *((p, p) for p in padding), (0, 0))})"
+        text = f"ops.pad({text}, {((0, 0), *_symmetric(padding), (0, 0))})"
     text = f"{layer}({text})"
     if _apart(strides, dilations):
         text += f"[:, {', '.join(f'::{s}' for s in strides)}]"
-    return f"ops.transpose({text}, {(0, x.rank - 1, *axes)})"
+    text = f"ops.transpose({text}, {order_to_first(spatial + 2)})"
+    return f"ops.squeeze({text}, 0)" if alone else text
+
+
+def _keras_state(kernel: Operand, bias: Operands, **_: object) -> Mapping[str, str]:
+    order = (*range(2, kernel.rank), 1, 0)
+    made = {"kernel": f"np.transpose({kernel}, {order})"}
+    return {**made, "bias": str(bias)} if bias.each else made
+
+
+def _thin(
+    x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, padding: Any, dilations: Any, groups: Size = 1
+) -> bool | Condition:
+    spatial = x.shape[-len(strides) :]
+    padded = [n + 2 * p for n, p in zip(spatial, padding, strict=True)]
+    thin = thin_convolution(x, kernel.shape[1] * groups, padded, kernel.shape[2:], strides)
+    return both(all_ones(dilations), thin)
 
 
 def _keras(spatial: int) -> Emission:
-    order = (*range(2, 2 + spatial), 1, 0)
-    return emission(
-        _keras_call,
-        layer=_keras_layer,
-        state={"kernel": f"np.transpose({{kernel}}, {order})", "bias": "{bias}"},
+    defects = [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
+    return emission(_keras_call, layer=_keras_layer, state=_keras_state, defects=defects)
+
+
+# PyTorch
+
+
+def _torch_call(
+    x: Operand, kernel: Operand, bias: Operands, strides: Any, padding: Any, dilations: Any, groups: int = 1
+) -> str:
+    rest = "" if groups == 1 else f", {groups}"
+    return f"F.conv{len(strides)}d({x}, {kernel}, {bias or None}, {strides}, {padding}, {dilations}{rest})"
+
+
+def torch_state(kernel: Operand, bias: Operands, **_: object) -> Mapping[str, str]:
+    """The parameters of PyTorch's convolution layers."""
+    return {"weight": str(kernel), "bias": str(bias)} if bias.each else {"weight": str(kernel)}
+
+
+def _torch_layer(
+    kernel: Operand, bias: Operands, strides: Any, padding: Any, dilations: Any, groups: int, mode: str, **_: object
+) -> str:
+    outputs, per_group, *window = kernel.shape
+    return (
+        f"nn.Conv{len(window)}d({per_group * groups}, {outputs}, {tuple(window)}, {strides}, {padding!r}, {dilations}, "
+        f'{groups}, {bool(bias.each)}, "{mode}")'
     )
 
 
-def _shape(
-    require: Require,
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
-    strides: Sequence[Size],
-    padding: Sequence[Size],
-    dilations: Sequence[Size],
-    groups: Size = 1,
-) -> Shape:
-    batch, channels, *spatial = x.shape
-    outputs, per_group, *window = kernel.shape
-    require(channels == per_group * groups, "the kernel covers the channels of one group")
-    require(outputs % groups == 0, "each group makes as many channels")
-    require(bias.shape[0] == outputs, "the bias has an entry for each output channel")
-    made: list[Size] = []
-    for n, w, s, p, d in zip(spatial, window, strides, padding, dilations, strict=True):
-        room = n + 2 * p - (d * (w - 1) + 1)
-        require(room >= 0, "the dilated window fits into the padded input")
-        made.append(room // s + 1)
-    return (batch, outputs, *made)
+# The families
 
 
-@operator(
-    tensor("x", rank=3),
-    weight("kernel", rank=3),
-    weight("bias", rank=1),
-    attrs={
-        "strides": sizes(1, 3, count=1),
-        "padding": sizes(0, 3, count=1),
-        "dilations": sizes(1, 3, count=1),
-    },
-    dtypes=FLOATS,
-    domain=DOMAIN,
-    reference=_convolution,
-    torch="F.conv1d({x}, {kernel}, {bias}, {strides}, {padding}, {dilations})",
-    keras=_keras(1),
-)
-def conv1d(
-    require: Require,
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
-    *,
-    strides: Sequence[Size],
-    padding: Sequence[Size],
-    dilations: Sequence[Size],
-) -> Shape:
-    """Dilated cross-correlation along one axis.
+def _plain(name: str, spatial: int, doc: str, *, dtypes: Sequence[str] = FLOATS, keras: Emission | None) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: Sequence[Size],
+        dilations: Sequence[Size],
+    ) -> Shape:
+        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations)
 
-    x (batch, channels, length), kernel (outputs, channels, width), bias (outputs).
-    """
-    return _shape(require, x, kernel, bias, strides, padding, dilations)
+    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any) -> Any:
+        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations)
+
+    return declared(
+        name,
+        doc,
+        rule,
+        *operands(spatial),
+        attrs=_attributes(spatial),
+        dtypes=dtypes,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=_torch_call,
+        keras=keras,
+    )
 
 
-@operator(
-    tensor("x", rank=4),
-    weight("kernel", rank=4),
-    weight("bias", rank=1),
-    attrs={
-        "strides": sizes(1, 3, count=2),
-        "padding": sizes(0, 3, count=2),
-        "dilations": sizes(1, 3, count=2),
-    },
-    dtypes=FLOATS,
-    domain=DOMAIN,
-    reference=_convolution,
-    torch="F.conv2d({x}, {kernel}, {bias}, {strides}, {padding}, {dilations})",
-    keras=_keras(2),
-)
-def conv2d(
-    require: Require,
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
-    *,
-    strides: Sequence[Size],
-    padding: Sequence[Size],
-    dilations: Sequence[Size],
-) -> Shape:
-    """Dilated cross-correlation along two axes.
+def _grouped(name: str, spatial: int, doc: str, *, keras: Emission | None) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: Sequence[Size],
+        dilations: Sequence[Size],
+        groups: Size,
+    ) -> Shape:
+        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations, groups)
 
-    x (batch, channels, height, width), kernel (outputs, channels, height, width), bias (outputs). Shapes:
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
-    """
-    return _shape(require, x, kernel, bias, strides, padding, dilations)
+    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any, groups: Any) -> Any:
+        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, groups)
+
+    return declared(
+        name,
+        doc,
+        rule,
+        *operands(spatial),
+        attrs={**_attributes(spatial), "groups": size(1, 8)},
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=_torch_call,
+        keras=keras,
+    )
 
 
-# An operator of its own, as Keras compiles it with XLA on TensorFlow, into a call that tf2onnx does not read: what is
-# counted as unsupported there is this, not every convolution.
-@operator(
-    tensor("x", rank=4),
-    weight("kernel", rank=4),
-    weight("bias", rank=1),
-    attrs={
-        "strides": sizes(1, 3, count=2),
-        "padding": sizes(0, 3, count=2),
-        "dilations": sizes(1, 3, count=2),
-        "groups": size(1, 8),
-    },
-    dtypes=FLOATS,
-    domain=DOMAIN,
-    reference=_convolution,
-    torch="F.conv2d({x}, {kernel}, {bias}, {strides}, {padding}, {dilations}, {groups})",
-    keras=_keras(2),
-)
-def grouped_conv2d(
-    require: Require,
-    x: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
-    *,
-    strides: Sequence[Size],
-    padding: Sequence[Size],
-    dilations: Sequence[Size],
-    groups: Size,
-) -> Shape:
-    """Dilated cross-correlation along two axes, of each group of channels with a kernel of its own.
+def _depthwise(spatial: int) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: Sequence[Size],
+        dilations: Sequence[Size],
+    ) -> Shape:
+        batch, channels, *sizes = x.shape
+        outputs, per_group, *window = kernel.shape
+        require(per_group == 1, "the kernel covers one channel")
+        require(outputs % channels == 0, "each channel makes as many")
+        for b in bias:
+            require(b.shape[0] == outputs, "the bias has an entry for each output channel")
+        return (batch, outputs, *slid(require, sizes, window, strides, dilations, _symmetric(padding)))
 
-    x (batch, channels, height, width), kernel (outputs, channels of a group, height, width), bias (outputs).
-    """
-    return _shape(require, x, kernel, bias, strides, padding, dilations, groups)
+    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any) -> Any:
+        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, x.shape[1])
+
+    return declared(
+        f"depthwise_conv{spatial}d",
+        f"Cross-correlation along {AXES[spatial]} of each channel with kernels of its own: as many groups as channels.",
+        rule,
+        *operands(spatial, batched=True),
+        attrs=_attributes(spatial),
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=lambda x, **use: _torch_call(x=x, groups=x.shape[1], **use),
+    )
 
 
-OPERATORS: Sequence[Operator] = [conv1d, conv2d, grouped_conv2d]
+def _same(spatial: int) -> Operator:
+    """PyTorch's padding "same": the odd one behind, for strides of one only."""
+
+    def pairs(window: Sequence[Any], dilations: Sequence[Any], same: bool) -> Pairs:
+        totals = [d * (w - 1) if same else 0 for w, d in zip(window, dilations, strict=True)]
+        return [(t // 2, t - t // 2) for t in totals]
+
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        same: bool,
+        dilations: Sequence[Size],
+        groups: Size,
+    ) -> Shape:
+        if same:
+            require(all_ones(strides), "no stride goes with padding to the same size")
+        around = pairs(kernel.shape[2:], dilations, same)
+        return convolved(require, x, kernel, bias, strides, around, dilations, groups)
+
+    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, same: bool, dilations: Any, groups: Any) -> Any:
+        return convolve(x, kernel, bias, strides, pairs(kernel.shape[2:], dilations, same), dilations, groups)
+
+    def call(same: bool, **use: Any) -> str:
+        return _torch_call(padding='"same"' if same else '"valid"', **use)
+
+    return declared(
+        f"conv{spatial}d_same",
+        f"Cross-correlation along {AXES[spatial]}, padded to the same size or not at all.",
+        rule,
+        *operands(spatial, batched=True),
+        attrs={
+            "strides": sizes(1, 2, count=spatial),
+            "same": flag(),
+            "dilations": sizes(1, 3, count=spatial),
+            "groups": size(1, 3),
+        },
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=call,
+    )
+
+
+def _layer(spatial: int) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: Sequence[Size],
+        dilations: Sequence[Size],
+        groups: Size,
+        mode: str,
+    ) -> Shape:
+        for n, p in zip(x.shape[-spatial:], padding, strict=True):
+            if mode in ("reflect", "circular"):
+                require(p < n if mode == "reflect" else p <= n, "there is enough to pad with")
+        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations, groups)
+
+    def reference(
+        x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any, groups: Any, mode: str
+    ) -> Any:
+        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, groups, MODES[mode])
+
+    return declared(
+        f"conv{spatial}d_layer",
+        f"Cross-correlation along {AXES[spatial]} of an input that is padded with zeros, its border or its other end.",
+        rule,
+        *operands(spatial),
+        attrs={**_attributes(spatial), "groups": size(1, 4), "mode": choice(*MODES)},
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=emission("{layer}({x})", layer=_torch_layer, state=torch_state),
+    )
+
+
+def _asymmetric(spatial: int) -> Operator:
+    """Padding that differs before and behind comes before the convolution; converters merge the two."""
+
+    def pairs(before: Sequence[Any], behind: Sequence[Any]) -> Pairs:
+        return list(zip(before, behind, strict=True))
+
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        before: Sequence[Size],
+        behind: Sequence[Size],
+    ) -> Shape:
+        return convolved(require, x, kernel, bias, strides, pairs(before, behind), (1,) * spatial)
+
+    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, before: Any, behind: Any) -> Any:
+        return convolve(x, kernel, bias, strides, pairs(before, behind), (1,) * spatial)
+
+    def thin(x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, before: Any, behind: Any) -> bool | Condition:
+        padded = [n + b + e for n, b, e in zip(x.shape[2:], before, behind, strict=True)]
+        return thin_convolution(x, kernel.shape[1], padded, kernel.shape[2:], strides)
+
+    def torch(x: Operand, kernel: Operand, bias: Operands, strides: Any, before: Any, behind: Any) -> str:
+        padded = torch_padded(x, pairs(before, behind))
+        return f"F.conv{spatial}d({padded}, {kernel}, {bias or None}, {strides})"
+
+    def keras(layer: str, x: Operand, before: Any, behind: Any, **_: Any) -> str:
+        around = pairs(before, behind) if spatial > 1 else (*before, *behind)
+        padded = f"ops.transpose({x}, {order_to_last(x.rank)})"
+        padded = (
+            f'layers.ZeroPadding{spatial}D({tuple(around)}, data_format="channels_last", dtype="{x.dtype}")({padded})'
+        )
+        return f"ops.transpose({layer}({padded}), {order_to_first(x.rank)})"
+
+    return declared(
+        f"padded_conv{spatial}d",
+        f"Cross-correlation along {AXES[spatial]} of an input that is padded before and behind by different numbers.",
+        rule,
+        *operands(spatial, batched=True),
+        attrs={
+            "strides": sizes(1, 3, count=spatial),
+            "before": sizes(0, 3, count=spatial),
+            "behind": sizes(0, 3, count=spatial),
+        },
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=torch,
+        keras=emission(
+            keras,
+            layer=lambda **use: _keras_layer(dilations=(1,) * spatial, **use),
+            state=_keras_state,
+            defects=[Defect(THIN, when=thin, source=THIN_SOURCE)] if spatial > 1 else [],
+        ),
+    )
+
+
+def _time_batch_channels() -> Operator:
+    def rule(require: Require, x: Tensor, kernel: Tensor, bias: Tensor, *, padding: Size) -> Shape:
+        time, batch, channels = x.shape
+        window, inputs, outputs = kernel.shape
+        require(channels == inputs, "the kernel covers the channels")
+        require(bias.shape[0] == outputs, "the bias has an entry for each output channel")
+        return (*slid(require, (time,), (window,), (1,), (1,), [(padding, padding)]), batch, outputs)
+
+    def reference(x: Any, kernel: Any, bias: Any, padding: Any) -> Any:
+        made = convolve(
+            np.moveaxis(x, 0, 2), np.transpose(kernel, (2, 1, 0)), (bias,), (1,), [(padding, padding)], (1,)
+        )
+        return np.moveaxis(made, 2, 0)
+
+    return declared(
+        "conv_tbc",
+        "Cross-correlation along time of x (time, batch, channels) with the kernel (width, channels, outputs).",
+        rule,
+        tensor("x", rank=3),
+        weight("kernel", rank=3),
+        weight("bias", rank=1),
+        attrs={"padding": size(0, 3)},
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch="torch.conv_tbc({x}, {kernel}, {bias}, {padding})",
+    )
+
+
+# Grouped ones are operators of their own, as Keras compiles them with XLA on TensorFlow, into a call that tf2onnx does
+# not read: what is counted as unsupported there is this, not every convolution.
+OPERATORS: Sequence[Operator] = [
+    *(_plain(f"conv{n}d", n, f"Dilated cross-correlation along {AXES[n]}.", keras=_keras(n)) for n in AXES),
+    *(
+        _grouped(f"grouped_conv{n}d", n, f"Cross-correlation along {AXES[n]}: {GROUPED}.", keras=_keras(n))
+        for n in AXES
+    ),
+    *(
+        _plain(f"complex_conv{n}d", n, f"Complex cross-correlation along {AXES[n]}.", dtypes=COMPLEX, keras=None)
+        for n in AXES
+    ),
+    *map(_depthwise, AXES),
+    *map(_same, AXES),
+    *map(_layer, AXES),
+    *map(_asymmetric, AXES),
+    _time_batch_channels(),
+]

@@ -1,133 +1,121 @@
-"""Arithmetic on each element, or on each pair of elements.
+"""Arithmetic on each element, or on each pair of elements, also of two dtypes or beside a Python number.
 
-Integers wrap around in NumPy, PyTorch and TensorFlow alike, so overflow needs no domain. Division by zero, negative
-integer exponents, and infinities in functions that grow fast do.
+Integers wrap around in NumPy, PyTorch and TensorFlow alike, so overflow needs no domain. Negative integer exponents,
+and infinities in functions that grow fast, do.
 """
 
-import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from graphfuzz.spec import (
     BOOL,
     FLOATS,
-    INDICES,
     INTEGERS,
     REAL,
     SIGNED,
+    Defect,
     Operand,
     Operator,
     Require,
     Shape,
     Tensor,
     binary,
+    both,
     broadcast,
+    by_framework,
     choice,
+    either,
     emission,
+    negate,
     number,
     operator,
     promote,
     tensor,
     unary,
 )
-from graphfuzz.spec.dtypes import is_float, promoted
-from graphfuzz.spec.operator import Bounds
+from graphfuzz.spec.dtypes import is_float
+from operators.forms import all_dtypes, by_dtype, in_float, mixed, respelled, ternary, with_number
 from operators.precision import Array, wide
 
 
-def _nonzero(x: Array, y: Array) -> bool:
-    """No division by zero, nor of the least integer by -1, whose result does not exist."""
-    if not np.all(y != 0):
-        return False
-    return not (np.issubdtype(x.dtype, np.signedinteger) and np.any((y == -1) & (x == np.iinfo(x.dtype).min)))
+def _is_mistaken_for_bias(x: Tensor, y: Tensor) -> Any:
+    """Whether Keras takes y for a bias that it is not.
 
-
-def _floats_else(floats: Bounds, integers: Bounds) -> Callable[..., Bounds]:
-    """Bounds that depend on the operands' dtype."""
-    return lambda x, y: floats if is_float(x.dtype) else integers
-
-
-def _category(dtype: str) -> str:
-    return "float" if is_float(dtype) else "bool" if dtype in BOOL else "integer"
-
-
-def _promotes_alike(x: Tensor, y: Tensor) -> bool:
-    """Whether PyTorch promotes as Keras does: a tensor without axes counts there only for its category of dtypes.
-
-    https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
+    It takes a y that squeezes to a vector as long as x's last or second axis for a bias of that axis, wherever y has
+    it; and it squeezes no axis of size zero.
     """
-    if (x.rank == 0) == (y.rank == 0) or _category(x.dtype) != _category(y.dtype):
-        return True
-    return promoted(x.dtype, y.dtype) == (x if y.rank == 0 else y).dtype
+    if x.rank < 2:
+        return False
+    return either(*(_is_mistaken_at(x, y, axis) for axis in range(y.rank)))
 
 
-def _keras_add(x: Operand, y: Operand) -> str:
-    """Keras takes a y that squeezes to a vector as long as x's second or last axis for a bias of that axis, wherever y
-    has it (`keras.src.backend.tensorflow.numpy.add`): such operands are stretched first where that would be wrong."""
-    common = tuple(max(sizes) for sizes in itertools.zip_longest(x.shape[::-1], y.shape[::-1], fillvalue=1))[::-1]
-    vector = [size for size in y.shape if size > 1]
-    if len(vector) != 1 or x.rank < 2 or vector[0] not in (x.shape[1], x.shape[-1]):
-        return f"ops.add({x}, {y})"
-    biased = x.rank - 1 if x.shape[-1] == vector[0] else 1
-    if common == x.shape and y.shape.index(vector[0]) - y.rank == biased - x.rank:
-        return f"ops.add({x}, {y})"
-    return f"ops.add(ops.broadcast_to({x}, {common}), ops.broadcast_to({y}, {common}))"
+def _is_mistaken_at(x: Tensor, y: Tensor, axis: int) -> Any:
+    size, from_end = y.shape[axis], y.rank - axis
+    others = [s for i, s in enumerate(y.shape) if i != axis]
+    last, second = size == x.shape[-1], size == x.shape[1]
+    there = either(both(last, from_end == 1), both(negate(last), from_end == x.rank - 1))
+    is_bias = both(y.rank <= x.rank, *(s == 1 for s in others), there)
+    return both(size > 1, *(s <= 1 for s in others), either(last, second), negate(is_bias))
 
 
-add = binary("add", reference=np.add, torch="torch.add({x}, {y})", keras=_keras_add)
+_BIAS = Defect(
+    "ops.add mistakes some broadcasts for the addition of a bias",
+    _is_mistaken_for_bias,
+    "keras/src/backend/tensorflow/numpy.py, add, against keras.ops.add's documentation",
+)
+
+add = binary(
+    "add",
+    reference=np.add,
+    torch="torch.add({x}, {y})",
+    keras=emission("ops.add({x}, {y})", defects=[_BIAS]),
+)
 subtract = binary("subtract", reference=np.subtract, torch="torch.sub({x}, {y})", keras="ops.subtract({x}, {y})")
-multiply = binary("multiply", reference=np.multiply, torch="torch.mul({x}, {y})", keras="ops.multiply({x}, {y})")
+multiply = binary(
+    "multiply",
+    reference=np.multiply,
+    torch=all_dtypes("torch.mul({x}, {y})", REAL),
+    keras="ops.multiply({x}, {y})",
+)
 maximum = binary("maximum", reference=np.maximum, torch="torch.maximum({x}, {y})", keras="ops.maximum({x}, {y})")
 minimum = binary("minimum", reference=np.minimum, torch="torch.minimum({x}, {y})", keras="ops.minimum({x}, {y})")
-
-divide = binary(
-    "divide",
-    divisor=_floats_else((0.5, 8.0), (1, 8)),
-    defined=_nonzero,
-    returns=lambda framework, bound, attrs: bound["T"] if is_float(bound["T"]) else "float32",
-    reference=lambda x, y: wide(x) / wide(y),
-    torch="torch.div({x}, {y})",
-    keras="ops.divide({x}, {y})",
-    doc="The quotient of each pair of elements, broadcast; of integers, in float32.",
+fmax = binary(
+    "fmax",
+    reference=np.fmax,
+    torch="torch.fmax({x}, {y})",
+    keras="ops.fmax({x}, {y})",
+    doc="The larger of each pair of elements, broadcast; where one is no number, the other.",
 )
-floor_divide = binary(
-    "floor_divide",
-    INTEGERS,
-    divisor=(1, 8),
-    defined=_nonzero,
-    reference=np.floor_divide,
-    torch="torch.div({x}, {y}, rounding_mode='floor')",
-    keras="ops.floor_divide({x}, {y})",
-    doc="The quotient of each pair of elements, broadcast, rounded toward minus infinity.",
+fmin = binary(
+    "fmin",
+    reference=np.fmin,
+    torch="torch.fmin({x}, {y})",
+    keras="ops.fmin({x}, {y})",
+    doc="The smaller of each pair of elements, broadcast; where one is no number, the other.",
 )
-remainder = binary(
-    "remainder",
-    divisor=_floats_else((0.5, 8.0), (1, 8)),
-    defined=_nonzero,
-    reference=np.remainder,
-    torch="torch.remainder({x}, {y})",
-    keras="ops.mod({x}, {y})",
-    doc="What floor division leaves, broadcast; it has the divisor's sign.",
-)
-arctan2 = binary(
-    "arctan2",
-    FLOATS,
-    divisor=(0.1, 8.0),
-    reference=np.arctan2,
-    torch="torch.atan2({x}, {y})",
-    keras="ops.arctan2({x}, {y})",
-    doc="The angle of the point (y, x), broadcast; y is positive, which keeps away from the cut.",
+add_operator = respelled(add, "add_operator", torch="{x} + {y}", keras="{x} + {y}")
+subtract_operator = respelled(subtract, "subtract_operator", torch="{x} - {y}", keras="{x} - {y}")
+multiply_operator = respelled(multiply, "multiply_operator", torch="{x} * {y}", keras="{x} * {y}")
+subtract_alias = respelled(subtract, "subtract_alias", torch="torch.subtract({x}, {y})")
+multiply_alias = respelled(multiply, "multiply_alias", torch="torch.multiply({x}, {y})")
+maximum_alias = respelled(maximum, "maximum_alias", torch="torch.max({x}, {y})")
+minimum_alias = respelled(minimum, "minimum_alias", torch="torch.min({x}, {y})")
+reverse_subtract = binary(
+    "reverse_subtract",
+    reference=lambda x, y: np.subtract(y, x),
+    torch="torch.rsub({x}, {y})",
+    doc="The second of each pair of elements, broadcast, less the first.",
 )
 
 
 @operator(
-    tensor("x", domain=_floats_else((0.1, 4.0), (-4, 4))),
-    tensor("y", domain=_floats_else((-3.0, 3.0), (0, 3))),
+    tensor("x", domain=by_dtype("x", (0.1, 4.0), (-4, 4))),
+    tensor("y", domain=by_dtype("y", (-3.0, 3.0), (0, 3))),
     dtypes=REAL,
-    defined=lambda x, y: bool(np.all(x > 0) if np.issubdtype(x.dtype, np.floating) else np.all(y >= 0)),
     reference=np.power,
+    empty=True,
     torch="torch.pow({x}, {y})",
     keras="ops.power({x}, {y})",
 )
@@ -136,64 +124,239 @@ def power(require: Require, x: Tensor, y: Tensor) -> Shape:
     return broadcast(require, x.shape, y.shape)
 
 
+power_operator = respelled(power, "power_operator", torch="{x} ** {y}", keras="{x} ** {y}")
+
+
 @operator(
-    tensor("x"),
-    tensor("y", "U"),
-    dtypes={"T": REAL, "U": REAL},
+    tensor("x", domain=by_dtype("x", (0.1, 4.0), (1, 4))),
+    tensor("y", "U", domain=by_dtype("y", (-3.0, 3.0), (0, 3))),
+    dtypes={"T": FLOATS, "U": INTEGERS},
+    returns="T",
+    reference=lambda x, y: np.power(wide(x), wide(y).astype(np.float64)),
+    empty=True,
+    torch="torch.pow({x}, {y})",
+    keras="ops.power({x}, {y})",
+)
+def power_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """x, a float, to the power of y, an integer, broadcast."""
+    return broadcast(require, x.shape, y.shape)
+
+
+@operator(
+    tensor("x", domain=by_dtype("x", (0.1, 4.0), (1, 4))),
+    tensor("y", domain=by_dtype("y", (-3.0, 3.0), (0, 3))),
+    dtypes=REAL,
+    returns="float64",
+    reference=lambda x, y: np.power(wide(x).astype(np.float64), wide(y)),
+    empty=True,
+    torch="torch.float_power({x}, {y})",
+)
+def float_power(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """x to the power of y, broadcast, in float64."""
+    return broadcast(require, x.shape, y.shape)
+
+
+add_mixed = mixed(
+    "add_mixed",
+    "The sum of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet.",
+    first=REAL,
+    second=(*REAL, *BOOL),
+    returns=promote("T", "U"),
+    reference=lambda x, y: wide(x) + wide(y),
+    torch="{x} + {y}",
+    keras=emission("{x} + {y}", defects=[_BIAS]),
+)
+subtract_mixed = mixed(
+    "subtract_mixed",
+    "The difference of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet.",
+    first=REAL,
+    second=REAL,
+    returns=promote("T", "U"),
+    reference=lambda x, y: wide(x) - wide(y),
+    torch="{x} - {y}",
+    keras="{x} - {y}",
+)
+multiply_mixed = mixed(
+    "multiply_mixed",
+    "The product of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet.",
+    first=REAL,
+    second=(*REAL, *BOOL),
     returns=promote("T", "U"),
     reference=lambda x, y: wide(x) * wide(y),
     torch="{x} * {y}",
     keras="{x} * {y}",
 )
-def multiply_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
-    """The product of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet."""
-    require(_promotes_alike(x, y), "a tensor without axes widens none with axes inside a category of dtypes")
-    return broadcast(require, x.shape, y.shape)
-
-
-@operator(
-    tensor("x"),
-    tensor("y", "U"),
-    dtypes={"T": REAL, "U": (*REAL, *BOOL)},
+maximum_mixed = mixed(
+    "maximum_mixed",
+    "The larger of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet.",
+    first=REAL,
+    second=REAL,
     returns=promote("T", "U"),
-    reference=lambda x, y: wide(x) + wide(y),
-    torch="{x} + {y}",
-    keras=_keras_add,
+    reference=lambda x, y: np.maximum(wide(x), wide(y)),
+    torch="torch.maximum({x}, {y})",
+    keras="ops.maximum({x}, {y})",
 )
-def add_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
-    """The sum of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet."""
-    require(_promotes_alike(x, y), "a tensor without axes widens none with axes inside a category of dtypes")
-    return broadcast(require, x.shape, y.shape)
-
-
-_DIVISORS = choice(2, 3, 7, -2, -3)
-
-
-@operator(
-    tensor("x"),
-    attrs={"divisor": _DIVISORS},
-    dtypes=SIGNED,
-    reference=lambda x, *, divisor: np.floor_divide(x, np.asarray(divisor, x.dtype)),
-    torch="{x} // {divisor}",
-    keras="{x} // {divisor}",
+minimum_mixed = mixed(
+    "minimum_mixed",
+    "The smaller of each pair of elements, broadcast, in the dtype in which the operands' dtypes meet.",
+    first=REAL,
+    second=REAL,
+    returns=promote("T", "U"),
+    reference=lambda x, y: np.minimum(wide(x), wide(y)),
+    torch="torch.minimum({x}, {y})",
+    keras="ops.minimum({x}, {y})",
 )
-def floor_divide_by(require: Require, x: Tensor, *, divisor: int) -> Shape:
-    """Each element divided by a constant of either sign, rounded toward minus infinity."""
-    return x.shape
 
+_NUMBERS = choice(1, 2, 3, -1, -2, 0.5, 2.5, -1.5)
+_ADDABLE = (*REAL, *BOOL)
 
-# For narrower integers, Keras infers the tensor's dtype and then makes int32.
-@operator(
-    tensor("x"),
-    attrs={"divisor": _DIVISORS},
-    dtypes=(*FLOATS, *SIGNED),
-    reference=lambda x, *, divisor: np.remainder(x, np.asarray(divisor, x.dtype)),
-    torch="{x} % {divisor}",
-    keras=emission("{x} % {divisor}", dtypes=(*FLOATS, *INDICES)),
+add_number = with_number(
+    "add_number",
+    "Each element plus a constant.",
+    _NUMBERS,
+    _ADDABLE,
+    reference=lambda x, *, number: wide(x) + number,
+    torch="{x} + {number}",
+    keras="{x} + {number}",
 )
-def remainder_by(require: Require, x: Tensor, *, divisor: int) -> Shape:
-    """What floor division by a constant leaves; it has the constant's sign."""
-    return x.shape
+number_add = respelled(add_number, "number_add", torch="{number} + {x}", keras="{number} + {x}")
+add_number_scaled = with_number(
+    "add_number_scaled",
+    "Each element plus three times a constant.",
+    choice(1, 2, -2),
+    REAL,
+    reference=lambda x, *, number: wide(x) + 3 * number,
+    torch="torch.add({x}, {number}, alpha=3)",
+)
+subtract_number = with_number(
+    "subtract_number",
+    "Each element less a constant.",
+    _NUMBERS,
+    REAL,
+    reference=lambda x, *, number: wide(x) - number,
+    torch="{x} - {number}",
+    keras="{x} - {number}",
+)
+subtract_number_alias = respelled(
+    subtract_number, "subtract_number_alias", torch="torch.subtract({x}, {number})", keras="ops.subtract({x}, {number})"
+)
+number_subtract = with_number(
+    "number_subtract",
+    "A constant less each element.",
+    _NUMBERS,
+    REAL,
+    reference=lambda x, *, number: number - wide(x),
+    torch="{number} - {x}",
+    keras="{number} - {x}",
+)
+reverse_subtract_number = respelled(
+    number_subtract, "reverse_subtract_number", torch="torch.rsub({x}, {number})", keras="ops.subtract({number}, {x})"
+)
+multiply_number = with_number(
+    "multiply_number",
+    "Each element times a constant.",
+    _NUMBERS,
+    _ADDABLE,
+    reference=lambda x, *, number: wide(x) * number,
+    torch="{x} * {number}",
+    keras="{x} * {number}",
+)
+number_multiply = respelled(multiply_number, "number_multiply", torch="{number} * {x}", keras="{number} * {x}")
+multiply_number_alias = respelled(
+    multiply_number, "multiply_number_alias", torch="torch.multiply({x}, {number})", keras="ops.multiply({x}, {number})"
+)
+divide_by = with_number(
+    "divide_by",
+    "Each element divided by a constant; of integers, in float32.",
+    choice(2, 3, 7, -2, 0.5, -1.5, 2.5),
+    REAL,
+    returns=in_float("T"),
+    reference=lambda x, *, number: wide(x) / number,
+    torch=all_dtypes("{x} / {number}", REAL),
+    keras="{x} / {number}",
+)
+divide_by_alias = respelled(divide_by, "divide_by_alias", torch="torch.divide({x}, {number})")
+true_divide_by = respelled(divide_by, "true_divide_by", torch="torch.true_divide({x}, {number})")
+number_divide = with_number(
+    "number_divide",
+    "A constant divided by each element; of integers, in float32.",
+    choice(1, 2, -3, 1.0, 0.5),
+    REAL,
+    domain=by_dtype("x", (0.25, 8.0), (1, 8)),
+    returns=in_float("T"),
+    reference=lambda x, *, number: number / wide(x),
+    torch="{number} / {x}",
+    keras="{number} / {x}",
+)
+power_whole = with_number(
+    "power_whole",
+    "Each element to the power of a whole constant.",
+    choice(2, 3, 0, 1, 4),
+    REAL,
+    domain=by_dtype("x", (-4.0, 4.0), (-3, 3)),
+    reference=lambda x, *, number: wide(x) ** number,
+    torch="{x} ** {number}",
+    keras="{x} ** {number}",
+)
+power_fraction = with_number(
+    "power_fraction",
+    "Each element to the power of a float constant; of integers, in float32.",
+    choice(0.5, 1.5, 2.0, -0.5, -1.0, 3.0),
+    REAL,
+    domain=by_dtype("x", (0.25, 8.0), (1, 8)),
+    reference=lambda x, *, number: wide(x).astype(np.float64) ** number,
+    torch="torch.pow({x}, {number})",
+    keras="ops.power({x}, {number})",
+)
+number_power = with_number(
+    "number_power",
+    "A constant to the power of each element.",
+    choice(2, 3, 2.0, 0.5),
+    REAL,
+    domain=by_dtype("x", (-4.0, 4.0), (0, 3)),
+    reference=lambda x, *, number: np.power(np.asarray(number), wide(x)),
+    torch="{number} ** {x}",
+    keras="{number} ** {x}",
+)
+number_power_function = respelled(
+    number_power, "number_power_function", torch="torch.pow({number}, {x})", keras="ops.power({number}, {x})"
+)
+maximum_number = with_number(
+    "maximum_number",
+    "The larger of each element and a constant.",
+    choice(0, 1, 2, 0.0, 0.5, -0.5),
+    REAL,
+    reference=lambda x, *, number: np.maximum(wide(x), number),
+    keras="ops.maximum({x}, {number})",
+)
+minimum_number = with_number(
+    "minimum_number",
+    "The smaller of each element and a constant.",
+    choice(0, 1, 2, 0.0, 0.5, -0.5),
+    REAL,
+    reference=lambda x, *, number: np.minimum(wide(x), number),
+    keras="ops.minimum({number}, {x})",
+)
+# A tensor without axes counts as a Python number does.
+add_constant = with_number(
+    "add_constant",
+    "Each element plus a constant tensor without axes.",
+    choice(1, -2, 0.5, 2.5),
+    REAL,
+    rank=range(1, 7),
+    reference=lambda x, *, number: wide(x) + number,
+    torch="{x} + torch.tensor({number})",
+)
+multiply_constant = with_number(
+    "multiply_constant",
+    "Each element times a constant tensor without axes.",
+    choice(0.5, 2.5, -1.5),
+    FLOATS,
+    rank=range(1, 7),
+    reference=lambda x, *, number: wide(x) * number,
+    torch="{x} * torch.scalar_tensor({number})",
+    keras="{x} * ops.convert_to_tensor({number}, {x}.dtype)",
+)
 
 
 @operator(
@@ -201,6 +364,7 @@ def remainder_by(require: Require, x: Tensor, *, divisor: int) -> Shape:
     attrs={"factor": number(-2, 2), "offset": number(-2, 2)},
     dtypes=FLOATS,
     reference=lambda x, *, factor, offset: wide(x) * factor + offset,
+    empty=True,
     torch="{x} * {factor} + {offset}",
     keras="{x} * {factor} + {offset}",
 )
@@ -211,85 +375,152 @@ def scale(require: Require, x: Tensor, *, factor: float, offset: float) -> Shape
 
 @operator(
     tensor("x"),
-    attrs={"low": number(-2, 0), "high": number(0, 2)},
-    dtypes=FLOATS,
-    reference=lambda x, *, low, high: np.clip(x, np.asarray(low, x.dtype), np.asarray(high, x.dtype)),
-    torch="torch.clamp({x}, {low}, {high})",
-    keras="ops.clip({x}, {low}, {high})",
+    tensor("y"),
+    attrs={"alpha": choice(2, 3, 1, -1)},
+    dtypes=(*FLOATS, *SIGNED),
+    reference=lambda x, y, *, alpha: wide(x) + alpha * wide(y),
+    empty=True,
+    torch="torch.add({x}, {y}, alpha={alpha})",
 )
-def clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
-    """Each element, or the bound that it exceeds."""
-    return x.shape
+def add_scaled(require: Require, x: Tensor, y: Tensor, *, alpha: int) -> Shape:
+    """The sum of each pair of elements, broadcast, the second scaled."""
+    return broadcast(require, x.shape, y.shape)
+
+
+@operator(
+    tensor("x"),
+    tensor("y"),
+    attrs={"alpha": choice(0.5, 2.0, -1.5)},
+    dtypes=FLOATS,
+    reference=lambda x, y, *, alpha: wide(x) - alpha * wide(y),
+    empty=True,
+    torch="torch.sub({x}, {y}, alpha={alpha})",
+)
+def subtract_scaled(require: Require, x: Tensor, y: Tensor, *, alpha: float) -> Shape:
+    """The difference of each pair of elements, broadcast, the second scaled."""
+    return broadcast(require, x.shape, y.shape)
 
 
 absolute = unary("absolute", REAL, reference=np.abs, torch="torch.abs({x})", keras="ops.abs({x})")
+absolute_alias = respelled(absolute, "absolute_alias", torch="torch.absolute({x})", keras="ops.absolute({x})")
+absolute_builtin = respelled(absolute, "absolute_builtin", torch="abs({x})", keras="abs({x})")
 negative = unary(
     "negative", (*FLOATS, *SIGNED), reference=np.negative, torch="torch.neg({x})", keras="ops.negative({x})"
 )
+negative_operator = respelled(negative, "negative_operator", torch="-{x}", keras="-{x}")
+positive = unary(
+    "positive", REAL, reference=np.positive, torch=all_dtypes("torch.positive({x})", REAL), doc="Each element itself."
+)
 sign = unary("sign", REAL, reference=np.sign, torch="torch.sign({x})", keras="ops.sign({x})")
+sign_alias = respelled(sign, "sign_alias", torch="torch.sgn({x})")
 square = unary("square", REAL, reference=np.square, torch="torch.square({x})", keras="ops.square({x})")
-exp = unary("exp", FLOATS, domain=(-9, 9), reference=np.exp, torch="torch.exp({x})", keras="ops.exp({x})")
-log = unary("log", FLOATS, domain=(1e-3, 1e3), reference=np.log, torch="torch.log({x})", keras="ops.log({x})")
-sqrt = unary("sqrt", FLOATS, domain=(1e-3, 1e3), reference=np.sqrt, torch="torch.sqrt({x})", keras="ops.sqrt({x})")
-rsqrt = unary(
-    "rsqrt",
-    FLOATS,
-    domain=(1e-3, 1e3),
-    reference=lambda x: 1 / np.sqrt(wide(x)),
-    torch="torch.rsqrt({x})",
-    keras="ops.rsqrt({x})",
-    doc="The reciprocal of the square root of each element.",
-)
-sin = unary("sin", FLOATS, domain=(-20, 20), reference=np.sin, torch="torch.sin({x})", keras="ops.sin({x})")
-cos = unary("cos", FLOATS, domain=(-20, 20), reference=np.cos, torch="torch.cos({x})", keras="ops.cos({x})")
-erf = unary(
-    "erf",
-    FLOATS,
-    reference=np.vectorize(math.erf, otypes=[np.float64]),
-    torch="torch.erf({x})",
-    keras="ops.erf({x})",
-    doc="The error function of each element.",
-)
-floor = unary("floor", FLOATS, reference=np.floor, torch="torch.floor({x})", keras="ops.floor({x})")
-ceil = unary("ceil", FLOATS, reference=np.ceil, torch="torch.ceil({x})", keras="ops.ceil({x})")
-round_half_even = unary(
-    "round",
+sign_bit = unary(
+    "sign_bit",
     REAL,
-    reference=np.round,
-    torch="torch.round({x})",
-    keras="ops.round({x})",
-    doc="The integer nearest to each element; of two, the even one.",
+    returns="bool",
+    reference=np.signbit,
+    torch=all_dtypes("torch.signbit({x})", REAL),
+    keras="ops.signbit({x})",
+    doc="Whether each element's sign is negative.",
+)
+copy_sign = binary(
+    "copy_sign",
+    REAL,
+    returns=in_float("T"),
+    reference=lambda x, y: np.copysign(wide(x), np.where(np.signbit(y), -1.0, 1.0)),
+    torch=all_dtypes("torch.copysign({x}, {y})", REAL),
+    doc="The magnitude of x with the sign of y, broadcast; of integers, in float32.",
+)
+copy_sign_number = with_number(
+    "copy_sign_number",
+    "The magnitude of each element with a constant's sign.",
+    choice(-1.0, 2.0),
+    REAL,
+    returns=in_float("T"),
+    reference=lambda x, *, number: np.copysign(wide(x), number),
+    torch="torch.copysign({x}, {number})",
 )
 
-OPERATORS: Sequence[Operator] = [
-    add,
-    subtract,
-    multiply,
-    multiply_mixed,
-    add_mixed,
-    divide,
-    floor_divide,
-    floor_divide_by,
-    remainder,
-    remainder_by,
-    power,
-    maximum,
-    minimum,
-    arctan2,
-    scale,
-    clip,
-    absolute,
-    negative,
-    sign,
-    square,
-    exp,
-    log,
-    sqrt,
-    rsqrt,
-    sin,
-    cos,
-    erf,
-    floor,
-    ceil,
-    round_half_even,
-]
+
+def _keras_step(framework: str, bound: Any, attrs: Any) -> str:
+    dtype = bound["T"]
+    return dtype if is_float(dtype) else "float64" if dtype == "int64" else "float32"
+
+
+heaviside = binary(
+    "heaviside",
+    REAL,
+    returns=by_framework("T", _keras_step),
+    reference=lambda x, y: np.where(x == 0, y, (x > 0).astype(y.dtype)),
+    torch="torch.heaviside({x}, {y})",
+    keras="ops.heaviside({x}, {y})",
+    doc="One where x is positive, zero where it is negative, y where it is zero, broadcast.",
+)
+
+
+def _ldexp(x: Operand, y: Operand) -> str:
+    """PyTorch makes the result as large as x, and warns where it has to resize it."""
+    common = np.broadcast_shapes(x.shape, y.shape)
+    return f"torch.ldexp({x}, {y})" if common == x.shape else f"torch.ldexp({x}.expand({common}), {y})"
+
+
+@operator(
+    tensor("x"),
+    tensor("y", "U", domain=(-4, 4)),
+    dtypes={"T": ("float32", "float64"), "U": SIGNED},
+    returns="T",
+    reference=lambda x, y: np.ldexp(wide(x), y.astype(np.int64)),
+    empty=True,
+    torch=_ldexp,
+    keras="ops.ldexp({x}, {y})",
+)
+def load_exponent(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """x times two to the power of y, an integer, broadcast."""
+    return broadcast(require, x.shape, y.shape)
+
+
+def _scaled_quotient(x: Array, y: Array, z: Array, *, value: float) -> Array:
+    return np.asarray(wide(x) + value * wide(y) / wide(z))
+
+
+interpolate = ternary(
+    "lerp",
+    "The value between x and y at the share z, all broadcast.",
+    FLOATS,
+    reference=lambda x, y, z: wide(x) + wide(z) * (wide(y) - wide(x)),
+    torch="torch.lerp({x}, {y}, {z})",
+)
+add_product = ternary(
+    "addcmul",
+    "x plus the product of y and z times a constant, all broadcast.",
+    (*FLOATS, *SIGNED),
+    attrs={"value": choice(1, 2, -3)},
+    reference=lambda x, y, z, *, value: wide(x) + value * wide(y) * wide(z),
+    torch="torch.addcmul({x}, {y}, {z}, value={value})",
+)
+add_quotient = ternary(
+    "addcdiv",
+    "x plus the quotient of y and z times a constant, all broadcast.",
+    FLOATS,
+    attrs={"value": choice(1.0, 0.5, -2.0)},
+    last=(0.5, 8.0),
+    reference=_scaled_quotient,
+    torch="torch.addcdiv({x}, {y}, {z}, value={value})",
+)
+
+
+@operator(
+    tensor("x"),
+    tensor("y"),
+    attrs={"weight": number(-0.5, 1.5)},
+    dtypes=FLOATS,
+    reference=lambda x, y, *, weight: wide(x) + weight * (wide(y) - wide(x)),
+    empty=True,
+    torch="torch.lerp({x}, {y}, {weight})",
+)
+def lerp_number(require: Require, x: Tensor, y: Tensor, *, weight: float) -> Shape:
+    """The value between x and y, broadcast, at a constant share."""
+    return broadcast(require, x.shape, y.shape)
+
+
+OPERATORS: Sequence[Operator] = [op for op in globals().values() if isinstance(op, Operator)]

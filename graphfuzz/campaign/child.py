@@ -13,15 +13,18 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from graphfuzz.conformance import case_at
+from graphfuzz.errors import UsageError
 from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case
 from graphfuzz.oracle.judge import judge_made
+from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
 from graphfuzz.oracle.tolerance import Tolerance
@@ -50,12 +53,27 @@ class Settings(msgspec.Struct, frozen=True):
     recycle_after: int
 
 
+class Task(msgspec.Struct, frozen=True, eq=False):
+    """A case, or the recipe or key (of `graphfuzz.conformance`) of one, on a route.
+
+    plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can.
+    """
+
+    route: str
+    case: Case | None
+    recipe: Recipe | None
+    plain: bool = False
+    key: str | None = None
+    record: bool = False
+
+
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case; `spent`: whether it should be replaced before the next."""
 
     outcome: Outcome
     case: Case | None
     spent: bool
+    used: Used | None = None
 
 
 class _Worker:
@@ -110,7 +128,15 @@ def make(recipe: Recipe) -> Case:
     return generate(recipe, _workers[0].registry)
 
 
-def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None, plain: bool) -> Reply:
+def stock(route_name: str) -> Stock:
+    """What the route's converter registers. Raises UsageError where that cannot be told."""
+    ledger = _workers[0].route(route_name).ledger
+    if ledger is None:
+        raise UsageError(f"route '{route_name}' has no ledger")
+    return take_stock(ledger)
+
+
+def work(number: int, task: Task) -> Reply:
     """One case, made if need be, and judged."""
     worker = _workers[0]
     worker.tasks += 1
@@ -120,8 +146,7 @@ def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None,
     faulthandler.dump_traceback_later(seconds * STACKS_AT, file=2)
     signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)  # a worker whose engine was killed must end, too
     try:
-        with nullcontext() if plain or worker.tasks % PLAIN_EVERY == 0 else remembered_registry():
-            return _reply(worker, worker.route(route_name), case, recipe, lambda name: _note(stage, name))
+        return _reply(worker, task, lambda name: _note(stage, name))
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) and end.code else 1)
     finally:
@@ -130,21 +155,31 @@ def work(number: int, route_name: str, case: Case | None, recipe: Recipe | None,
         os.close(stage)
 
 
-def _reply(
-    worker: _Worker, route: Route, case: Case | None, recipe: Recipe | None, report: Callable[[str], None]
-) -> Reply:
-    def make_case() -> Case:
-        if case is not None:
-            return case
-        assert recipe is not None, "a task has a case or a recipe"
-        return generate(recipe, worker.registry)
-
-    made, outcome = judge_made(make_case, route, worker.registry, report, worker.settings.tolerance)
+def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
+    route, entries = worker.route(task.route), set[str]()
+    with ExitStack() as stack:
+        if not task.plain and worker.tasks % PLAIN_EVERY:
+            stack.enter_context(remembered_registry())
+        if task.record and route.ledger is not None:
+            stack.enter_context(route.ledger.recording(entries))
+        made, outcome = judge_made(
+            lambda: _case(worker, task), route, worker.registry, report, worker.settings.tolerance
+        )
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
+    used = used_of(entries, outcome.model) if task.record else None
     if outcome.verdict in (OK, UNSUPPORTED):
-        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent())
-    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH))
+        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent(), used)
+    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH), used)
+
+
+def _case(worker: _Worker, task: Task) -> Case:
+    if task.case is not None:
+        return task.case
+    if task.key is not None:
+        return case_at(task.key, worker.registry)
+    assert task.recipe is not None, "a task has a case, a key or a recipe"
+    return generate(task.recipe, worker.registry)
 
 
 def _import(module: str) -> None:

@@ -24,11 +24,12 @@ import msgspec
 from pebble import ProcessExpired, ProcessPool
 
 from graphfuzz.campaign import child
-from graphfuzz.errors import UsageError
-from graphfuzz.generator import Recipe
+from graphfuzz.campaign.child import Task as Task
+from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.graph import Case
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
+from graphfuzz.oracle.ledger import Stock, Used
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
@@ -55,20 +56,15 @@ class Limits(msgspec.Struct, frozen=True):
     recycle_after: int = 500
 
 
-class Task(msgspec.Struct, frozen=True, eq=False):
-    """A case, or the recipe of one, on a route; `plain`: in a fresh worker, with nothing remembered."""
-
-    route: str
-    case: Case | None
-    recipe: Recipe | None
-    plain: bool = False
-
-
 class Result(msgspec.Struct, frozen=True, eq=False):
-    """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`)."""
+    """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
+
+    used: what the conversion used, where the task asked for that and the worker lived.
+    """
 
     outcome: Outcome
     case: Case | None
+    used: Used | None = None
 
 
 class Workers:
@@ -131,6 +127,19 @@ class Workers:
         """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
         return self._threads.submit(self._run, task)
 
+    def stock(self, route: str) -> Stock:
+        """What the route's converter registers, told by a worker. Raises UsageError where that cannot be told."""
+        slot = self._idle.get()
+        try:
+            told: Stock = slot.call(child.stock, route)
+        except GraphfuzzError:
+            raise
+        except Exception as error:
+            raise UsageError(f"the ledger of '{route}' cannot be read: {type(error).__name__}: {error}") from error
+        finally:
+            self._idle.put(slot)
+        return told
+
     def _run(self, task: Task) -> Result:
         slot, number = self._idle.get(), next(self._numbers)
         try:
@@ -148,9 +157,7 @@ class Workers:
         if task.plain:
             slot.replace()
         try:
-            reply: child.Reply = slot.call(
-                child.work, number, task.route, task.case, task.recipe, task.plain, timeout=self.limits.seconds
-            )
+            reply: child.Reply = slot.call(child.work, number, task, timeout=self.limits.seconds)
         except TimeoutError:
             message = f"no result within {self.limits.seconds:g} seconds"
             return self._dead(slot, number, task, HANG, "TimeLimit", message)
@@ -158,7 +165,7 @@ class Workers:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(reply.outcome, reply.case)
+        return Result(reply.outcome, reply.case, reply.used)
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, parts
+from graphfuzz.spec.dtypes import is_integer
 
 WIDTH = 110
 
 
 def literal(array: Array) -> str:
-    """An expression over `np` for the array: same dtype, shape and bits (of NaN, that it is one)."""
+    """An expression over `np` for the array: same dtype, shape and bits (of NaN, that it is one).
+
+    For bfloat16, the module `ml_dtypes` must have been imported: it gives NumPy that dtype's name.
+    """
     name = f'"{array.dtype}"'
     if array.size > 1 and _is_zero(array):
         return f"np.zeros({array.shape}, {name})"
@@ -26,7 +30,7 @@ def literal(array: Array) -> str:
 
 
 def _is_zero(array: Array) -> bool:
-    return not array.any() and not np.signbit(array.astype("float64")).any()
+    return not array.any() and not _signs(array).any()
 
 
 def _nested(array: Array, number: Any, depth: int = 1) -> str:
@@ -54,13 +58,15 @@ def _wrapped(numbers: list[str], depth: int) -> str:
 
 def _short(value: Any) -> str:
     """The shortest text that the value's own type reads back."""
-    if not np.isfinite(value):
-        return _special(value)
-    return str(value)
+    if np.iscomplexobj(value):
+        return str(value) if np.isfinite(value) else _exact(value)
+    return str(value) if np.isfinite(value) else _special(value)
 
 
 def _exact(value: Any) -> str:
-    """The text of the value in float64, which no number of ours exceeds."""
+    """The text of the value in float64 (or two of them), which no number of ours exceeds."""
+    if np.iscomplexobj(value):
+        return f"complex({_exact(value.real)}, {_exact(value.imag)})"
     return repr(float(value)) if np.isfinite(value) else _special(value)
 
 
@@ -70,5 +76,14 @@ def _special(value: Any) -> str:
 
 def _gives(text: str, array: Array) -> bool:
     made = np.array(eval(text, {"np": np}), array.dtype)
-    same = made.shape == array.shape and np.array_equal(made, array, equal_nan=array.dtype.kind == "f")
-    return same and np.array_equal(np.signbit(made.astype("float64")), np.signbit(array.astype("float64")))
+    same = made.shape == array.shape and np.array_equal(_comparable(made), _comparable(array), equal_nan=True)
+    return same and np.array_equal(_signs(made), _signs(array))
+
+
+def _comparable(array: Array) -> Array:
+    """The values such that equal ones are equal, NaN or not: NumPy's functions doubt that bfloat16 has NaN."""
+    return array if is_integer(str(array.dtype)) else parts(array).astype("float64")
+
+
+def _signs(array: Array) -> Array:
+    return np.asarray(np.signbit(parts(array).astype("float64")))

@@ -22,7 +22,7 @@ from graphfuzz.materializer.keras_source import run_keras
 from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.judge import WrongInputs, check
 from graphfuzz.oracle.route import Route
-from graphfuzz.oracle.runtime import load_onnx, run_onnx
+from graphfuzz.oracle.runtime import as_complex, load_onnx, run_onnx
 from graphfuzz.oracle.tolerance import parse_tolerance, within
 from graphfuzz.oracle.verdict import (
     CONVERSION_CRASH,
@@ -33,6 +33,7 @@ from graphfuzz.oracle.verdict import (
     Mismatch,
     Outcome,
 )
+from graphfuzz.spec.dtypes import is_complex
 from graphfuzz.spec.registry import Registry
 
 INLINE = 512
@@ -87,6 +88,7 @@ def repro_source(
     }
     functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras]
     functions += [function for step in _steps(outcome) for function in needed[step]]
+    functions += [as_complex] if _compares_complex(case, outcome) else []
     functions += [within] if outcome.verdict == WRONG_OUTPUT else []
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
     parts = [model, _data(case), *map(_pasted, functions)]
@@ -107,6 +109,11 @@ def _written(step: str, outcome: Outcome, route: Route) -> str:
     if step == _CHECK and outcome.stage != "check":
         return _PASSING_CHECK
     return step.format(convert=route.convert.__name__)
+
+
+def _compares_complex(case: Case, outcome: Outcome) -> bool:
+    values = case.graph.values()
+    return outcome.verdict == WRONG_OUTPUT and any(is_complex(values[name].dtype) for name in case.graph.outputs)
 
 
 def _description(case: Case, outcome: Outcome) -> str:
@@ -147,7 +154,8 @@ def _imports(case: Case, outcome: Outcome, header: str) -> str:
     lines += ["import subprocess"] if is_isolated(outcome) else []
     lines += ["import resource"] if is_starved(outcome) else []
     lines += [] if _is_inline(case) else ["from pathlib import Path"]
-    return "\n".join([*sorted(lines, key=_import_order), "", *header.splitlines()]) + "\n"
+    dtypes = ["import ml_dtypes  # gives NumPy the dtype bfloat16; comes with onnx"] if _has_halves(case) else []
+    return "\n".join([*sorted(lines, key=_import_order), "", *dtypes, *header.splitlines()]) + "\n"
 
 
 def _import_order(line: str) -> tuple[bool, str]:
@@ -163,9 +171,23 @@ def _data(case: Case) -> str:
         return _table("weights", case.weights()) + "\n" + _table("inputs", case.inputs())
     return (
         'tensors = np.load(Path(__file__).with_name("tensors.npz"))\n'
-        f"weights = {{name: tensors[name] for name in {_list(case.weights())}}}\n"
+        + (_HALVES if _has_halves(case) else "")
+        + f"weights = {{name: tensors[name] for name in {_list(case.weights())}}}\n"
         f"inputs = {{name: tensors[name] for name in {_list(case.inputs())}}}\n"
     )
+
+
+_HALVES = """\
+# The .npy format has no bfloat16: such arrays are stored as their bits, under names that say so.
+tensors = {
+    name.removesuffix(".bfloat16"): bits.view("bfloat16") if name.endswith(".bfloat16") else bits
+    for name, bits in tensors.items()
+}
+"""
+
+
+def _has_halves(case: Case) -> bool:
+    return any(array.dtype == "bfloat16" for array in case.tensors.values())
 
 
 def _table(name: str, arrays: dict[str, Any]) -> str:
@@ -196,6 +218,7 @@ def _fails(case: Case, outcome: Outcome, route: Route, tolerance: str) -> str:
     if outcome.verdict in _RAISED:
         helper = is_known(outcome)
         steps[-1:] = ["try:", f"    {steps[-1]}", "except Exception as error:", "    return is_known(error)"]
+    steps += ["actual = as_complex(expected, actual)"] if _compares_complex(case, outcome) else []
     steps += comparison(case, outcome, parse_tolerance(tolerance)) if outcome.verdict == WRONG_OUTPUT else []
     steps += [] if outcome.verdict == WRONG_OUTPUT else ["return False"]
     body = textwrap.indent("\n".join(lines + steps), "    ")

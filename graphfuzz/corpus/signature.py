@@ -16,7 +16,7 @@ import msgspec
 
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
-from graphfuzz.spec.dtypes import is_float, is_integer
+from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
 
 LONGEST = 240
 """How much of a normalized message counts, in characters: the cause is said first, context and advice follow."""
@@ -157,6 +157,8 @@ def _categories(graph: Graph, outcome: Outcome) -> str:
 
 
 def _category(dtype: str) -> str:
+    if is_complex(dtype):
+        return "complex"
     return "float" if is_float(dtype) else "int" if is_integer(dtype) else "bool"
 
 

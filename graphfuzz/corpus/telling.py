@@ -11,7 +11,7 @@ from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import is_complex, is_float
 
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*[.,:;!?]?\Z")
 """A word that can be part of no name, number, quotation, path or type."""
@@ -75,12 +75,18 @@ def comparison(case: Case, outcome: Outcome, tolerance: Tolerance) -> list[str]:
 def _values(case: Case, mismatch: Mismatch, tolerance: Tolerance) -> list[str]:
     at = case.graph.outputs.index(mismatch.output)
     dtype = case.graph.values()[mismatch.output].dtype
-    if not is_float(dtype):
+    if not (is_float(dtype) or is_complex(dtype)):
         return [f"return bool((actual[{at}] != expected[{at}]).any())"]
     rtol, atol = tolerance.plain(dtype)
-    plain = f"{rtol!r} * abs(a) + {atol!r}"
+    magnitude = f"np.abs(expected[{at}])[..., None]" if is_complex(dtype) else "abs(a)"
+    plain = f"{rtol!r} * {magnitude} + {atol!r}"
     recorded = mismatch.allowed
     allowed = f"np.maximum({recorded!r}, {plain})" if recorded and math.isfinite(recorded) else plain
+    if is_complex(dtype):
+        return [
+            f"a, b = (np.stack([c.real, c.imag], -1) for c in (expected[{at}], actual[{at}]))",
+            f"return not within(a, b, {allowed}).all()",
+        ]
     return [
         f'a, b = expected[{at}].astype("float64"), actual[{at}].astype("float64")',
         f"return not within(a, b, {allowed}).all()",

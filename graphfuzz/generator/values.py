@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphfuzz.graph import Array
-from graphfuzz.spec.dtypes import UNSIGNED, is_float
+from graphfuzz.graph import Array, joined
+from graphfuzz.spec.dtypes import UNSIGNED, is_complex, is_float, part
 from graphfuzz.spec.operator import Bounds
 
 _FLOATS: Bounds = (-8.0, 8.0)
@@ -15,16 +15,18 @@ _UNSIGNED: Bounds = (0, 20)
 
 def natural_bounds(dtype: str) -> Bounds:
     """The range that values of a dtype are drawn from where no operator asks for another."""
-    if is_float(dtype):
+    if is_float(dtype) or is_complex(dtype):
         return _FLOATS
     return _UNSIGNED if dtype in UNSIGNED else _SIGNED
 
 
 def draw_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None) -> Array:
-    """An array of values in `bounds` (inclusive; the natural ones unless told)."""
+    """An array of values (of complex ones, the parts) in `bounds` (inclusive; the natural ones unless told)."""
     if dtype == "bool":
         return np.asarray(rng.random(shape) < rng.choice([0.5, 0.5, 0.1, 0.9]))
     low, high = bounds or natural_bounds(dtype)
+    if is_complex(dtype):
+        return joined(_inside(_draw_floats(rng, (*shape, 2), low, high), part(dtype), low, high))
     if not is_float(dtype):
         return np.asarray(rng.integers(int(low), int(high), shape, endpoint=True)).astype(dtype)
     return _inside(_draw_floats(rng, shape, low, high), dtype, low, high)

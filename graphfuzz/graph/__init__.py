@@ -1,7 +1,7 @@
 """Computation graphs and cases."""
 
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
-from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate
+from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
 from graphfuzz.graph.ordinary import LIMITS, operand_bounds, ordinary_outputs, within
 from graphfuzz.graph.widening import widened, widened_values
@@ -19,11 +19,13 @@ __all__ = [
     "case_from_json",
     "case_to_json",
     "evaluate",
+    "joined",
     "operand_bounds",
     "operands",
     "ordinary_outputs",
     "output_types",
     "pack_arrays",
+    "parts",
     "pruned",
     "text",
     "to_networkx",

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphfuzz.graph.graph import Graph, Node
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import is_complex, is_float
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
 
@@ -28,6 +28,18 @@ class WrongReference(Exception):
 def computable(array: Array) -> Array:
     """The array as references get it: bfloat16, for which NumPy lacks most functions, as float32."""
     return array.astype("float32") if array.dtype == "bfloat16" else array
+
+
+def parts(array: Array) -> Array:
+    """Complex numbers as pairs of floats along a new last axis: real part, imaginary part. Others as they are."""
+    return np.stack([array.real, array.imag], -1) if is_complex(str(array.dtype)) else array
+
+
+def joined(pairs: Array) -> Array:
+    """The complex numbers whose `parts` these floats (32 or 64 bits) are."""
+    made = np.empty(pairs.shape[:-1], np.result_type(pairs.dtype, "complex64"))
+    made.real, made.imag = pairs[..., 0], pairs[..., 1]
+    return made
 
 
 def apply(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array]:
@@ -55,12 +67,16 @@ def evaluate(
 ) -> dict[str, Array]:
     """Every value of the graph by name, from the values of its inputs and weights.
 
-    disturb: applied to every float value, leaf or made, as soon as it is known: (name, array) to array.
+    disturb: applied to every float value, leaf or made, as soon as it is known: (name, array) to array; to a complex
+        one as its `parts`.
     """
     found: dict[str, Array] = {}
 
     def keep(name: str, array: Array) -> None:
-        found[name] = disturb(name, array) if disturb and is_float(str(array.dtype)) else array
+        if disturb and is_complex(str(array.dtype)):
+            found[name] = joined(disturb(name, parts(array)))
+        else:
+            found[name] = disturb(name, array) if disturb and is_float(str(array.dtype)) else array
 
     for value in (*graph.inputs, *graph.weights):
         keep(value.name, leaves[value.name])

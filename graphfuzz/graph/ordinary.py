@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphfuzz.graph.evaluation import Array, apply, computable
+from graphfuzz.graph.evaluation import Array, apply, computable, parts
 from graphfuzz.graph.graph import Node
-from graphfuzz.spec.dtypes import is_float, is_integer
+from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
 from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 
@@ -31,6 +31,8 @@ LIMITS: Mapping[str, float] = {
     "float16": 2.0**10,
     "float32": 1e6,
     "float64": 1e6,
+    "complex64": 1e6,
+    "complex128": 1e6,
 }
 """The largest magnitude of an ordinary case's values: well inside the dtype, exact where integers become floats."""
 
@@ -67,12 +69,13 @@ def _bounds(
         return parameter.domain(**named, **attrs)
     if parameter.domain is not None:
         return parameter.domain
-    return op.domain if is_float(tensor.dtype) else None
+    return op.domain if is_float(tensor.dtype) or is_complex(tensor.dtype) else None
 
 
 def within(array: Array, bounds: Bounds) -> bool:
-    """Whether all values lie in the bounds (inclusive); NaN does not."""
-    return bool(np.all((array >= bounds[0]) & (array <= bounds[1])))
+    """Whether all values (a complex number's parts) lie in the bounds (inclusive); NaN does not."""
+    values = parts(array)
+    return bool(np.all((values >= bounds[0]) & (values <= bounds[1])))
 
 
 def is_ordinary(array: Array) -> bool:

@@ -1,4 +1,4 @@
-"""The same graph in float64: the baseline that says which side of a difference is wrong."""
+"""The same graph in float64 (and complex128): the baseline that says which side of a difference is wrong."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from typing import Any
 
 from graphfuzz.graph.evaluation import Array, Values
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types
-from graphfuzz.spec.dtypes import FLOATS, is_float
+from graphfuzz.spec.dtypes import COMPLEX, FLOATS
 from graphfuzz.spec.operator import Rejected
 from graphfuzz.spec.registry import Registry
 
 
 def _wide(dtype: Any) -> Any:
-    return "float64" if isinstance(dtype, str) and dtype in FLOATS else dtype
+    if not isinstance(dtype, str):
+        return dtype
+    return "float64" if dtype in FLOATS else "complex128" if dtype in COMPLEX else dtype
 
 
 def widened(graph: Graph, registry: Registry, framework: str) -> Graph | None:
-    """Every float made float64 (leaves, casts), types inferred again; None where an operator has no float64 form."""
+    """Every float made float64 and every complex number complex128 (leaves, casts), types inferred again.
+
+    None where an operator has no such form.
+    """
     leaves = {v.name: Value(v.name, _wide(v.dtype), v.shape) for v in (*graph.inputs, *graph.weights)}
     known = dict(leaves)
     nodes: list[Node] = []
@@ -40,4 +45,4 @@ def widened(graph: Graph, registry: Registry, framework: str) -> Graph | None:
 
 def widened_values(values: Values) -> dict[str, Array]:
     """The leaves' values for the widened graph."""
-    return {name: array.astype("float64") if is_float(str(array.dtype)) else array for name, array in values.items()}
+    return {name: array.astype(_wide(str(array.dtype)), copy=False) for name, array in values.items()}

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from graphfuzz.graph import Array, Case, Graph, Node, Value, pruned
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import is_complex, is_float
 
 
 class Keep(msgspec.Struct, frozen=True, tag=True):
@@ -97,6 +97,8 @@ def plainer(array: Array, how: str) -> Array:
         return np.zeros_like(array)
     if how == "one":
         return np.ones_like(array)
+    if is_complex(str(array.dtype)):
+        return np.asarray(np.round(array, 0 if how == "integer" else 2))
     if not is_float(str(array.dtype)):
         return array
     if how == "integer":

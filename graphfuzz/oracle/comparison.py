@@ -1,8 +1,11 @@
 """The source model's outputs against the converted model's: count, dtype, shape, values.
 
 Bools and integers agree when equal, NaN with NaN, an infinity with the same one, and other floats within a plain
-rule (see `tolerance`). What lies beyond it is held against the element's uncertainty, which is
-measured only then. An element may be off by
+rule (see `tolerance`). Complex numbers are compared as pairs of floats, `expected` below being the whole number's
+magnitude; the last index of an element then tells its part: 0 for the real one, 1 for the imaginary one.
+
+What lies beyond the plain rule is held against the element's uncertainty, which is measured only then. An element may
+be off by
 
     margin * uncertainty + rtol * |expected| + atol
 """
@@ -13,11 +16,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from graphfuzz.graph import Array, Case, Graph, Values
+from graphfuzz.graph import Array, Case, Graph, Values, parts
 from graphfuzz.oracle.tolerance import Tolerance, within
 from graphfuzz.oracle.uncertainty import measure
 from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import is_complex, is_float
 from graphfuzz.spec.registry import Registry
 
 
@@ -39,9 +42,10 @@ def compare(
     wrong = _structure(case.graph, expected, actual)
     if wrong:
         return WRONG_OUTPUT, wrong
-    given = dict(zip(case.graph.outputs, actual, strict=True))
+    given = {name: parts(array) for name, array in zip(case.graph.outputs, actual, strict=True)}
     compared = [name for name in case.graph.outputs if name not in uncompared(case.graph, registry)]
     allowed = {name: _plain(expected[name], tolerance) for name in compared}
+    whole, expected = expected, {name: parts(array) for name, array in expected.items()}
     differ = {name: ~_agree(expected[name], given[name], allowed[name]) for name in compared}
     if not any(mask.any() for mask in differ.values()):
         return OK, None
@@ -56,7 +60,7 @@ def compare(
     def settled(amounts: Values) -> bool:
         return not any(mask.any() for mask in beyond(amounts).values())
 
-    wide, amounts = measure(case, registry, expected, float64(), settled, rounded)
+    wide, amounts = measure(case, registry, whole, float64(), settled, rounded)
     limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
     if settled(amounts):
         return UNSTABLE, _first_worst(expected, given, differ, limits, wide)
@@ -85,10 +89,14 @@ def _structure(graph: Graph, expected: Values, actual: Sequence[Array]) -> Misma
 
 
 def _plain(expected: Array, tolerance: Tolerance) -> Array:
-    """What the plain rule allows each element; nothing for bools and integers."""
-    if not is_float(str(expected.dtype)):
+    """What the plain rule allows each element (each part of a complex one); nothing for bools and integers."""
+    dtype = str(expected.dtype)
+    if is_complex(dtype):
+        rtol, atol = tolerance.plain(dtype)
+        return np.stack([rtol * np.abs(expected.astype("complex128")) + atol] * 2, -1)
+    if not is_float(dtype):
         return np.zeros(expected.shape)
-    rtol, atol = tolerance.plain(str(expected.dtype))
+    rtol, atol = tolerance.plain(dtype)
     return np.asarray(rtol * np.abs(expected.astype("float64")) + atol)
 
 

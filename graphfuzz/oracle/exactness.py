@@ -16,16 +16,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphfuzz.graph import Array, Graph, Node, Value, Values, operands, output_types
-from graphfuzz.spec.dtypes import FLOATS, epsilon, is_float, is_integer
+from graphfuzz.graph import Array, Graph, Node, Value, Values, operands, output_types, parts
+from graphfuzz.spec.dtypes import FLOATS, epsilon, is_complex, is_float, is_integer
 from graphfuzz.spec.operator import Operator, Rejected, Tensor
 from graphfuzz.spec.registry import Registry
 
 
 def exact_values(graph: Graph, registry: Registry, framework: str, values: Values) -> frozenset[str]:
-    """The names of the float values of the graph that are exact; `values`: the arrays, perhaps in a wider dtype."""
+    """The names of the float values of the graph that are exact; `values`: the arrays, perhaps in a wider dtype.
+
+    Of complex values, only given ones can be.
+    """
     known = graph.values()
-    short = {name for name, value in known.items() if is_float(value.dtype) and _is_short(values[name], value.dtype)}
+    rounds = {name: value.dtype for name, value in known.items() if is_float(value.dtype) or is_complex(value.dtype)}
+    short = {name for name, dtype in rounds.items() if _is_short(parts(values[name]), dtype)}
     given = {leaf.name for leaf in (*graph.inputs, *graph.weights)}
     made: set[str] = set()
     for node in graph.nodes:

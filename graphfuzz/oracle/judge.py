@@ -19,9 +19,10 @@ from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, 
 from graphfuzz.oracle.comparison import compare
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.route import Route
-from graphfuzz.oracle.runtime import lacks_kernel, load_onnx, run_onnx
+from graphfuzz.oracle.runtime import as_complex, lacks_kernel, load_onnx, run_onnx
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
+from graphfuzz.spec.dtypes import is_complex
 from graphfuzz.spec.registry import Registry
 
 _BLAMES = {
@@ -154,7 +155,7 @@ def _stages(
             case,
             registry,
             expected,
-            actual,
+            as_complex(list(expected.values()), actual),
             tolerance,
             lambda: _wide_outputs(case, registry),
             float_attributes(proto),
@@ -207,12 +208,18 @@ def _doubt(proto: Any, case: Case) -> Exception | None:
     return None
 
 
+_REAL_ONNX = (1, 11)
+"""ONNX's numbers for float and double (onnx.TensorProto.DataType)."""
+
+
 def _declares_outputs(proto: Any, graph: Graph) -> bool:
-    """Whether the outputs' shapes, as far as the model declares sizes, are those of the graph."""
+    """Whether the outputs' shapes, as far as the model declares sizes, are those of the graph (see `as_complex`)."""
     stated = graph.values()
     for name, output in zip(graph.outputs, proto.graph.output, strict=False):
         sizes = [d.dim_value if d.HasField("dim_value") else None for d in output.type.tensor_type.shape.dim]
         shape = stated[name].shape
+        if is_complex(stated[name].dtype) and output.type.tensor_type.elem_type in _REAL_ONNX:
+            shape = (*shape, 2)
         if len(sizes) != len(shape) or any(s is not None and s != t for s, t in zip(sizes, shape, strict=True)):
             return False
     return True

@@ -6,7 +6,7 @@ reached *yet*: it stays in the denominator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -41,12 +41,39 @@ class Ledger(msgspec.Struct, frozen=True):
 
     entries: all that the converter registers. recording: a context in which every conversion adds the names of the
     entries that it uses to the set given, and changes in nothing else. reason: why an entry (by name) need not be
-    reached, or None.
+    reached, or None. opset: of the models that the route makes.
     """
 
     entries: Callable[[], Sequence[Entry]]
     recording: Callable[[set[str]], AbstractContextManager[None]]
     reason: Predicate
+    opset: Callable[[], int]
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """A ledger read: every entry with the reason it has, and the ONNX operators in force at the route's `opset`."""
+
+    entries: tuple[tuple[Entry, Reason | None], ...]
+    opset: int
+    operators: tuple[str, ...]
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What one conversion used: entries of the ledger, and operators of ONNX where a model came out. Both sorted."""
+
+    entries: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+
+
+def take_stock(ledger: Ledger) -> Stock:
+    """All that the ledger tells."""
+    entries = tuple((entry, ledger.reason(entry.name)) for entry in ledger.entries())
+    return Stock(entries, ledger.opset(), onnx_entries(ledger.opset()))
+
+
+def used_of(entries: Iterable[str], model: bytes) -> Used:
+    """What the recorded entries and the serialized model (empty: none was made) come to."""
+    return Used(tuple(sorted(entries)), onnx_operators(model) if model else ())
 
 
 def first_of(*predicates: Predicate) -> Predicate:

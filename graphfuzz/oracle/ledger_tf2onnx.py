@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -88,7 +88,7 @@ def _other_domain(name: str) -> Reason | None:
 def _lite(name: str) -> Reason | None:
     if not name.startswith("TFL_"):
         return None
-    return Reason(ABSENT, "operators of TFLite models", "the prefix that tf2onnx gives them; no TensorFlow graph has it")
+    return Reason(ABSENT, "operators of TFLite models", "tf2onnx gives them this prefix; no TensorFlow graph has it")
 
 
 def _no_operator(name: str) -> Reason | None:
@@ -132,9 +132,18 @@ def _resources(name: str) -> Reason | None:
 
 def _random(name: str) -> Reason | None:
     definition = _definition(name)
+    if definition is None and _draws(name):
+        return Reason(OUTSIDE, "random", "tf2onnx makes it of random operators, and ONNX's schema has a seed")
     if definition is None or not definition.is_stateful or "seed2" not in {a.name for a in definition.attr}:
         return None
     return Reason(OUTSIDE, "random", "its OpDef is stateful and has a seed")
+
+
+def _draws(name: str) -> bool:
+    """Whether the name, which a rewriter made, is that of an operator of ONNX that draws numbers, from a seed."""
+    import onnx
+
+    return bool(onnx.defs.has(name)) and "seed" in onnx.defs.get_schema(name).attributes
 
 
 def _no_kernel(name: str) -> Reason | None:
@@ -144,10 +153,10 @@ def _no_kernel(name: str) -> Reason | None:
     if _definition(name) is None:
         return None
     devices = {kernel.device_type for kernel in kernels.get_registered_kernels_for_op(name).kernel}
-    if "CPU" in devices:
+    if devices & {"CPU", "DEFAULT"}:  # DEFAULT: the same kernel on any device
         return None
     return Reason(OUTSIDE, "no kernel for a processor", f"kernels for {', '.join(sorted(devices)) or 'nothing'} only")
 
 
 REASONS = (_other_domain, _lite, _no_operator, _deprecated, _no_kernel, _strings, _resources, _random)
-ledger = Ledger(entries, recording, first_of(*REASONS))
+ledger = Ledger(entries, recording, first_of(*REASONS), lambda: OPSET)

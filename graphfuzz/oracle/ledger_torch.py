@@ -39,3 +39,13 @@ def has_tensor(schema: Any) -> bool:
 def is_gradient(name: str) -> bool:
     """Whether the operator is the derivative of another, by PyTorch's naming ("x_backward")."""
     return name.partition(".")[0].endswith("_backward") or "_backward_" in name
+
+
+NUMBERS = ("int", "float", "bool", "complex", "Scalar", "number", "str")
+
+
+def is_of_numbers(schema: Any) -> bool:
+    """Whether the operator takes and makes Python numbers (or strings) only, whatever their count."""
+    values = (*schema.arguments, *schema.returns)
+    stated = bool(values) and "..." not in str(schema)  # "...": any arguments at all
+    return stated and all(str(value.type).strip("[]?").removeprefix("Optional[") in NUMBERS for value in values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -41,9 +42,13 @@ def recording(used: set[str]) -> Iterator[None]:
         yield
 
 
+def opset() -> int:
+    """The exporter's default."""
+    return int(_registry().opset_version)
+
+
 @cache
 def _registry() -> Any:
-    import torch.onnx
     from torch.onnx._internal.exporter import _registration
 
     return _registration.ONNXRegistry.from_torchlib()
@@ -52,10 +57,9 @@ def _registry() -> Any:
 @cache
 def _lost() -> frozenset[str]:
     """The names that torchlib registers and the exporter drops, because PyTorch has no such operator."""
-    from torch.onnx._internal._lazy_import import onnxscript_apis
     from torch.onnx._internal.exporter import _registration
 
-    metas = onnxscript_apis.get_torchlib_ops()
+    metas = importlib.import_module("torch.onnx._internal._lazy_import").onnxscript_apis.get_torchlib_ops()
     names = {meta.qualified_name for meta in metas if _registration._get_overload(meta.qualified_name) is None}
     return frozenset(names)
 
@@ -89,13 +93,23 @@ def _dropped(name: str) -> Reason | None:
     return Reason(ABSENT, "PyTorch registers no such operator", "torch.ops has no such overload")
 
 
+def _script_only(name: str) -> Reason | None:
+    """TorchScript's own operators are not in the dispatcher, so torch.export never sees one."""
+    import torch
+
+    if _schema(name) is None or torch._C._dispatch_has_kernel(_target(name).name()):
+        return None
+    return Reason(ABSENT, "an operator of TorchScript only", "the dispatcher has no such operator")
+
+
 def _decomposed(name: str) -> Reason | None:
-    """`run_decompositions` keeps a composite operator only where it neither mutates nor aliases its operands."""
+    """`run_decompositions` keeps a composite operator only where `torch._export.utils` lets it."""
     from torch._export.utils import _check_valid_to_preserve, _is_cia_op
 
     if _schema(name) is None or not _is_cia_op(_target(name)) or _check_valid_to_preserve(_target(name)):
         return None
-    return Reason(ABSENT, "torch.export decomposes it before dispatch", "composite, and aliases or mutates an operand")
+    evidence = "composite, and torch.export's _check_valid_to_preserve refuses it"
+    return Reason(ABSENT, "decomposed before dispatch", evidence)
 
 
 def _random(name: str) -> Reason | None:
@@ -125,5 +139,5 @@ def _by_hand(name: str) -> Reason | None:
     return Reason(OUTSIDE, "ONNX nodes written by hand", "torch.onnx.ops.symbolic is its only source")
 
 
-REASONS = (_dropped, _decomposed, _random, _gradient, _numbers, _by_hand)
-ledger = Ledger(entries, recording, first_of(*REASONS))
+REASONS = (_dropped, _script_only, _decomposed, _random, _gradient, _numbers, _by_hand)
+ledger = Ledger(entries, recording, first_of(*REASONS), opset)

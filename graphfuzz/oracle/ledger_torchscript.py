@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from graphfuzz.oracle.ledger import ABSENT, OUTSIDE, Entry, Ledger, Reason, first_of, replaced
-from graphfuzz.oracle.ledger_torch import has_tensor, is_gradient, is_random, schemas
+from graphfuzz.oracle.ledger_torch import has_tensor, is_of_numbers, is_random, schemas
 
 
 def entries() -> tuple[Entry, ...]:
@@ -41,22 +43,29 @@ def recording(used: set[str]) -> Iterator[None]:
         yield
 
 
+def opset() -> int:
+    """The exporter's default."""
+    from torch.onnx._internal.torchscript_exporter._globals import GLOBALS
+
+    return int(GLOBALS.export_onnx_opset_version)
+
+
 def _registration() -> Any:
-    """The module of the registry, which is complete once the exporter is imported."""
-    import torch.onnx.utils  # noqa: F401 - registers the symbolic functions
+    """The module of the registry, filled: the exporter imports the modules that fill it when it first exports."""
+    from torch.onnx._internal import torchscript_exporter
     from torch.onnx._internal.torchscript_exporter import registration
 
+    for module in pkgutil.iter_modules(torchscript_exporter.__path__, f"{torchscript_exporter.__name__}."):
+        if ".symbolic_opset" in module.name:
+            importlib.import_module(module.name)
     return registration
 
 
 def _not_at_opset(name: str) -> Reason | None:
     """The exporter's default opset has no form of it."""
-    from torch.onnx._internal.torchscript_exporter._globals import GLOBALS
-
-    opset = GLOBALS.export_onnx_opset_version
-    if _registration().registry.is_registered_op(name, opset):
+    if _registration().registry.is_registered_op(name, opset()):
         return None
-    return Reason(ABSENT, "no form at the route's opset", f"registered, but not for opset {opset}")
+    return Reason(ABSENT, "no form at the route's opset", f"registered, but not for opset {opset()}")
 
 
 def _no_schema(name: str) -> Reason | None:
@@ -69,9 +78,8 @@ def _no_schema(name: str) -> Reason | None:
 
 def _not_traced(name: str) -> Reason | None:
     """The tracer records the parts of some operators instead of them."""
-    from torchgen.packaged.autograd.gen_trace_type import DONT_RECORD_TRACE
-
-    if name.removeprefix("aten::") not in DONT_RECORD_TRACE:
+    generator = importlib.import_module("torchgen.packaged.autograd.gen_trace_type")
+    if name.removeprefix("aten::") not in generator.DONT_RECORD_TRACE:
         return None
     return Reason(ABSENT, "the tracer records its parts instead", "torchgen's DONT_RECORD_TRACE has it")
 
@@ -89,17 +97,13 @@ def _random(name: str) -> Reason | None:
     return Reason(OUTSIDE, "random", "its overloads are tagged nondeterministic_seeded, and nothing switches that off")
 
 
-def _gradient(name: str) -> Reason | None:
-    return Reason(OUTSIDE, "gradients", "named as a derivative") if is_gradient(name) else None
-
-
 def _numbers(name: str) -> Reason | None:
-    """Arithmetic of numbers, strings and lists that only a scripted module's graph has; a traced one has tensors."""
+    """Arithmetic that only a scripted module's graph has; a traced one has tensors."""
     overloads = schemas(name)
-    if not overloads or any(map(has_tensor, overloads)):
+    if not overloads or not all(map(is_of_numbers, overloads)):
         return None
-    return Reason(OUTSIDE, "Python values of a scripted module", "no overload takes or makes a tensor")
+    return Reason(OUTSIDE, "Python numbers of a scripted module", "its overloads take and make numbers only")
 
 
-REASONS = (_not_at_opset, _no_schema, _not_traced, _quantized, _random, _gradient, _numbers)
-ledger = Ledger(entries, recording, first_of(*REASONS))
+REASONS = (_not_at_opset, _no_schema, _not_traced, _quantized, _random, _numbers)
+ledger = Ledger(entries, recording, first_of(*REASONS), opset)

@@ -1,4 +1,4 @@
-"""ONNX Runtime: load a model, run it. Both functions are self-contained, for their text goes into `repro.py`."""
+"""ONNX Runtime: load a model, run it. The functions are self-contained, for their text goes into `repro.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def load_onnx(model: bytes) -> Any:
 def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     """The model's outputs, in order; fed by name, because exporters may drop inputs that nothing uses.
 
-    bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits.
+    bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits. Where the model takes floats for a
+    complex input, it gets them as PyTorch's exporter converts complex inputs (torch/onnx/_internal/exporter/
+    _onnx_program.py, `_convert_complex_to_real_representation`): real and imaginary part along one more, last axis.
     """
     import ctypes
 
@@ -29,7 +31,9 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     import numpy as np
     from onnxruntime import OrtValue, RunOptions
 
-    def given(array: Array) -> Any:
+    def given(array: Array, wanted: str) -> Any:
+        if np.iscomplexobj(array) and wanted in ("tensor(float)", "tensor(double)"):
+            array = np.stack([array.real, array.imag], -1)
         if array.dtype == ml_dtypes.bfloat16:
             return OrtValue.ortvalue_from_numpy_with_onnx_type(np.array(array).view("uint16"), 16)
         return OrtValue.ortvalue_from_numpy(np.array(array, order="C"))
@@ -42,16 +46,38 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
 
     options = RunOptions()
     options.log_severity_level = 4
-    feeds = {value.name: given(inputs[value.name]) for value in session.get_inputs()}
+    feeds = {value.name: given(inputs[value.name], value.type) for value in session.get_inputs()}
     return [made(value) for value in session.run_with_ort_values(None, feeds, options)]
 
 
-def lacks_kernel(error: BaseException) -> bool:
-    """Whether the runtime says that it has no kernel for an operator and dtype.
+def as_complex(expected: list[Array], actual: list[Array]) -> list[Array]:
+    """The outputs, those complex where the source model's are and the converted model gives pairs of floats.
 
-    It does so by its status NOT_IMPLEMENTED; recurrent kernels do it as they run, by RUNTIME_EXCEPTION and these words.
+    The exporter represents a complex tensor by a real one with one more, last axis of two (see `run_onnx`).
+    """
+    import numpy as np
+
+    def joined(a: Array, b: Array) -> Array:
+        if not np.iscomplexobj(a) or b.dtype not in ("float32", "float64") or b.shape != (*a.shape, 2):
+            return b
+        made = np.empty(a.shape, np.result_type(b.dtype, "complex64"))
+        made.real, made.imag = b[..., 0], b[..., 1]
+        return made
+
+    if len(expected) != len(actual):
+        return actual
+    return [joined(a, b) for a, b in zip(expected, actual, strict=True)]
+
+
+def lacks_kernel(error: BaseException) -> bool:
+    """Whether the runtime says that it has no kernel for an operator and dtype, or lacks the dtype altogether.
+
+    It does so by its status NOT_IMPLEMENTED; recurrent kernels do it as they run, by RUNTIME_EXCEPTION and these words;
+    of a dtype (complex numbers), by FAIL and the words of `DataTypeImpl::TypeFromProto`.
     """
     if not type(error).__module__.startswith("onnxruntime"):
         return False
     spoken = re.search(r"Status Message: \w+ operator does not support \w+ yet", str(error)) is not None
+    if re.search(r"MLDataType for: tensor\(\w+\) is not currently registered or supported", str(error)):
+        return True
     return type(error).__name__ == "NotImplemented" or (type(error).__name__ == "RuntimeException" and spoken)

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array
+from graphfuzz.spec.dtypes import part
 
 DEFAULTS = {
     "bfloat16": (1.6e-2, 1e-5),
@@ -34,8 +35,8 @@ class Tolerance(msgspec.Struct, frozen=True):
     margin: float = 1.5
 
     def plain(self, dtype: str) -> tuple[float, float]:
-        """(rtol, atol) for a float dtype."""
-        rtol, atol = DEFAULTS[dtype]
+        """(rtol, atol) for a float dtype; for a complex one, those of its parts."""
+        rtol, atol = DEFAULTS[part(dtype)]
         return (rtol if self.rtol is None else self.rtol, atol if self.atol is None else self.atol)
 
 
@@ -70,8 +71,9 @@ def _nonsense(text: str) -> UsageError:
 
 def within(expected: Array, actual: Array, allowed: Array | float) -> Array:
     """Element by element: both NaN, or equal (infinities by sign), or finite and at most `allowed` apart."""
+    expected, actual = expected.astype("float64"), actual.astype("float64")
     with np.errstate(all="ignore"):
-        near = np.abs(expected.astype("float64") - actual.astype("float64")) <= allowed
+        near = np.abs(expected - actual) <= allowed
     finite = np.isfinite(expected) & np.isfinite(actual)
     same: Array = (near & finite) | (expected == actual) | (np.isnan(expected) & np.isnan(actual))
     return same

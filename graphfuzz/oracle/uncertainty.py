@@ -7,6 +7,9 @@ the dtype that it has in the case. The spacing is that of the element or, as ker
 tensor only (sums that cancel, `exp(x) - 1`, the tail of GELU, where `1 + tanh(u)` cancels), that of the upper
 quartile of the tensor's magnitudes, if larger; exact values stay (see `exactness`).
 
+A complex number is a pair of floats (see `parts`), each moved by spacings of the whole number's magnitude: products of
+complex numbers are accurate relative to that.
+
 An element of a bool or integer output, and one that turns into NaN or infinity, is wholly uncertain (infinite) if
 anything changes it: it lies downstream of a discontinuity that rounding can cross.
 """
@@ -19,9 +22,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from graphfuzz.graph import Array, Case, Graph, Values, evaluate, widened, widened_values
+from graphfuzz.graph import Array, Case, Graph, Values, evaluate, parts, widened, widened_values
 from graphfuzz.oracle.exactness import exact_values
-from graphfuzz.spec.dtypes import epsilon, is_float, smallest_normal
+from graphfuzz.spec.dtypes import epsilon, is_complex, is_float, part, smallest_normal
 from graphfuzz.spec.registry import Registry
 
 SPACINGS = 2.0
@@ -42,7 +45,8 @@ def measure(
     settled: Callable[[Values], bool] = lambda amounts: False,
     rounded: Collection[float] = (),
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The outputs in float64, and each output's uncertainty (float64, of the output's shape), by name.
+    """The outputs in float64, and each output's uncertainty (float64, of the output's shape), by name; complex ones
+    as their `parts`.
 
     expected: the source model's outputs. float64: the widened source model's, None where it has no float64 form (the
     references stand in). settled: whether the uncertainties found so far suffice. rounded: see `compare`. The same case
@@ -50,11 +54,11 @@ def measure(
     """
     wide = widened(case.graph, registry, case.framework)
     graph, leaves = (case.graph, case.tensors) if wide is None else (wide, widened_values(case.tensors))
-    base = evaluate(graph, leaves, registry)
-    against = base if float64 is None else float64
-    amounts = {name: distance(expected[name], against[name]) for name in case.graph.outputs}
+    base = {name: parts(array) for name, array in evaluate(graph, leaves, registry).items()}
+    against = base if float64 is None else {name: parts(array) for name, array in float64.items()}
+    amounts = {name: distance(parts(expected[name]), against[name]) for name in case.graph.outputs}
     for trial, moved in enumerate(_trials(case, graph, leaves, registry, base, rounded)):
-        amounts = {name: np.maximum(amounts[name], distance(moved[name], base[name])) for name in amounts}
+        amounts = {name: np.maximum(amounts[name], distance(parts(moved[name]), base[name])) for name in amounts}
         if trial % STEP == STEP - 1 and settled(amounts):
             break
     return {name: against[name] for name in amounts}, amounts
@@ -63,7 +67,10 @@ def measure(
 def _trials(
     case: Case, graph: Graph, leaves: Values, registry: Registry, base: Values, rounded: Collection[float]
 ) -> Iterator[Values]:
-    """The graph's values with attributes rounded, with every value rounded, and TRIALS times with noise."""
+    """The graph's values with attributes rounded, with every value rounded, and TRIALS times with noise.
+
+    base: the undisturbed ones, as their `parts`.
+    """
     dtypes = {name: value.dtype for name, value in case.graph.values().items()}
     exact = exact_values(case.graph, registry, case.framework, base)
     rng = np.random.default_rng(0)
@@ -103,7 +110,7 @@ def _rounded(dtypes: dict[str, str]) -> Callable[[str, Array], Array]:
 
     def disturb(name: str, array: Array) -> Array:
         with np.errstate(all="ignore"):
-            narrow = array.astype(dtypes[name])
+            narrow = array.astype(part(dtypes[name]))
             tiny = smallest_normal(dtypes[name])
             return np.where(np.abs(narrow) < tiny, np.zeros_like(narrow), narrow).astype(array.dtype)
 
@@ -119,7 +126,10 @@ def _noisy(
         step = rng.uniform(-1.0, 1.0, array.shape)
         relative = SPACINGS * epsilon(dtypes[name]) * (step if uniform else np.sign(step))
         with np.errstate(all="ignore"):
-            larger = np.maximum(np.abs(array.astype("float64")), _usual_magnitude(base[name]))
+            sizes = np.abs(array.astype("float64"))
+            if is_complex(dtypes[name]):
+                sizes = np.broadcast_to(np.hypot(*np.moveaxis(sizes, -1, 0))[..., None], array.shape)
+            larger = np.maximum(sizes, _usual_magnitude(base[name]))
             size = np.where(array == 0, 0.0, larger)
             moved = array + (size * relative).astype(array.dtype)
         moved = np.where(np.isfinite(array), moved, array)

@@ -20,11 +20,11 @@ ANY = REAL + BOOL
 COMPLEX = ("complex64", "complex128")
 KNOWN = frozenset(ANY + COMPLEX)
 
-UNCOMMON = {"torch": ("uint16", "uint32", "uint64"), "keras": ("uint64",)}
+UNCOMMON = {"torch": ("uint16", "uint32", "uint64"), "keras": ("uint64", "complex128")}
 """The dtypes that a framework serves badly: an emission that does not name them is taken to lack them.
 
 https://docs.pytorch.org/docs/stable/tensor_attributes.html says that few kernels exist for PyTorch's wide unsigned
-integers; Keras' promotion (keras/src/backend/common/dtypes.py) makes uint32 of two uint64.
+integers; Keras' promotion (keras/src/backend/common/dtypes.py) makes uint32 of two uint64, complex64 of complex128.
 """
 
 _CATEGORY = {

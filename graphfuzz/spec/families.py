@@ -164,7 +164,9 @@ def reduction(
     return declare(_named(name, doc or f"The {name.replace('_', ' ')} along axes.", rule))
 
 
-def layered(op: Operator, *, torch: str | None = None, keras: str | None = None) -> Operator:
+def layered(
+    op: Operator, *, torch: str | Callable[..., str] | None = None, keras: str | Callable[..., str] | None = None
+) -> Operator:
     """The same operator as the layers that people write: `torch` and `keras` construct them, over `op`'s attributes.
 
     The layer is called on the operands. Its dtypes are those of `op`, whose emissions it replaces.

@@ -48,6 +48,43 @@ def convert_other_shape(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[3, 2] y) { r = Relu(x0) y = Transpose(r) }""")
 
 
+def convert_wrong_complex(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    sizes = ", ".join(map(str, inputs["x0"].shape))
+    return onnx.parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[{sizes}, 2] x0) => (float[{sizes}, 2] y) {{ y = Neg(x0) }}""")
+
+
+def convert_right_complex(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    sizes = ", ".join(map(str, inputs["x0"].shape))
+    return onnx.parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[{sizes}, 2] x0) => (float[{sizes}, 2] y) {{ y = Identity(x0) }}""")
+
+
+def convert_wrong_half(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    sizes = ", ".join(map(str, inputs["x0"].shape))
+    return onnx.parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (bfloat16[{sizes}] x0) => (bfloat16[{sizes}] y)
+        {{ f = Cast <to: int = 1> (x0) n = Neg(f) y = Cast <to: int = 16> (n) }}""")
+
+
+def convert_right_half(model: Any, inputs: dict[str, Array]) -> Any:
+    import onnx.parser
+
+    sizes = ", ".join(map(str, inputs["x0"].shape))
+    return onnx.parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (bfloat16[{sizes}] x0) => (bfloat16[{sizes}] y) {{ y = Identity(x0) }}""")
+
+
 def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
     import onnx.parser
 
@@ -169,6 +206,10 @@ PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
 
 right = Route("right", "torch", PACKAGES, convert_right, _never)
 wrong = Route("wrong", "torch", PACKAGES, convert_wrong, _never)
+wrong_complex = Route("wrong-complex", "torch", PACKAGES, convert_wrong_complex, _never)
+right_complex = Route("right-complex", "torch", PACKAGES, convert_right_complex, _never)
+wrong_half = Route("wrong-half", "torch", PACKAGES, convert_wrong_half, _never)
+right_half = Route("right-half", "torch", PACKAGES, convert_right_half, _never)
 special = Route("special", "torch", PACKAGES, convert_special, _never)
 other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
 other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)

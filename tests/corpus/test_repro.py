@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus import make_entry, repro, script, write_entry
+from graphfuzz.corpus import make_entry, read_entry, repro, script, write_entry
 from graphfuzz.corpus.telling import telling_words
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case, Graph
@@ -18,6 +18,7 @@ from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, PROCESS_CRASH, Outcome
+from graphfuzz.spec import COMPLEX, FLOATS, Registry, unary
 from tests.corpus import plain_routes
 from tests.examples import case_of, crash, node, relu_case, value
 
@@ -63,6 +64,33 @@ def test_it_is_fixed_where_the_route_does_right(name, registry, tmp_path):
     fixed = run(stored(case, outcome, mended, registry, tmp_path))
     verdict = outcome.verdict
     assert (fixed.returncode, fixed.stdout.splitlines()[-1]) == (0, f"FIXED: no {verdict}"), fixed.stderr
+
+
+COPIES = Registry([unary("copied", (*FLOATS, *COMPLEX), reference=np.positive, torch="{x}.clone()")])
+
+
+@pytest.mark.parametrize("count", [3, repro.INLINE + 1])
+@pytest.mark.parametrize(
+    ("dtype", "wrong", "right"),
+    [
+        ("bfloat16", plain_routes.wrong_half, plain_routes.right_half),
+        ("complex64", plain_routes.wrong_complex, plain_routes.right_complex),
+    ],
+)
+def test_a_script_has_bfloat16_and_complex_numbers_as_they_are(dtype, wrong, right, count, tmp_path):
+    """In its text, or from tensors.npz where they are many; the entry gives them back, too."""
+    x = (np.linspace(0.1, 3, count) + (np.linspace(2, 4, count) * 1j if dtype == "complex64" else 0)).astype(dtype)
+    graph = Graph((value("x0", dtype, x.shape),), (), (node("copied", "x0", value("v0", dtype, x.shape)),), ("v0",))
+    case = Case(graph, "torch", {"x0": x}, {})
+    outcome = judge(case, wrong, COPIES)
+    assert outcome.verdict == "wrong-output", outcome.traceback
+    failing = stored(case, outcome, wrong, COPIES, tmp_path / "failing")
+    ended = run(failing)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, "STILL FAILS: wrong-output"), ended.stderr
+    kept = read_entry(failing).case.tensors["x0"]
+    assert (kept.dtype, kept.tobytes()) == (x.dtype, x.tobytes())
+    fixed = run(stored(case, outcome, replace(right, name=wrong.name), COPIES, tmp_path / "fixed"))
+    assert (fixed.returncode, fixed.stdout.splitlines()[-1]) == (0, "FIXED: no wrong-output"), fixed.stderr
 
 
 def test_another_error_is_not_taken_for_the_finding(registry, tmp_path):

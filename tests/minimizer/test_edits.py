@@ -110,6 +110,16 @@ def test_plainer_values_keep_the_type(how, expected, registry):
     assert np.array_equal(found, np.array(expected, "float16"))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "complex64", "complex128"])
+@pytest.mark.parametrize(("how", "expected"), [("zero", 0), ("one", 1), ("integer", 1), ("short", 1.23)])
+def test_plainer_values_of_every_float_format(dtype, how, expected):
+    turned = 1j if dtype.startswith("complex") else 0
+    found = plainer((np.array([1.234]) * (1 + turned)).astype(dtype), how)
+    wanted = expected if how == "one" else expected * (1 + turned)
+    assert found.dtype == dtype
+    assert found[0] == np.array(wanted).astype(dtype)
+
+
 def test_filling_changes_one_leaf_only(case, registry):
     found = made(case, Fill("x0", "one"), registry)
     assert (found.tensors["x0"] == 1).all()

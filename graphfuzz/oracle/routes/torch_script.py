@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from graphfuzz.graph import Array
@@ -37,9 +38,13 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
 def refused(error: BaseException) -> bool:
     """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
 
-    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that.
+    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that. Of a dtype that it has
+    no ONNX type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
+    torch/csrc/jit/passes/onnx/helper.cpp).
     """
     root = root_cause(error)
+    if isinstance(root, RuntimeError) and re.match(r"ScalarType \w+ is an unexpected tensor scalar type", str(root)):
+        return True
     if not type(root).__module__.startswith("torch.onnx"):
         return False
     if type(root).__name__ == "UnsupportedOperatorError":

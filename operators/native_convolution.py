@@ -1,0 +1,364 @@
+"""Convolutions as Keras writes them: kernels (*window, inputs, outputs), padding by name, either layout.
+
+Channels-last ones reach TensorFlow's convolutions without a transpose around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphfuzz.spec import (
+    FLOATS,
+    Condition,
+    Defect,
+    Operand,
+    Operands,
+    Operator,
+    Require,
+    Shape,
+    Size,
+    Tensor,
+    both,
+    ceil_div,
+    choice,
+    either,
+    emission,
+    negate,
+    sizes,
+    tensor,
+    variadic,
+    weight,
+)
+from operators.spatial import (
+    CONV_DOMAIN,
+    FIRST,
+    LAST,
+    THIN,
+    THIN_SOURCE,
+    all_ones,
+    convolve,
+    declared,
+    named_paddings,
+    order_to_first,
+    order_to_last,
+    precise,
+    slid,
+    thin_convolution,
+    torch_padded,
+)
+
+MISADDED = "adds a bias along the last axis instead of the channels where both are of one size (channels first)"
+MISADDED_SOURCE = (
+    "the documentation of keras.ops.add; keras/src/backend/tensorflow/numpy.py takes such an operand for a bias and "
+    "adds it by tf.nn.bias_add along the last axis (Keras 3.15)"
+)
+FAR = 'pads by less than nothing, and so looks elsewhere, where padding is "same" and a stride exceeds the window'
+FAR_SOURCE = (
+    "tf.nn.convolution's definition, https://www.tensorflow.org/api_docs/python/tf/nn/convolution; right in float32, "
+    "which oneDNN computes (TensorFlow 2.21)"
+)
+AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
+
+
+FIRST_DTYPES = ("float32", "bfloat16")
+"""What TensorFlow convolves channels first on CPUs, or with dilations in a transposed convolution: what oneDNN does."""
+
+
+def laid_out(x: Tensor | Operand, layout: str) -> tuple[Any, Any, list[Any]]:
+    """The batch, the channels and the spatial sizes."""
+    if layout == FIRST:
+        batch, channels, *spatial = x.shape
+    else:
+        batch, *spatial, channels = x.shape
+    return batch, channels, spatial
+
+
+def shape_in(layout: str, batch: Size, channels: Size, spatial: Sequence[Size]) -> Shape:
+    """The shape that `laid_out` takes apart."""
+    return (batch, channels, *spatial) if layout == FIRST else (batch, *spatial, channels)
+
+
+def in_first(layout: str, x: Any) -> Any:
+    """An array channels first."""
+    return x if layout == FIRST else np.moveaxis(x, -1, 1)
+
+
+def from_first(layout: str, x: Any) -> Any:
+    """A channels-first array in its layout."""
+    return x if layout == FIRST else np.moveaxis(x, 1, -1)
+
+
+def _attributes(spatial: int, *paddings: str) -> dict[str, Any]:
+    return {
+        "strides": sizes(1, 3, count=spatial),
+        "padding": choice("valid", "same", *paddings),
+        "dilations": sizes(1, 3, count=spatial),
+        "layout": choice(LAST) if spatial == 3 else choice(LAST, FIRST),
+    }
+
+
+def _moved(
+    require: Require, spatial: Sequence[Size], window: Sequence[Size], strides: Any, padding: str, dilations: Any
+) -> list[Size]:
+    pairs = named_paddings(padding, spatial, window, strides, dilations)
+    return slid(require, spatial, window, strides, dilations, pairs)
+
+
+def _first_kernel(kernel: Any) -> Any:
+    """(*window, inputs, outputs) as (outputs, inputs, *window)."""
+    return np.transpose(kernel, (kernel.ndim - 1, kernel.ndim - 2, *range(kernel.ndim - 2)))
+
+
+def _depthwise_kernel(kernel: Any) -> Any:
+    """(*window, channels, multiplier) as (channels * multiplier, 1, *window)."""
+    *window, channels, multiplier = kernel.shape
+    moved = np.transpose(kernel, (kernel.ndim - 2, kernel.ndim - 1, *range(kernel.ndim - 2)))
+    return moved.reshape(channels * multiplier, 1, *window)
+
+
+def _reference(
+    x: Any, kernel: Any, bias: Any, strides: Any, padding: str, dilations: Any, layout: str, groups: int = 1
+) -> Any:
+    """The convolution with a channels-first kernel."""
+    moved = in_first(layout, x)
+    pairs = named_paddings(padding, moved.shape[2:], kernel.shape[2:], strides, dilations)
+    return from_first(layout, convolve(moved, kernel, bias, strides, pairs, dilations, groups))
+
+
+def _thin(
+    x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, padding: str, dilations: Any, layout: str
+) -> bool | Condition:
+    _, channels, spatial = laid_out(x, layout)
+    window = kernel.shape[:-2]
+    pairs = named_paddings(padding, spatial, window, strides, dilations)
+    padded = [n + before + behind for n, (before, behind) in zip(spatial, pairs, strict=True)]
+    return both(all_ones(dilations), thin_convolution(x, channels, padded, window, strides))
+
+
+def _far(
+    x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, padding: str, dilations: Any, layout: str
+) -> bool | Condition:
+    if x.dtype not in ("float16", "float64") or padding != "same":
+        return False
+    _, _, spatial = laid_out(x, layout)
+    axes = zip(spatial, kernel.shape[:-2], strides, strict=True)
+    return either(*((ceil_div(n, s) - 1) * s + w - n <= -2 for n, w, s in axes))
+
+
+def misadded(rule: Callable[..., Any]) -> Defect:
+    """The defect that Keras' addition is to channels-first layers with this rule."""
+
+    def when(*operands: Tensor, layout: str, **attrs: Any) -> bool | Condition:
+        if layout == LAST or operands[-1].rank != 1:
+            return False
+        shape = rule(lambda truth, reason: None, *operands, layout=layout, **attrs)
+        return both(shape[1] == shape[-1], shape[1] > 1)
+
+    return Defect(MISADDED, when=when, source=MISADDED_SOURCE)
+
+
+def _written(layout: str, strides: Any, padding: str, dilations: Any) -> str:
+    """What Keras' functions and layers take alike."""
+    return f'strides={strides}, padding="{padding}", data_format="{layout}", dilation_rate={dilations}'
+
+
+def _torch(x: Operand, kernel: Operand, bias: Operands, strides: Any, padding: str, dilations: Any, layout: str) -> str:
+    """PyTorch on channels-last data: moved, padded by numbers, moved back."""
+    _, _, spatial = laid_out(x, layout)
+    window = kernel.shape[:-2]
+    pairs = named_paddings(padding, spatial, window, strides, dilations)
+    moved = x if layout == FIRST else f"{x}.permute{order_to_first(x.rank)}"
+    order = (kernel.rank - 1, kernel.rank - 2, *range(kernel.rank - 2))
+    rest = f"{bias or None}, {strides}, 0, {dilations}"
+    text = f"F.conv{len(window)}d({torch_padded(moved, pairs)}, {kernel}.permute{order}, {rest})"
+    return text if layout == FIRST else f"{text}.permute{order_to_last(x.rank)}"
+
+
+def biased(text: str, rank: int, bias: Operands, layout: str) -> str:
+    """Keras' text for an output of this rank with its bias, if any, added."""
+    if not bias.each:
+        return text
+    return f"ops.add({text}, ops.reshape({bias}, {(-1, *(1,) * (rank - 2)) if layout == FIRST else (-1,)}))"
+
+
+def _keras(x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
+    return biased(f"ops.conv({x}, {kernel}, {_written(**attrs)})", x.rank, bias, attrs["layout"])
+
+
+def _keras_layer(layer: str, x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
+    *window, _inputs, outputs = kernel.shape
+    rest = f'{_written(**attrs)}, use_bias={bool(bias.each)}, dtype="{x.dtype}"'
+    return f"layers.Conv{len(window)}D({outputs}, {tuple(window)}, {rest})"
+
+
+def keras_state(kernel: Operand, bias: Operands, **_: Any) -> Mapping[str, str]:
+    """The weights of Keras' convolution layers."""
+    return {"kernel": str(kernel), "bias": str(bias)} if bias.each else {"kernel": str(kernel)}
+
+
+def _convolution(spatial: int, *, layer: bool = False) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: str,
+        dilations: Sequence[Size],
+        layout: str,
+    ) -> Shape:
+        batch, channels, around = laid_out(x, layout)
+        *window, inputs, outputs = kernel.shape
+        require(layout == LAST or x.dtype in FIRST_DTYPES, "TensorFlow has channels-first kernels for the dtype")
+        require(channels == inputs, "the kernel covers the channels")
+        require(either(all_ones(strides), all_ones(dilations)), "strides do not go with dilations")
+        for b in bias:
+            require(b.shape[0] == outputs, "the bias has an entry for each output channel")
+        return shape_in(layout, batch, outputs, _moved(require, around, window, strides, padding, dilations))
+
+    def reference(x: Any, kernel: Any, *bias: Any, **attrs: Any) -> Any:
+        return _reference(x, _first_kernel(kernel), bias, **attrs)
+
+    defects = [misadded(rule)] if spatial < 3 else [Defect(FAR, when=_far, source=FAR_SOURCE)]
+    defects += [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
+    return declared(
+        f"native_conv{spatial}d_layer" if layer else f"native_conv{spatial}d",
+        f"Cross-correlation along {AXES[spatial]} of x in either layout with the kernel (*window, inputs, outputs).",
+        rule,
+        tensor("x", rank=spatial + 2),
+        weight("kernel", rank=spatial + 2),
+        variadic("bias", (0, 1), rank=1, role="weight"),
+        attrs=_attributes(spatial, *(["causal"] if layer and spatial == 1 else [])),
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        torch=None if layer else _torch,
+        keras=emission("{layer}({x})", layer=_keras_layer, state=keras_state, defects=defects)
+        if layer
+        else emission(_keras, defects=defects),
+    )
+
+
+def _even(strides: Sequence[Size], dilations: Sequence[Size]) -> bool | Condition:
+    """TensorFlow's depthwise convolution takes equal strides only; with dilations, Keras takes them from the result."""
+    return either(*(s == strides[0] for s in strides[1:]), negate(all_ones(dilations))) if strides[1:] else True
+
+
+def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: str,
+        dilations: Sequence[Size],
+        layout: str,
+    ) -> Shape:
+        batch, channels, around = laid_out(x, layout)
+        *window, inputs, multiplier = kernel.shape
+        require(channels == inputs, "the kernel covers the channels")
+        require(_even(strides, dilations), "strides are equal")
+        made = _moved(require, around, window, strides, padding, dilations)
+        for b in bias:
+            require(b.shape[0] == channels * multiplier, "the bias has an entry for each output channel")
+        return shape_in(layout, batch, channels * multiplier, made)
+
+    def reference(x: Any, kernel: Any, *bias: Any, **attrs: Any) -> Any:
+        return _reference(x, _depthwise_kernel(kernel), bias, groups=kernel.shape[-2], **attrs)
+
+    def text(layer: str, x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
+        *window, _inputs, multiplier = kernel.shape
+        rest = f'{_written(**attrs)}, use_bias={bool(bias.each)}, dtype="{x.dtype}"'
+        return f"layers.DepthwiseConv{len(window)}D({tuple(window)}, depth_multiplier={multiplier}, {rest})"
+
+    def call(x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
+        return biased(f"ops.depthwise_conv({x}, {kernel}, {_written(**attrs)})", x.rank, bias, attrs["layout"])
+
+    return declared(
+        f"native_depthwise_conv{spatial}d_layer" if layer else f"native_depthwise_conv{spatial}d",
+        f"Cross-correlation along {AXES[spatial]} of each channel with the kernel (*window, channels, multiplier).",
+        rule,
+        tensor("x", rank=spatial + 2),
+        weight("kernel", rank=spatial + 2),
+        variadic("bias", (0, 1), rank=1, role="weight"),
+        attrs=_attributes(spatial),
+        dtypes=FLOATS,
+        domain=CONV_DOMAIN,
+        reference=reference,
+        keras=emission("{layer}({x})", layer=text, state=keras_state, defects=[misadded(rule)])
+        if layer
+        else emission(call, defects=[misadded(rule)]),
+    )
+
+
+def _separable(spatial: int, *, layer: bool = False) -> Operator:
+    def rule(
+        require: Require,
+        x: Tensor,
+        kernel: Tensor,
+        pointwise: Tensor,
+        *bias: Tensor,
+        strides: Sequence[Size],
+        padding: str,
+        dilations: Sequence[Size],
+        layout: str,
+    ) -> Shape:
+        batch, channels, around = laid_out(x, layout)
+        *window, inputs, multiplier = kernel.shape
+        middle, outputs = pointwise.shape
+        require(channels == inputs, "the kernel covers the channels")
+        require(middle == inputs * multiplier, "the pointwise kernel covers what each channel makes")
+        require(_even(strides, dilations), "strides are equal")
+        for b in bias:
+            require(b.shape[0] == outputs, "the bias has an entry for each output channel")
+        return shape_in(layout, batch, outputs, _moved(require, around, window, strides, padding, dilations))
+
+    def reference(x: Any, kernel: Any, pointwise: Any, *bias: Any, layout: str, **attrs: Any) -> Any:
+        made = _reference(x, _depthwise_kernel(kernel), (), groups=kernel.shape[-2], layout=layout, **attrs)
+        mixed = in_first(layout, made)
+        mixed = np.einsum("nc...,co->no...", mixed, precise(pointwise))
+        return from_first(layout, mixed + precise(bias[0]).reshape(-1, *(1,) * spatial) if bias else mixed)
+
+    def point(pointwise: Operand) -> tuple[int, ...]:
+        return (*(1,) * spatial, *pointwise.shape)
+
+    def text(layer: str, x: Operand, kernel: Operand, pointwise: Operand, bias: Operands, **attrs: Any) -> str:
+        *window, _inputs, multiplier = kernel.shape
+        rest = f'{_written(**attrs)}, depth_multiplier={multiplier}, use_bias={bool(bias.each)}, dtype="{x.dtype}"'
+        return f"layers.SeparableConv{len(window)}D({pointwise.shape[-1]}, {tuple(window)}, {rest})"
+
+    def state(pointwise: Operand, bias: Operands, **use: Any) -> Mapping[str, str]:
+        given = keras_state(bias=bias, **use)
+        return {"kernel": given["kernel"], "pointwise": f"np.reshape({pointwise}, {point(pointwise)})", **given}
+
+    def call(x: Operand, kernel: Operand, pointwise: Operand, bias: Operands, **attrs: Any) -> str:
+        mixing = f"ops.reshape({pointwise}, {point(pointwise)})"
+        text = f"ops.separable_conv({x}, {kernel}, {mixing}, {_written(**attrs)})"
+        return biased(text, x.rank, bias, attrs["layout"])
+
+    return declared(
+        f"separable_conv{spatial}d_layer" if layer else f"separable_conv{spatial}d",
+        f"Cross-correlation along {AXES[spatial]} of each channel, then of all channels at each position.",
+        rule,
+        tensor("x", rank=spatial + 2),
+        weight("kernel", rank=spatial + 2),
+        weight("pointwise", rank=2),
+        variadic("bias", (0, 1), rank=1, role="weight"),
+        attrs=_attributes(spatial),
+        dtypes=FLOATS,
+        domain=(-1.0, 1.0),
+        reference=reference,
+        keras=emission("{layer}({x})", layer=text, state=state, defects=[misadded(rule)])
+        if layer
+        else emission(call, defects=[misadded(rule)]),
+    )
+
+
+OPERATORS: Sequence[Operator] = [
+    *(_convolution(n, layer=layer) for n in AXES for layer in (False, True)),
+    *(family(n, layer=layer) for family in (_depthwise, _separable) for n in (1, 2) for layer in (False, True)),
+]
