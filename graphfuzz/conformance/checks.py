@@ -7,6 +7,7 @@ failures as text. A case is named by its key, from which it can be made again: t
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ MAX_BINDINGS = 12
 """The most dtype bindings tried for one operator; of more, a fixed sample."""
 EMPTY_EVERY = 5
 """Of how many cases one may have empty axes, where the operator allows them."""
+FATAL_TRIALS = 3
+"""In how many processes a defect is looked for that takes its process down."""
 SLACK = 16
 """How many roundings, of the least precise format involved, an output may be off."""
 
@@ -359,9 +362,28 @@ def defect_failures(op: Operator, framework: str, count: int) -> list[str]:
     found = []
     for defect in op.emissions[framework].defects:
         hit = msgspec.structs.replace(without_defects(op), rule=_only(op.rule, defect))
-        if not framework_failures(hit, framework, count, Registry([hit])):
+        registry = Registry([hit])
+        uses = list(cases(hit, framework, count, registry))
+        if defect.fatal:
+            shows = any(_dies(source(case.graph, registry, framework), case) for _, case in uses[:FATAL_TRIALS])
+        else:
+            shows = bool(framework_differences(hit, framework, uses, registry))
+        if not shows:
             found.append(f"{op.name}: {framework} shows no sign of this any more: {defect.what} ({defect.source})")
     return found
+
+
+def _dies(written: str, case: Case) -> bool:
+    """Whether a process of its own does not survive running the source."""
+    arguments = (written, case.framework, case.weights(), case.inputs())
+    process = multiprocessing.get_context("spawn").Process(target=_run_source, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode is not None and process.exitcode < 0
+
+
+def _run_source(written: str, framework: str, weights: dict[str, Array], inputs: dict[str, Array]) -> None:
+    run(build(written, framework, weights), framework, inputs)
 
 
 def _only(rule: Callable[..., Any], defect: Defect) -> Callable[..., Any]:

@@ -155,12 +155,14 @@ class Defect(msgspec.Struct, frozen=True):
 
     what: what it does there, as a sentence's end ("... where ..."). when: on the operands (as `Tensor`) and attributes,
     known or not, whether a use is one of them. source: an upstream issue, or the documentation that it contradicts.
+    fatal: whether the framework takes the whole process down.
     Such uses are not generated; the conformance checks demand that the framework is still wrong there.
     """
 
     what: str
     when: Callable[..., Any]
     source: str
+    fatal: bool = False
 
 
 class Emission(msgspec.Struct, frozen=True):
