@@ -5,10 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from typing import Any
 
+from pebble import ProcessExpired, ProcessPool
 from rich.console import Group
 from rich.progress import track
 from rich.table import Table
@@ -29,6 +29,8 @@ BINDINGS = 16
 """The most dtype bindings of an operator in a framework; more than there are dtypes."""
 GRAPHS = 10_000
 NODES = 8
+RECYCLE = 40
+"""After how many operators or chunks of graphs a worker is replaced: Keras keeps much of every model."""
 CHUNK = 50
 """How many graphs a worker makes before it reports."""
 
@@ -39,11 +41,13 @@ def run(quick: bool) -> dict[str, Any]:
     count, near, graphs = (2, 1, 200) if quick else (CASES, NEAR_MISSES, GRAPHS)
     starts = [(framework, start) for framework in FRAMEWORKS for start in range(0, graphs, CHUNK)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, context, initializer=_use_one_thread) as pool:
-        jobs = [pool.submit(_examine, name, framework, count, near) for name, framework in names]
-        examined = [job.result() for job in track(jobs, description=f"{len(names)} operators × frameworks")]
-        chunks = [pool.submit(_graph_problems, framework, start) for framework, start in starts]
-        ran = [chunk.result() for chunk in track(chunks, description=f"{graphs} graphs in each framework")]
+    with ProcessPool(WORKERS, max_tasks=RECYCLE, initializer=_use_one_thread, context=context) as pool:
+        jobs = [pool.submit(_examine, None, *which, count, near) for which in names]
+        done = track(zip(names, jobs, strict=True), f"{len(names)} operators × frameworks", len(names))
+        examined = [_examined(*which, job) for which, job in done]
+        chunks = [pool.submit(_graph_problems, None, *start) for start in starts]
+        going = track(zip(starts, chunks, strict=True), f"{graphs} graphs in each framework", len(starts))
+        ran = [_ran(*start, chunk) for start, chunk in going]
     return {
         "cases_a_binding": count,
         "operators": len(_registry()),
@@ -52,6 +56,23 @@ def run(quick: bool) -> dict[str, Any]:
         "graphs": {framework: _graph_totals(starts, ran, framework) for framework in FRAMEWORKS},
         "graph_problems": [text for _, problems in ran for text in problems],
     }
+
+
+def _examined(name: str, framework: str, job: Any) -> Examination:
+    """What a worker found; that it died is a failure of the operator."""
+    try:
+        found: Examination = job.result()
+    except ProcessExpired as death:
+        return Examination(name, framework, 0, 0, 0, (f"{name}: {framework} takes its process down ({death})",))
+    return found
+
+
+def _ran(framework: str, start: int, job: Any) -> tuple[Counter[str], list[str]]:
+    try:
+        found: tuple[Counter[str], list[str]] = job.result()
+    except ProcessExpired as death:
+        return Counter(), [f"{framework}, one of the graphs {start} to {start + CHUNK - 1}: {death}"]
+    return found
 
 
 @cache

@@ -203,7 +203,7 @@ gelu_tanh = unary(
     reference=_gelu_tanh,
     torch='F.gelu({x}, approximate="tanh")',
     keras=lambda x: (
-        f"0.5 * {x} * (1.0 + ops.tanh({math.sqrt(2 / math.pi)} * ({x} + 0.044715 * {x} * {x} * {x})))"
+        f"0.5 * {x} * (1.0 + ops.tanh({math.sqrt(2 / math.pi)} * {x} * (1.0 + 0.044715 * {x} * {x})))"
         if x.dtype == "float64"
         else f"ops.gelu({x}, approximate=True)"
     ),

@@ -166,7 +166,6 @@ def _keras_function(x: Operand, mean: Operand, variance: Operand, affine: Operan
     reference=lambda x, mean, variance, *affine, epsilon: _by_stored(x, mean, variance, affine, epsilon),
     torch=_torch_function,
     keras=_keras_function,
-    empty=True,
 )
 def batch_norm_function(
     require: Require, x: Tensor, mean: Tensor, variance: Tensor, *affine: Tensor, epsilon: float

@@ -128,6 +128,16 @@ number_bitwise_xor = _with_mask(
     "torch.bitwise_xor({number}, {x})",
 )
 
+bitwise_and_number_function = respelled(
+    bitwise_and_number, "bitwise_and_number_function", torch="torch.bitwise_and({x}, {number})"
+)
+bitwise_or_number_function = respelled(
+    bitwise_or_number, "bitwise_or_number_function", torch="torch.bitwise_or({x}, {number})"
+)
+bitwise_xor_number_function = respelled(
+    bitwise_xor_number, "bitwise_xor_number_function", torch="torch.bitwise_xor({x}, {number})"
+)
+
 bitwise_and_mixed = mixed(
     "bitwise_and_mixed",
     "The bits that two integers of two dtypes have in common, broadcast.",

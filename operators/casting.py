@@ -7,6 +7,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     INTEGERS,
+    Defect,
     Operand,
     Operator,
     Require,
@@ -14,12 +15,13 @@ from graphfuzz.spec import (
     Tensor,
     choice,
     dtype_choice,
+    emission,
     named_by,
     operator,
     tensor,
     unary,
 )
-from graphfuzz.spec.dtypes import is_integer
+from graphfuzz.spec.dtypes import is_float, is_integer
 from operators.forms import all_dtypes, named, respelled
 from operators.precision import Array, wide
 
@@ -137,10 +139,20 @@ def _saturated(x: Array, *, dtype: str) -> Array:
     returns=named_by("dtype"),
     reference=_saturated,
     empty=True,
-    keras='ops.saturate_cast({x}, "{dtype}")',
+    keras=emission(
+        'ops.saturate_cast({x}, "{dtype}")',
+        defects=[
+            Defect(
+                "it takes the least integer for the greatest float32's integer, and makes that of all elements",
+                lambda x, *, dtype: dtype == "float32" and is_integer(x.dtype),
+                "keras/src/ops/core.py, _saturate_cast, against keras.ops.saturate_cast's documentation",
+            )
+        ],
+    ),
 )
 def saturate_cast(require: Require, x: Tensor, *, dtype: str) -> Shape:
     """The same values in another dtype; those beyond it become its extremes."""
+    require(dtype != "float16" or is_float(x.dtype), "Keras finds the bounds without an overflow in NumPy")
     return x.shape
 
 

@@ -89,6 +89,11 @@ equal_mixed = _mixed("equal_mixed", np.equal, "{x} == {y}", "ops.equal({x}, {y})
 less_mixed = _mixed("less_mixed", np.less, "{x} < {y}", "{x} < {y}")
 greater_equal_mixed = _mixed("greater_equal_mixed", np.greater_equal, "{x} >= {y}", "{x} >= {y}")
 
+logical_and_mixed = _mixed(
+    "logical_and_mixed", np.logical_and, "torch.logical_and({x}, {y})", "ops.logical_and({x}, {y})"
+)
+logical_or_mixed = _mixed("logical_or_mixed", np.logical_or, "torch.logical_or({x}, {y})", "ops.logical_or({x}, {y})")
+
 
 def _with_number(name: str, says: str, reference: Callable[..., Any], torch: str, keras: str) -> Operator:
     return with_number(
@@ -243,6 +248,33 @@ def _clear_of_tolerance(x: Array, y: Array, *, rtol: float, atol: float) -> bool
 def is_close(require: Require, x: Tensor, y: Tensor, *, rtol: float, atol: float) -> Shape:
     """Whether each pair of elements, broadcast, differs by no more than a tolerance."""
     return broadcast(require, x.shape, y.shape)
+
+
+@operator(
+    tensor("x"),
+    tensor("y"),
+    dtypes=REAL,
+    returns="bool",
+    reference=np.isin,
+    torch="torch.isin({x}, {y})",
+    keras="ops.isin({x}, {y})",
+)
+def is_in(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """Whether each element of x occurs in y."""
+    return x.shape
+
+
+@operator(
+    tensor("x"),
+    dtypes=REAL,
+    returns="bool",
+    reference=lambda x: np.isin(x, [0, 1, 3]),
+    torch="torch.isin({x}, torch.tensor([0, 1, 3], dtype={x}.dtype))",
+    keras="ops.isin({x}, [0, 1, 3])",
+)
+def is_in_constants(require: Require, x: Tensor) -> Shape:
+    """Whether each element is one of three constants."""
+    return x.shape
 
 
 OPERATORS: Sequence[Operator] = [op for op in globals().values() if isinstance(op, Operator)]

@@ -39,6 +39,7 @@ from operators.spatial import (
     THIN,
     THIN_SOURCE,
     all_ones,
+    batched_or_not,
     convolve,
     declared,
     order_to_first,
@@ -88,9 +89,8 @@ def convolved(
 
 def operands(spatial: int, batched: bool = False) -> Any:
     """The operands of a convolution: x, kernel, perhaps a bias."""
-    ranks = (spatial + 2,) if batched else (spatial + 2, spatial + 1)
     return (
-        tensor("x", rank=ranks),
+        tensor("x", rank=spatial + 2 if batched else batched_or_not(spatial)),
         weight("kernel", rank=spatial + 2),
         variadic("bias", (0, 1), rank=1, role="weight"),
     )

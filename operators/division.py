@@ -157,13 +157,13 @@ def divide_or_zero(require: Require, x: Tensor, y: Tensor) -> Shape:
 _DIVISORS = choice(2, 3, 7, -2, -3)
 
 
+_NARROW = ("int8", "int16", "uint8", "uint16", "uint32")
 # A Python number widens no dtype of its category for Keras' own inference, and for its other operators.
 _STRONG_NUMBER = Defect(
     "ops.mod takes a Python number for an int32 or float32 tensor, and makes another dtype than it infers",
     lambda x, *, number: x.dtype in (HALVES if isinstance(number, float) else _NARROW),
     "keras/src/backend/tensorflow/numpy.py, mod, against ops/numpy.py, Mod.compute_output_spec",
 )
-_NARROW = ("int8", "int16", "uint8", "uint16", "uint32")
 
 
 def _safe_number(x: Array, *, number: float) -> bool:

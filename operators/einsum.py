@@ -12,6 +12,7 @@ import numpy as np
 from graphfuzz.spec import (
     FLOATS,
     REAL,
+    Defect,
     Operand,
     Operands,
     Operator,
@@ -20,6 +21,7 @@ from graphfuzz.spec import (
     Size,
     Tensor,
     axis,
+    both,
     broadcast,
     emission,
     flag,
@@ -124,22 +126,56 @@ def draw_equation(
             mine.append(rng.choice(shared) if shared and rng.random() < 0.6 else next(fresh))
         names.append(mine)
     used = [name for term in names for name in term]
+    if rng.random() < 0.1 and sum(used.count(n) == 1 for n in used) <= MAX_RANK:
+        return ",".join(map("".join, names))
     kept = [n for n in dict.fromkeys(used) if rng.random() < (0.8 if used.count(n) == 1 else 0.4)]
     rng.shuffle(kept)
     return f"{','.join(map(''.join, names))}->{''.join(kept[:MAX_RANK])}"
 
 
+STRETCHED = ("abcd,abde->abce", "abcd,abed->abce", "abcd,adbe->acbe", "abcd,aecd->acbe", "abcd,aecd->aceb")
+"""Equations that Keras computes as a matrix product, which stretches the axes before the last two as PyTorch does."""
+
+
+def _stretched(equation: str) -> set[str]:
+    """The names of axes whose sizes of one are stretched."""
+    names = list(dict.fromkeys(n for n in equation if n.isalpha()))
+    usual = "".join("abcdefghijklmnopqrst"[names.index(n)] if n.isalpha() else n for n in equation)
+    left, _, right = equation.partition("->")
+    return {n for n in right if left.count(n) == 2} if usual in STRETCHED else set()
+
+
 def contraction(require: Require, equation: str, operands: Sequence[Tensor]) -> Shape:
     """The result's shape: axes of one name have one size, those under dots are broadcast."""
     given, made = terms(equation, [t.rank for t in operands])
+    stretched = _stretched(equation)
     sizes: dict[str, Size] = {}
     for names, operand in zip(given, operands, strict=True):
         for name, size in zip(names, operand.shape, strict=True):
-            if name[0] == "." and name in sizes:
+            if (name[0] == "." or name in stretched) and name in sizes:
                 (sizes[name],) = broadcast(require, (sizes[name],), (size,))
             else:
                 require(sizes.setdefault(name, size) == size, f"the sizes named {name} are equal")
     return tuple(sizes[name] for name in made)
+
+
+def _keras(equation: str, **operands: Operand) -> str:
+    """ops.einsum of operands of which none is stretched, which TensorFlow may do wrong: see `linear.keras_matmul`."""
+    given, _ = terms(equation, [operand.rank for operand in operands.values()])
+    loose = {name for names in given for name in names if name[0] == "."} | _stretched(equation)
+    sized = [dict(zip(names, t.shape, strict=True)) for names, t in zip(given, operands.values(), strict=True)]
+    largest = {name: max(sizes.get(name, 1) for sizes in sized) for name in loose}
+    hidden = sum(name[0] == "." for name in loose)
+    written = []
+    for term, operand, sizes in zip(equation.partition("->")[0].split(","), operands.values(), sized, strict=True):
+        names = _axes(term, hidden + len(term.replace("...", "")))
+        full = tuple(largest[name] if name in loose else sizes[name] for name in names)
+        written.append(operand if full == operand.shape else f"ops.broadcast_to({operand}, {full})")
+    return f"ops.einsum({equation!r}, {', '.join(written)})"
+
+
+# PyTorch sums narrower integers as int64, and does not for products.
+_KEPT = (*FLOATS, "int64")
 
 
 def _summed(*operands: Array, equation: str) -> Array:
@@ -162,8 +198,8 @@ def _fitting(rng: random.Random, operands: Sequence[Tensor], attrs: Mapping[str,
     defined=exact(_summed),
     propose=_fitting,
     reference=_summed,
-    torch="torch.einsum({equation!r}, {x}, {y})",
-    keras=emission("ops.einsum({equation!r}, {x}, {y})", dtypes=PRODUCTS),
+    torch=emission("torch.einsum({equation!r}, {x}, {y})", dtypes=_KEPT),
+    keras=emission(_keras, dtypes=PRODUCTS),
 )
 def einsum(require: Require, x: Tensor, y: Tensor, *, equation: str) -> Shape:
     """Sums of products of two tensors, by Einstein's convention.
@@ -180,8 +216,19 @@ def einsum(require: Require, x: Tensor, y: Tensor, *, equation: str) -> Shape:
     domain=DOMAIN,
     defined=exact(_summed),
     reference=_summed,
-    torch="torch.einsum({equation!r}, {x})",
-    keras=emission("ops.einsum({equation!r}, {x})", dtypes=PRODUCTS),
+    torch=emission("torch.einsum({equation!r}, {x})", dtypes=_KEPT),
+    keras=emission(
+        "ops.einsum({equation!r}, {x})",
+        dtypes=PRODUCTS,
+        defects=[
+            Defect(
+                "it takes axes in the order of their appearance, not of the alphabet, where there is no arrow",
+                lambda x, equation: "->" not in equation and list(equation) != sorted(equation),
+                "https://numpy.org/doc/stable/reference/generated/numpy.einsum.html: "
+                "np.einsum('ba', a) is a.T; ops.einsum renames the axes first",
+            )
+        ],
+    ),
 )
 def einsum_one(require: Require, x: Tensor, *, equation: str) -> Shape:
     """Sums and transpositions of one tensor, by Einstein's convention."""
@@ -194,11 +241,11 @@ def einsum_one(require: Require, x: Tensor, *, equation: str) -> Shape:
     tensor("z", rank=range(1, 4)),
     attrs={"equation": Equation(("x", "y", "z"))},
     dtypes=FLOATS,
-    domain=DOMAIN,
+    domain=(-1.0, 1.0),
     propose=_fitting,
     reference=_summed,
     torch="torch.einsum({equation!r}, {x}, {y}, {z})",
-    keras="ops.einsum({equation!r}, {x}, {y}, {z})",
+    keras=_keras,
 )
 def einsum_three(require: Require, x: Tensor, y: Tensor, z: Tensor, *, equation: str) -> Shape:
     """Sums of products of three tensors, by Einstein's convention."""
@@ -241,7 +288,8 @@ def _paired(rng: random.Random, operands: Sequence[Tensor], attrs: Mapping[str, 
 
 
 def _tensordot(x: Array, y: Array, *, pairs: Sequence[int]) -> Array:
-    return np.asarray(np.tensordot(wide(x), wide(y), _halves(pairs)))
+    mine, others = _halves(pairs)
+    return np.asarray(np.tensordot(wide(x), wide(y), (mine, others)))
 
 
 @operator(
@@ -345,6 +393,13 @@ def _dense(x: Array, kernel: Array, *bias: Array, equation: str) -> Array:
     return np.asarray(result + wide(bias[0])) if bias else result
 
 
+def _biased(x: Tensor, kernel: Tensor, *bias: Tensor, equation: str) -> Any:
+    if not bias or bias[0].rank != 2 or len(equation.partition("->")[2]) != 4:
+        return False
+    length, last = bias[0].shape
+    return both(last == 1, length != 1, length == x.shape[1])
+
+
 def _dense_layer(x: Operand, kernel: Operand, bias: Operands, equation: str, **_: Any) -> str:
     left, _arrow, made = equation.partition("->")
     sizes = dict(zip(left.replace(",", ""), (*x.shape, *kernel.shape), strict=True))
@@ -365,6 +420,14 @@ def _dense_layer(x: Operand, kernel: Operand, bias: Operands, equation: str, **_
         "{layer}({x})",
         layer=_dense_layer,
         state=lambda kernel, bias, **_: dict(zip(("kernel", "bias"), (kernel, *bias.each), strict=False)),
+        defects=[
+            Defect(
+                "it adds a bias (n, 1) along the second axis where that is as long as n",
+                _biased,
+                "keras/src/backend/tensorflow/numpy.py, add: what squeezes to a vector as long as the second axis is "
+                "taken for its bias (ops.add(ops.zeros((2, 5, 5, 1)), b) with b of (5, 1) is wrong)",
+            )
+        ],
     ),
 )
 def einsum_dense(require: Require, x: Tensor, kernel: Tensor, *bias: Tensor, equation: str) -> Shape:

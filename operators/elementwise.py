@@ -4,6 +4,7 @@ Integers wrap around in NumPy, PyTorch and TensorFlow alike, so overflow needs n
 and infinities in functions that grow fast, do.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ from operators.forms import all_dtypes, by_dtype, in_float, mixed, respelled, te
 from operators.precision import Array, wide
 
 
-def _is_mistaken_for_bias(x: Tensor, y: Tensor) -> Any:
+def is_mistaken_for_bias(x: Tensor, y: Tensor) -> Any:
     """Whether Keras takes y for a bias that it is not.
 
     It takes a y that squeezes to a vector as long as x's last or second axis for a bias of that axis, wherever y has
@@ -60,9 +61,9 @@ def _is_mistaken_at(x: Tensor, y: Tensor, axis: int) -> Any:
     return both(size > 1, *(s <= 1 for s in others), either(last, second), negate(is_bias))
 
 
-_BIAS = Defect(
+BIAS = Defect(
     "ops.add mistakes some broadcasts for the addition of a bias",
-    _is_mistaken_for_bias,
+    is_mistaken_for_bias,
     "keras/src/backend/tensorflow/numpy.py, add, against keras.ops.add's documentation",
 )
 
@@ -70,7 +71,7 @@ add = binary(
     "add",
     reference=np.add,
     torch="torch.add({x}, {y})",
-    keras=emission("ops.add({x}, {y})", defects=[_BIAS]),
+    keras=emission("ops.add({x}, {y})", defects=[BIAS]),
 )
 subtract = binary("subtract", reference=np.subtract, torch="torch.sub({x}, {y})", keras="ops.subtract({x}, {y})")
 multiply = binary(
@@ -164,7 +165,7 @@ add_mixed = mixed(
     returns=promote("T", "U"),
     reference=lambda x, y: wide(x) + wide(y),
     torch="{x} + {y}",
-    keras=emission("{x} + {y}", defects=[_BIAS]),
+    keras=emission("{x} + {y}", defects=[BIAS]),
 )
 subtract_mixed = mixed(
     "subtract_mixed",
@@ -307,6 +308,16 @@ power_fraction = with_number(
     reference=lambda x, *, number: wide(x).astype(np.float64) ** number,
     torch="torch.pow({x}, {number})",
     keras="ops.power({x}, {number})",
+)
+float_power_number = with_number(
+    "float_power_number",
+    "Each element to the power of a constant, in float64.",
+    choice(2, 0.5, -1.5),
+    REAL,
+    domain=by_dtype("x", (0.25, 8.0), (1, 8)),
+    returns="float64",
+    reference=lambda x, *, number: wide(x).astype(np.float64) ** number,
+    torch="torch.float_power({x}, {number})",
 )
 number_power = with_number(
     "number_power",
@@ -459,8 +470,9 @@ heaviside = binary(
 
 
 def _ldexp(x: Operand, y: Operand) -> str:
-    """PyTorch makes the result as large as x, and warns where it has to resize it."""
-    common = np.broadcast_shapes(x.shape, y.shape)
+    """PyTorch makes the result as large as x, and warns where it has to resize it: x is stretched before."""
+    pairs = itertools.zip_longest(x.shape[::-1], y.shape[::-1], fillvalue=1)
+    common = tuple(b if a == 1 else a for a, b in pairs)[::-1]
     return f"torch.ldexp({x}, {y})" if common == x.shape else f"torch.ldexp({x}.expand({common}), {y})"
 
 
@@ -483,14 +495,14 @@ def _scaled_quotient(x: Array, y: Array, z: Array, *, value: float) -> Array:
     return np.asarray(wide(x) + value * wide(y) / wide(z))
 
 
-interpolate = ternary(
+lerp = ternary(
     "lerp",
     "The value between x and y at the share z, all broadcast.",
     FLOATS,
     reference=lambda x, y, z: wide(x) + wide(z) * (wide(y) - wide(x)),
     torch="torch.lerp({x}, {y}, {z})",
 )
-add_product = ternary(
+addcmul = ternary(
     "addcmul",
     "x plus the product of y and z times a constant, all broadcast.",
     (*FLOATS, *SIGNED),
@@ -498,7 +510,7 @@ add_product = ternary(
     reference=lambda x, y, z, *, value: wide(x) + value * wide(y) * wide(z),
     torch="torch.addcmul({x}, {y}, {z}, value={value})",
 )
-add_quotient = ternary(
+addcdiv = ternary(
     "addcdiv",
     "x plus the quotient of y and z times a constant, all broadcast.",
     FLOATS,

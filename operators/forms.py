@@ -124,11 +124,9 @@ def floating(
         return x.shape
 
     whole = (max(int(np.ceil(domain[0])), -10), min(int(np.floor(domain[1])), 20))
-    emissions = {
-        "torch": _of_dtypes(torch, _with_zero(whole, integers)),
-        "keras": _of_dtypes(keras, _with_zero(whole, keras_integers)),
-    }
-    dtypes = [d for d in ANY if any(e is not None and d in e.dtypes["T"] for e in emissions.values())]
+    in_torch = _of_dtypes(torch, _with_zero(whole, integers))
+    in_keras = _of_dtypes(keras, _with_zero(whole, keras_integers))
+    dtypes = [d for d in ANY if any(e is not None and d in e.dtypes["T"] for e in (in_torch, in_keras))]
     declare = operator(
         tensor("x", domain=by_dtype("x", domain, whole)),
         dtypes=dtypes,
@@ -136,7 +134,8 @@ def floating(
         reference=reference,
         defined=defined,
         empty=True,
-        **emissions,
+        torch=in_torch,
+        keras=in_keras,
     )
     return declare(named(name, doc, rule))
 

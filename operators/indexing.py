@@ -9,7 +9,6 @@ import numpy as np
 
 from graphfuzz.spec import (
     ANY,
-    FLOATS,
     INDICES,
     Operand,
     Operator,
@@ -23,8 +22,8 @@ from graphfuzz.spec import (
     index,
     operator,
     tensor,
-    weight,
 )
+from operators.spelling import in_layer, spelled
 
 
 def _places(x: Tensor, axis: int, **_: object) -> tuple[Any, Any]:
@@ -98,26 +97,9 @@ def take_along_axis(require: Require, x: Tensor, indices: Tensor, *, axis: int) 
     return tuple(made)
 
 
-@operator(
-    weight("table", rank=2),
-    index("ids", rank=range(5), domain=lambda table, **_: (0, table.shape[0] - 1)),
-    dtypes={"T": FLOATS, "I": INDICES},
-    domain=(-4.0, 4.0),
-    reference=lambda table, ids: table[ids],
-    torch=emission(
-        "{layer}({ids})",
-        layer="nn.Embedding({table.shape[0]}, {table.shape[1]})",
-        state={"weight": "{table}"},
-    ),
-    keras=emission(
-        "{layer}({ids})",
-        layer='layers.Embedding({table.shape[0]}, {table.shape[1]}, dtype="{table.dtype}")',
-        state={"embeddings": "{table}"},
-    ),
+take_along_dim = spelled(take_along_axis, "take_along_dim", torch="torch.take_along_dim({x}, {indices}, {axis})")
+gather_in_tensorflow = spelled(
+    take, "gather_in_tensorflow", keras=in_layer("x, indices", "tf.gather(x, indices, axis={axis})")
 )
-def embedding(require: Require, table: Tensor, ids: Tensor) -> Shape:
-    """The row of a table (entries, features) for each id."""
-    return (*ids.shape, table.shape[1])
 
-
-OPERATORS: Sequence[Operator] = [gather, take, take_along_axis, embedding]
+OPERATORS: Sequence[Operator] = [gather, take, take_along_axis, take_along_dim, gather_in_tensorflow]

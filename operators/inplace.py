@@ -335,4 +335,28 @@ def add_in_place_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
     return x.shape
 
 
-OPERATORS: Sequence[Operator] = [*METHODS, *VIEWS, *UPDATES, add_in_place_mixed]
+@operator(
+    tensor("x"),
+    tensor("y", rank=0),
+    dtypes=NUMBERS,
+    reference=lambda x, y: np.full_like(x, y),
+    torch="torch.fill({x}, {y})",
+)
+def fill_with(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """y, which has no axes, in each place of x."""
+    return x.shape
+
+
+@operator(
+    tensor("x"),
+    attrs={"value": choice(2, 0, 0.5)},
+    dtypes=FLOATS,
+    reference=lambda x, *, value: np.full_like(x, value),
+    torch="torch.fill({x}, {value})",
+)
+def fill_with_number(require: Require, x: Tensor, *, value: float) -> Shape:
+    """A constant in each place of x."""
+    return x.shape
+
+
+OPERATORS: Sequence[Operator] = [*METHODS, *VIEWS, *UPDATES, add_in_place_mixed, fill_with, fill_with_number]

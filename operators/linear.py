@@ -20,7 +20,6 @@ from graphfuzz.spec import (
     Shape,
     Tensor,
     axis,
-    both,
     broadcast,
     choice,
     either,
@@ -66,6 +65,17 @@ def matmul_shape(require: Require, x: Shape, y: Shape) -> Shape:
     return (*broadcast(require, x[:-2], y[:-2]), *x[-2:-1], *columns)
 
 
+def keras_matmul(x: Operand, y: Operand) -> str:
+    """ops.matmul, which must not stretch y to (batch, 1) on its own.
+
+    TensorFlow's float32 kernel (oneDNN's) makes wrong values of float32[4, 1, 5, 2] @ float32[1, 1, 2, 3], and writes
+    beyond its memory.
+    """
+    if x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1 and all(s == 1 for s in y.shape[:-2]) and y.rank > 1:
+        return f"ops.matmul({x}, ops.broadcast_to({y}, {x.shape[:2] + y.shape[-2:]}))"
+    return f"ops.matmul({x}, {y})"
+
+
 def product(
     name: str,
     x_rank: int,
@@ -105,7 +115,7 @@ def product(
     defined=exact(_product),
     reference=_product,
     torch="torch.matmul({x}, {y})",
-    keras=emission("ops.matmul({x}, {y})", dtypes=PRODUCTS),
+    keras=emission(keras_matmul, dtypes=PRODUCTS),
     empty=True,
 )
 def matmul(require: Require, x: Tensor, y: Tensor) -> Shape:
@@ -119,7 +129,7 @@ def matmul(require: Require, x: Tensor, y: Tensor) -> Shape:
     dtypes=("int8",),
     returns="int32",
     reference=_product,
-    keras="ops.matmul({x}, {y})",
+    keras=keras_matmul,
 )
 def matmul_int8(require: Require, x: Tensor, y: Tensor) -> Shape:
     """The matrix product of int8, which Keras sums as int32."""
@@ -138,6 +148,13 @@ def _turned_shape(x: Tensor, turned: bool) -> Shape:
     return (*x.shape[:-2], x.shape[-1], x.shape[-2]) if turned else x.shape
 
 
+def _keras_turned(x: Operand, y: Operand, turn_x: bool, turn_y: bool, adjoint: bool) -> str:
+    """With y stretched where TensorFlow must not do it: see `keras_matmul`."""
+    wrong = x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1 and all(s == 1 for s in y.shape[:-2])
+    stretched = f", {x.shape[:2] + y.shape[-2:]}" if wrong else ""
+    return f"matmul_turned({x}, {y}, {turn_x}, {turn_y}, {adjoint}{stretched})"
+
+
 @operator(
     tensor("x", rank=range(2, 6)),
     tensor("y", rank=range(2, 6)),
@@ -149,10 +166,13 @@ def _turned_shape(x: Tensor, turned: bool) -> Shape:
         f"torch.matmul({x}{('.mH' if adjoint else '.mT') * turn_x}, {y}{('.mH' if adjoint else '.mT') * turn_y})"
     ),
     keras=emission(
-        "matmul_turned({x}, {y}, {turn_x}, {turn_y}, {adjoint})",
+        _keras_turned,
         helper="""
-        def matmul_turned(x, y, turn_x, turn_y, adjoint):
+        def matmul_turned(x, y, turn_x, turn_y, adjoint, stretched=None):
             import tensorflow as tf
+
+            if stretched:
+                y = ops.broadcast_to(y, stretched)
 
             def product(operands):
                 if adjoint:
@@ -334,7 +354,7 @@ def added(
     reference: Callable[..., Any],
     rank: int,
     doc: str,
-    defects: Sequence[Defect] = (),
+    empty: bool = True,
 ) -> Operator:
     """beta times x, broadcast, plus alpha times a product, as PyTorch's function of this name."""
 
@@ -356,13 +376,10 @@ def added(
         reference=lambda x, a, b, *, alpha, beta: (
             wide(x) * _typed(x, beta) + reference(wide(a), wide(b)) * _typed(x, alpha)
         ),
-        torch=emission(
-            lambda x, a, b, alpha, beta: (
-                f"torch.{name}({x}, {a}, {b}, beta={_whole(x, beta)}, alpha={_whole(x, alpha)})"
-            ),
-            defects=defects,
+        torch=lambda x, a, b, alpha, beta: (
+            f"torch.{name}({x}, {a}, {b}, beta={_whole(x, beta)}, alpha={_whole(x, alpha)})"
         ),
-        empty=True,
+        empty=empty,
     )
     return declare(rule)
 
@@ -378,6 +395,7 @@ def _matrices(require: Require, a: Tensor, b: Tensor) -> Shape:
 
 
 addmm = added("addmm", (2, 2), _matrices, np.matmul, 2, "A product of two matrices, added.")
+# Of an empty matrix, PyTorch returns x instead of stretching it, and warns.
 addmv = added(
     "addmv",
     (2, 1),
@@ -385,15 +403,7 @@ addmv = added(
     np.matmul,
     1,
     "A product of a matrix and a vector, added.",
-    [
-        Defect(
-            "it returns x instead of stretching it where the matrix is empty",
-            lambda x, a, b, alpha, beta: both(
-                either(a.shape[0] == 0, a.shape[1] == 0), x.shape[0] != a.shape[0] if x.rank else True
-            ),
-            "https://docs.pytorch.org/docs/stable/generated/torch.addmv.html: x is broadcast with the product",
-        )
-    ],
+    empty=False,
 )
 baddbmm = added("baddbmm", (3, 3), _matrices, np.matmul, 3, "The products of as many matrices, added.")
 addbmm = added(

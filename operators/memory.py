@@ -9,6 +9,7 @@ from graphfuzz.spec import (
     ANY,
     FLOATS,
     REAL,
+    Defect,
     Operator,
     Require,
     Shape,
@@ -21,6 +22,7 @@ from graphfuzz.spec import (
     size,
     tensor,
 )
+from operators import elementwise
 from operators.forms import Emitted, all_dtypes, named
 from operators.precision import Array, wide
 
@@ -69,10 +71,15 @@ COPIES = [
     _same("alias", "All of the operand.", torch=all_dtypes("{x}[...]")),
     _same("view_as_itself", "A view of its own shape.", torch=all_dtypes("{x}.view_as({x})")),
     _same("expand_as_itself", "Stretched to its own shape.", torch=all_dtypes("{x}.expand_as({x})")),
-    _same("resolve_conjugate", "The same: a real number is its conjugate.", torch=all_dtypes("torch.resolve_conj({x})")),
+    _same("resolve_conjugate", "The same: it is real.", torch=all_dtypes("torch.resolve_conj({x})")),
     _same("resolve_negative", "The same: no negation is pending.", torch=all_dtypes("torch.resolve_neg({x})")),
     _same("move_to_device", "The same, on the device that it is on.", torch=all_dtypes('{x}.to("cpu")')),
-    _same("as_tensor", "The same, as a tensor.", torch=all_dtypes("torch.as_tensor({x})"), keras="ops.convert_to_tensor({x})"),
+    _same(
+        "as_tensor",
+        "The same, as a tensor.",
+        torch=all_dtypes("torch.as_tensor({x})"),
+        keras="ops.convert_to_tensor({x})",
+    ),
     _same(
         "identity_layer",
         "The same, as a layer.",
@@ -148,7 +155,7 @@ def differences_of_pairs(require: Require, x: Tensor) -> Shape:
 
 
 def _with_itself(
-    name: str, doc: str, reference: Callable[[Array], Any], text: str, returns: str = "T", keras: str | None = None
+    name: str, doc: str, reference: Callable[[Array], Any], text: str, returns: str = "T", keras: Emitted = None
 ) -> Operator:
     """An operator whose two operands are one tensor."""
 
@@ -161,8 +168,15 @@ def _with_itself(
     return declare(named(name, doc, rule))
 
 
+def _bias_mistaken(x: Tensor) -> Any:
+    """Whether Keras takes the second x for a bias of the first, and fails to squeeze its empty axes."""
+    return elementwise.is_mistaken_for_bias(x, x)
+
+
+_DOUBLED = emission("{x} + {x}", defects=[Defect(elementwise.BIAS.what, _bias_mistaken, elementwise.BIAS.source)])
+
 TWICE = [
-    _with_itself("add_itself", "Each element plus itself.", lambda x: 2 * wide(x), "{x} + {x}"),
+    _with_itself("add_itself", "Each element plus itself.", lambda x: 2 * wide(x), "{x} + {x}", keras=_DOUBLED),
     _with_itself("multiply_itself", "Each element times itself.", lambda x: wide(x) ** 2, "{x} * {x}"),
     _with_itself("subtract_itself", "Each element less itself.", lambda x: 0 * wide(x), "{x} - {x}"),
     _with_itself("at_most_itself", "True.", lambda x: np.ones_like(x, bool), "{x} <= {x}", "bool"),

@@ -64,7 +64,7 @@ AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
 
 
 FIRST_DTYPES = ("float32", "bfloat16")
-"""What TensorFlow convolves channels first on CPUs, or with dilations in a transposed convolution: what oneDNN does."""
+"""What oneDNN computes for TensorFlow on CPUs: channels first, dilated transposed, depthwise with unequal strides."""
 
 
 def laid_out(x: Tensor | Operand, layout: str) -> tuple[Any, Any, list[Any]]:
@@ -177,15 +177,18 @@ def _torch(x: Operand, kernel: Operand, bias: Operands, strides: Any, padding: s
     return text if layout == FIRST else f"{text}.permute{order_to_last(x.rank)}"
 
 
-def biased(text: str, rank: int, bias: Operands, layout: str) -> str:
-    """Keras' text for an output of this rank with its bias, if any, added."""
-    if not bias.each:
-        return text
-    return f"ops.add({text}, ops.reshape({bias}, {(-1, *(1,) * (rank - 2)) if layout == FIRST else (-1,)}))"
+def biased(text: str, bias: Operands) -> str:
+    """Keras' text for a channels-last output with its bias, if any, added."""
+    return f"ops.add({text}, {bias})" if bias.each else text
+
+
+def require_last(require: Require, bias: Sequence[Tensor], layout: str, layer: bool) -> None:
+    """Functions add a bias without reshaping it, which models would do once, when they are built."""
+    require(layer or layout == LAST or not bias, "the bias is along the last axis")
 
 
 def _keras(x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
-    return biased(f"ops.conv({x}, {kernel}, {_written(**attrs)})", x.rank, bias, attrs["layout"])
+    return biased(f"ops.conv({x}, {kernel}, {_written(**attrs)})", bias)
 
 
 def _keras_layer(layer: str, x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
@@ -215,6 +218,7 @@ def _convolution(spatial: int, *, layer: bool = False) -> Operator:
         require(layout == LAST or x.dtype in FIRST_DTYPES, "TensorFlow has channels-first kernels for the dtype")
         require(channels == inputs, "the kernel covers the channels")
         require(either(all_ones(strides), all_ones(dilations)), "strides do not go with dilations")
+        require_last(require, bias, layout, layer)
         for b in bias:
             require(b.shape[0] == outputs, "the bias has an entry for each output channel")
         return shape_in(layout, batch, outputs, _moved(require, around, window, strides, padding, dilations))
@@ -222,7 +226,7 @@ def _convolution(spatial: int, *, layer: bool = False) -> Operator:
     def reference(x: Any, kernel: Any, *bias: Any, **attrs: Any) -> Any:
         return _reference(x, _first_kernel(kernel), bias, **attrs)
 
-    defects = [misadded(rule)] if spatial < 3 else [Defect(FAR, when=_far, source=FAR_SOURCE)]
+    defects = [Defect(FAR, when=_far, source=FAR_SOURCE)] if spatial == 3 else [misadded(rule)] if layer else []
     defects += [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
     return declared(
         f"native_conv{spatial}d_layer" if layer else f"native_conv{spatial}d",
@@ -242,9 +246,12 @@ def _convolution(spatial: int, *, layer: bool = False) -> Operator:
     )
 
 
-def _even(strides: Sequence[Size], dilations: Sequence[Size]) -> bool | Condition:
-    """TensorFlow's depthwise convolution takes equal strides only; with dilations, Keras takes them from the result."""
-    return either(*(s == strides[0] for s in strides[1:]), negate(all_ones(dilations))) if strides[1:] else True
+def _even(x: Tensor, strides: Sequence[Size], dilations: Sequence[Size]) -> bool | Condition:
+    """TensorFlow's own depthwise kernel (not oneDNN's) takes equal strides only; with dilations, Keras takes them from
+    the result."""
+    if x.dtype in FIRST_DTYPES or len(strides) == 1:
+        return True
+    return either(strides[0] == strides[1], negate(all_ones(dilations)))
 
 
 def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
@@ -261,8 +268,9 @@ def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
         batch, channels, around = laid_out(x, layout)
         *window, inputs, multiplier = kernel.shape
         require(channels == inputs, "the kernel covers the channels")
-        require(_even(strides, dilations), "strides are equal")
+        require(_even(x, strides, dilations), "strides are equal")
         made = _moved(require, around, window, strides, padding, dilations)
+        require_last(require, bias, layout, layer)
         for b in bias:
             require(b.shape[0] == channels * multiplier, "the bias has an entry for each output channel")
         return shape_in(layout, batch, channels * multiplier, made)
@@ -276,7 +284,7 @@ def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
         return f"layers.DepthwiseConv{len(window)}D({tuple(window)}, depth_multiplier={multiplier}, {rest})"
 
     def call(x: Operand, kernel: Operand, bias: Operands, **attrs: Any) -> str:
-        return biased(f"ops.depthwise_conv({x}, {kernel}, {_written(**attrs)})", x.rank, bias, attrs["layout"])
+        return biased(f"ops.depthwise_conv({x}, {kernel}, {_written(**attrs)})", bias)
 
     return declared(
         f"native_depthwise_conv{spatial}d_layer" if layer else f"native_depthwise_conv{spatial}d",
@@ -289,9 +297,7 @@ def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
         dtypes=FLOATS,
         domain=CONV_DOMAIN,
         reference=reference,
-        keras=emission("{layer}({x})", layer=text, state=keras_state, defects=[misadded(rule)])
-        if layer
-        else emission(call, defects=[misadded(rule)]),
+        keras=emission("{layer}({x})", layer=text, state=keras_state, defects=[misadded(rule)]) if layer else call,
     )
 
 
@@ -309,10 +315,12 @@ def _separable(spatial: int, *, layer: bool = False) -> Operator:
     ) -> Shape:
         batch, channels, around = laid_out(x, layout)
         *window, inputs, multiplier = kernel.shape
-        middle, outputs = pointwise.shape
+        *point, middle, outputs = pointwise.shape
         require(channels == inputs, "the kernel covers the channels")
+        require(all_ones(point), "the pointwise kernel has one position")
         require(middle == inputs * multiplier, "the pointwise kernel covers what each channel makes")
-        require(_even(strides, dilations), "strides are equal")
+        require(_even(x, strides, dilations), "strides are equal")
+        require_last(require, bias, layout, layer)
         for b in bias:
             require(b.shape[0] == outputs, "the bias has an entry for each output channel")
         return shape_in(layout, batch, outputs, _moved(require, around, window, strides, padding, dilations))
@@ -320,11 +328,8 @@ def _separable(spatial: int, *, layer: bool = False) -> Operator:
     def reference(x: Any, kernel: Any, pointwise: Any, *bias: Any, layout: str, **attrs: Any) -> Any:
         made = _reference(x, _depthwise_kernel(kernel), (), groups=kernel.shape[-2], layout=layout, **attrs)
         mixed = in_first(layout, made)
-        mixed = np.einsum("nc...,co->no...", mixed, precise(pointwise))
+        mixed = np.einsum("nc...,co->no...", mixed, precise(pointwise).reshape(pointwise.shape[-2:]))
         return from_first(layout, mixed + precise(bias[0]).reshape(-1, *(1,) * spatial) if bias else mixed)
-
-    def point(pointwise: Operand) -> tuple[int, ...]:
-        return (*(1,) * spatial, *pointwise.shape)
 
     def text(layer: str, x: Operand, kernel: Operand, pointwise: Operand, bias: Operands, **attrs: Any) -> str:
         *window, _inputs, multiplier = kernel.shape
@@ -333,12 +338,33 @@ def _separable(spatial: int, *, layer: bool = False) -> Operator:
 
     def state(pointwise: Operand, bias: Operands, **use: Any) -> Mapping[str, str]:
         given = keras_state(bias=bias, **use)
-        return {"kernel": given["kernel"], "pointwise": f"np.reshape({pointwise}, {point(pointwise)})", **given}
+        return {"kernel": given["kernel"], "pointwise": str(pointwise), **given}
 
     def call(x: Operand, kernel: Operand, pointwise: Operand, bias: Operands, **attrs: Any) -> str:
-        mixing = f"ops.reshape({pointwise}, {point(pointwise)})"
-        text = f"ops.separable_conv({x}, {kernel}, {mixing}, {_written(**attrs)})"
-        return biased(text, x.rank, bias, attrs["layout"])
+        return biased(f"ops.separable_conv({x}, {kernel}, {pointwise}, {_written(**attrs)})", bias)
+
+    def torch(
+        x: Operand,
+        kernel: Operand,
+        pointwise: Operand,
+        bias: Operands,
+        strides: Any,
+        padding: str,
+        dilations: Any,
+        layout: str,
+    ) -> str:
+        _, channels, sizes = laid_out(x, layout)
+        *window, _inputs, multiplier = kernel.shape
+        pairs = named_paddings(padding, sizes, window, strides, dilations)
+        moved = torch_padded(x if layout == FIRST else f"{x}.permute{order_to_first(x.rank)}", pairs)
+        order = (spatial, spatial + 1, *range(spatial))
+        each = f"{kernel}.permute{order}.reshape{(channels * multiplier, 1, *window)}"
+        made = f"F.conv{spatial}d({moved}, {each}, None, {strides}, 0, {dilations}, {channels})"
+        *_point, middle, outputs = pointwise.shape
+        order = (spatial + 1, spatial, *range(spatial))
+        mixing = f"{pointwise}.permute{order}.reshape{(outputs, middle, *(1,) * spatial)}"
+        made = f"F.conv{spatial}d({made}, {mixing}, {bias or None})"
+        return made if layout == FIRST else f"{made}.permute{order_to_last(x.rank)}"
 
     return declared(
         f"separable_conv{spatial}d_layer" if layer else f"separable_conv{spatial}d",
@@ -346,15 +372,14 @@ def _separable(spatial: int, *, layer: bool = False) -> Operator:
         rule,
         tensor("x", rank=spatial + 2),
         weight("kernel", rank=spatial + 2),
-        weight("pointwise", rank=2),
+        weight("pointwise", rank=spatial + 2),
         variadic("bias", (0, 1), rank=1, role="weight"),
         attrs=_attributes(spatial),
         dtypes=FLOATS,
         domain=(-1.0, 1.0),
         reference=reference,
-        keras=emission("{layer}({x})", layer=text, state=state, defects=[misadded(rule)])
-        if layer
-        else emission(call, defects=[misadded(rule)]),
+        torch=None if layer else torch,
+        keras=emission("{layer}({x})", layer=text, state=state, defects=[misadded(rule)]) if layer else call,
     )
 
 

@@ -579,27 +579,6 @@ def unit_normalization(require: Require, x: Tensor, *, axes: Sequence[int]) -> S
     return x.shape
 
 
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axes": axes()},
-    dtypes=FLOATS,
-    defined=_long_enough,
-    reference=_unit,
-    keras=emission(
-        "l2_normalize({x}, {axes})",
-        helper="""
-        def l2_normalize(x, axes):
-            import tensorflow as tf
-
-            return layers.Lambda(lambda x: tf.nn.l2_normalize(x, axes), output_shape=x.shape[1:], dtype=x.dtype)(x)
-        """,
-    ),
-)
-def l2_normalize(require: Require, x: Tensor, *, axes: Sequence[int]) -> Shape:
-    """x divided by its Euclidean length along axes, as TensorFlow writes it."""
-    return x.shape
-
-
 # Keras keeps both in float32.
 @operator(
     tensor("x", rank=range(1, 6)),
@@ -613,7 +592,7 @@ def l2_normalize(require: Require, x: Tensor, *, axes: Sequence[int]) -> Shape:
         layer='layers.Normalization(axis=None, mean={mean}, variance={variance}, invert={invert}, dtype="{x.dtype}")',
     ),
 )
-def normalization_layer(require: Require, x: Tensor, *, mean: float, variance: float, invert: bool) -> Shape:
+def preprocessing_normalization(require: Require, x: Tensor, *, mean: float, variance: float, invert: bool) -> Shape:
     """x less a mean, divided by a deviation, or the inverse: Keras' layer for preprocessing."""
     return x.shape
 
@@ -639,6 +618,5 @@ OPERATORS: Sequence[Operator] = [
     local_response_norm_layer,
     local_response_tf,
     unit_normalization,
-    l2_normalize,
-    normalization_layer,
+    preprocessing_normalization,
 ]

@@ -30,7 +30,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from operators.precision import wide
-from operators.spatial import declared, order_to_first, order_to_last, windows
+from operators.spatial import batched_or_not, declared, order_to_first, order_to_last, windows
 
 AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
 TF_MAX = tuple(d for d in REAL if d not in ("uint32", "uint64"))
@@ -99,7 +99,7 @@ def _attributes(spatial: int, *more: str) -> dict[str, Any]:
 
 
 def _operand(spatial: int) -> Any:
-    return tensor("x", rank=(spatial + 2, spatial + 1))
+    return tensor("x", rank=batched_or_not(spatial))
 
 
 # Max pooling

@@ -1,4 +1,4 @@
-"""Folds along axes: sums, extremes, where the extremes are, connectives, running sums."""
+"""Folds along some axes, one axis, or all of them: sums, products, extremes, connectives, counts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,102 +6,146 @@ from typing import Any
 import numpy as np
 
 from graphfuzz.spec import (
+    ANY,
     BOOL,
     FLOATS,
-    INDICES,
     REAL,
-    SIGNED,
+    Defect,
     Operand,
     Operator,
     Require,
     Shape,
     Tensor,
-    axis,
     by_framework,
+    choice,
+    dtype_choice,
     emission,
-    flag,
+    named_by,
     operator,
-    reduced_shape,
-    reduction,
     tensor,
 )
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.operator import Returns
+from operators.folds import accumulator, float_result, named, over_all, over_axes, over_axis
 from operators.precision import Array, wide
 
-_NARROW = ("bool", "int8", "int16")
+_TORCH = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"
+_KERAS = "ops.{}({{x}}, axis={{axes}}, keepdims={{keepdims}})"
+_SUMMABLE = dtype_choice(("float32", "float64", "float16", "bfloat16", "int64", "int32"))
 
 
-def _accumulator(framework: str, bound: Mapping[str, str], attrs: Mapping[str, Any]) -> str:
-    """The dtype of a sum or product: PyTorch makes all integers int64, Keras the narrow ones int32."""
-    dtype = bound["T"]
-    if is_float(dtype):
-        return dtype
-    if framework == "torch":
-        return "int64"
-    return "int32" if dtype in _NARROW else dtype
+def _truth(framework: str, bound: Mapping[str, str], attrs: Mapping[str, Any]) -> str:
+    """PyTorch's `any` and `all` keep uint8, its old bool."""
+    return "uint8" if framework == "torch" and bound["T"] == "uint8" else "bool"
 
 
-def _float_result(framework: str, bound: Mapping[str, str], attrs: Mapping[str, Any]) -> str:
-    return bound["T"] if is_float(bound["T"]) else "float32"
-
-
-def _no_ties(x: Array, *, axis: int, keepdims: bool, largest: bool) -> bool:
-    """Whether one element alone is the extreme along the axis; among several, the choice is the implementation's."""
-    extreme = np.max(x, axis, keepdims=True) if largest else np.min(x, axis, keepdims=True)
-    return bool(np.all(np.sum(x == extreme, axis) == 1))
+def cast(x: Array, dtype: str) -> Array:
+    """The elements after a cast to the dtype, for which NumPy may have no arithmetic."""
+    return wide(x.astype(dtype).astype("float32") if dtype == "bfloat16" else x.astype(dtype))
 
 
 def _logsumexp(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
-    top = np.max(wide(x), axes, keepdims=True)
+    top = np.max(wide(x), axes, keepdims=True, initial=-1e9)
     total: Array = np.log(np.sum(np.exp(wide(x) - top), axes, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axes)
 
 
-_TORCH = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"
-_KERAS = "ops.{}({{x}}, axis={{axes}}, keepdims={{keepdims}})"
-
-# Keras sums uint8 in uint32, which the spec language does not have.
-sum_ = reduction(
+sum_ = over_axes(
     "sum",
-    (*REAL, *BOOL),
-    returns=_accumulator,
+    ANY,
+    "The sum along axes, of integers in a wider dtype.",
+    returns=accumulator,
     reference=lambda x, *, axes, keepdims: np.sum(wide(x), axes, keepdims=keepdims),
     torch=_TORCH.format("sum"),
-    keras=emission(_KERAS.format("sum"), dtypes=(*FLOATS, *SIGNED, *BOOL)),
-    doc="The sum along axes, of integers in a wider dtype.",
+    keras=_KERAS.format("sum"),
 )
-mean = reduction(
+sum_as = over_axes(
+    "sum_as",
+    ANY,
+    "The sum along axes, computed in a dtype that is named.",
+    attrs={"dtype": _SUMMABLE},
+    returns=named_by("dtype"),
+    reference=lambda x, *, axes, keepdims, dtype: np.sum(cast(x, dtype), axes, keepdims=keepdims),
+    torch="torch.sum({x}, dim={axes}, keepdim={keepdims}, dtype=torch.{dtype})",
+)
+mean = over_axes(
     "mean",
     REAL,
-    returns=_float_result,
+    "The arithmetic mean along axes; of integers, in float32.",
+    returns=float_result,
     reference=lambda x, *, axes, keepdims: np.mean(wide(x), axes, keepdims=keepdims),
     torch=emission(_TORCH.format("mean"), dtypes=FLOATS),
     keras=_KERAS.format("mean"),
-    doc="The arithmetic mean along axes; of integers, in float32.",
 )
-variance = reduction(
-    "variance",
-    FLOATS,
-    reference=lambda x, *, axes, keepdims: np.var(wide(x), axes, keepdims=keepdims),
-    torch="torch.var({x}, dim={axes}, correction=0, keepdim={keepdims})",
-    keras=_KERAS.format("var"),
-    doc="The mean squared distance from the mean along axes.",
+mean_as = over_axes(
+    "mean_as",
+    ANY,
+    "The arithmetic mean along axes, computed in a dtype that is named.",
+    attrs={"dtype": dtype_choice(FLOATS)},
+    returns=named_by("dtype"),
+    reference=lambda x, *, axes, keepdims, dtype: np.mean(cast(x, dtype), axes, keepdims=keepdims),
+    torch="torch.mean({x}, dim={axes}, keepdim={keepdims}, dtype=torch.{dtype})",
 )
-max_ = reduction(
+# Keras refuses any empty operand of `max` and `min`, even where no empty axis is folded.
+max_ = over_axes(
     "max",
-    (*REAL, *BOOL),
+    ANY,
+    "The greatest element along axes.",
+    empty=False,
     reference=lambda x, *, axes, keepdims: np.max(x, axes, keepdims=keepdims),
     torch=_TORCH.format("amax"),
     keras=_KERAS.format("max"),
-    doc="The greatest element along axes.",
 )
-min_ = reduction(
+min_ = over_axes(
     "min",
-    (*REAL, *BOOL),
+    ANY,
+    "The least element along axes.",
+    empty=False,
     reference=lambda x, *, axes, keepdims: np.min(x, axes, keepdims=keepdims),
     torch=_TORCH.format("amin"),
     keras=_KERAS.format("min"),
-    doc="The least element along axes.",
+)
+amax = over_axes(
+    "amax",
+    ANY,
+    "The greatest element along axes, as Keras' other spelling has it.",
+    empty=False,
+    reference=lambda x, *, axes, keepdims: np.max(x, axes, keepdims=keepdims),
+    keras=_KERAS.format("amax"),
+)
+amin = over_axes(
+    "amin",
+    ANY,
+    "The least element along axes, as Keras' other spelling has it.",
+    empty=False,
+    reference=lambda x, *, axes, keepdims: np.min(x, axes, keepdims=keepdims),
+    keras=_KERAS.format("amin"),
+)
+max_initial = over_axes(
+    "max_initial",
+    REAL,
+    "The greatest element along axes, at least a given one.",
+    attrs={"initial": choice(0, 2, 5)},
+    reference=lambda x, *, axes, keepdims, initial: np.max(x, axes, keepdims=keepdims, initial=initial),
+    keras="ops.max({x}, axis={axes}, keepdims={keepdims}, initial={initial})",
+)
+min_initial = over_axes(
+    "min_initial",
+    REAL,
+    "The least element along axes, at most a given one.",
+    attrs={"initial": choice(0, 2, 5)},
+    reference=lambda x, *, axes, keepdims, initial: np.min(x, axes, keepdims=keepdims, initial=initial),
+    keras="ops.min({x}, axis={axes}, keepdims={keepdims}, initial={initial})",
+)
+ptp = over_axes(
+    "ptp",
+    REAL,
+    "The distance between the greatest and the least element along axes.",
+    some=True,
+    reference=lambda x, *, axes, keepdims: (
+        np.max(wide(x), axes, keepdims=keepdims) - np.min(wide(x), axes, keepdims=keepdims)
+    ),
+    torch="torch.amax({x}, dim={axes}, keepdim={keepdims}) - torch.amin({x}, dim={axes}, keepdim={keepdims})",
+    keras=_KERAS.format("ptp"),
 )
 
 
@@ -112,101 +156,274 @@ def _keras_logsumexp(x: Operand, axes: tuple[int, ...], keepdims: bool) -> str:
     return f"ops.log(ops.sum(ops.exp({x}), axis={axes}, keepdims={keepdims}))"
 
 
-logsumexp = reduction(
+logsumexp = over_axes(
     "logsumexp",
     FLOATS,
+    "The logarithm of the sum of the exponentials along axes.",
     reference=_logsumexp,
     torch=_TORCH.format("logsumexp"),
     keras=emission(_keras_logsumexp, dtypes=("float32", "float64")),
-    doc="The logarithm of the sum of the exponentials along axes.",
 )
-any_ = reduction(
+any_ = over_axes(
     "any",
-    BOOL,
+    ANY,
+    "Whether at least one element along axes is true, or not zero.",
+    returns=_truth,
     reference=lambda x, *, axes, keepdims: np.any(x, axes, keepdims=keepdims),
     torch=_TORCH.format("any"),
     keras=_KERAS.format("any"),
-    doc="Whether at least one element along axes is true.",
 )
-all_ = reduction(
+all_ = over_axes(
     "all",
-    BOOL,
+    ANY,
+    "Whether all elements along axes are true, or not zero.",
+    returns=_truth,
     reference=lambda x, *, axes, keepdims: np.all(x, axes, keepdims=keepdims),
     torch=_TORCH.format("all"),
     keras=_KERAS.format("all"),
-    doc="Whether all elements along axes are true.",
+)
+count_nonzero = over_axes(
+    "count_nonzero",
+    ANY,
+    "How many elements along axes are not zero.",
+    keeps=False,
+    returns=by_framework("int64", "int32"),
+    reference=lambda x, *, axes: np.count_nonzero(x, axes),
+    torch="torch.count_nonzero({x}, dim={axes})",
+    keras="ops.count_nonzero({x}, axis={axes})",
 )
 
+# One axis: operators that take no list, and the spelling with a bare integer where others take a list.
 
-@operator(
-    tensor("x", rank=range(1, 7), domain=(-2, 2)),
-    attrs={"axis": axis(), "keepdims": flag()},
-    dtypes=REAL,
-    returns=_accumulator,
+prod = over_axis(
+    "prod",
+    REAL,
+    "The product along one axis, of integers in a wider dtype.",
+    domain=(-2, 2),
+    returns=accumulator,
     reference=lambda x, *, axis, keepdims: np.prod(wide(x), axis, keepdims=keepdims),
     torch="torch.prod({x}, dim={axis}, keepdim={keepdims})",
-    keras=emission("ops.prod({x}, axis={axis}, keepdims={keepdims})", dtypes=(*FLOATS, *SIGNED)),
+    keras="ops.prod({x}, axis={axis}, keepdims={keepdims})",
 )
-def prod(require: Require, x: Tensor, *, axis: int, keepdims: bool) -> Shape:
-    """The product along one axis, of integers in a wider dtype."""
-    return reduced_shape(require, x, (axis,), keepdims)
+_PROD_IGNORES_DTYPE = Defect(
+    "multiplies in the operand's dtype, whatever `dtype` says",
+    lambda x, *, axis, keepdims, dtype: x.dtype != dtype,
+    "https://keras.io/api/ops/numpy/#prod-function says that dtype is the returned tensor's; "
+    "keras/src/backend/tensorflow/numpy.py casts only where it is None",
+)
+prod_as = over_axis(
+    "prod_as",
+    ANY,
+    "The product along one axis, computed in a dtype that is named.",
+    domain=(-2, 2),
+    attrs={"dtype": dtype_choice(("float32", "float64", "int64", "int32"))},
+    returns=named_by("dtype"),
+    reference=lambda x, *, axis, keepdims, dtype: np.prod(cast(x, dtype), axis, keepdims=keepdims),
+    torch="torch.prod({x}, dim={axis}, keepdim={keepdims}, dtype=torch.{dtype})",
+    keras=emission(
+        'ops.prod({x}, axis={axis}, keepdims={keepdims}, dtype="{dtype}")',
+        dtypes=("float32", "float64", "int64", "int32"),
+        defects=[_PROD_IGNORES_DTYPE],
+    ),
+)
+any_along = over_axis(
+    "any_along",
+    BOOL,
+    "Whether at least one element along one axis is true.",
+    reference=lambda x, *, axis, keepdims: np.any(x, axis, keepdims=keepdims),
+    torch="torch.any({x}, dim={axis}, keepdim={keepdims})",
+    keras="ops.any({x}, axis={axis}, keepdims={keepdims})",
+)
+all_along = over_axis(
+    "all_along",
+    BOOL,
+    "Whether all elements along one axis are true.",
+    reference=lambda x, *, axis, keepdims: np.all(x, axis, keepdims=keepdims),
+    torch="torch.all({x}, dim={axis}, keepdim={keepdims})",
+    keras="ops.all({x}, axis={axis}, keepdims={keepdims})",
+)
+sum_along = over_axis(
+    "sum_along",
+    ANY,
+    "The sum along one axis, of integers in a wider dtype.",
+    returns=accumulator,
+    reference=lambda x, *, axis, keepdims: np.sum(wide(x), axis, keepdims=keepdims),
+    torch="{x}.sum({axis}, keepdim={keepdims})",
+    keras="ops.sum({x}, axis={axis}, keepdims={keepdims})",
+)
+mean_along = over_axis(
+    "mean_along",
+    FLOATS,
+    "The arithmetic mean along one axis.",
+    reference=lambda x, *, axis, keepdims: np.mean(wide(x), axis, keepdims=keepdims),
+    torch="{x}.mean({axis}, keepdim={keepdims})",
+    keras="ops.mean({x}, axis={axis}, keepdims={keepdims})",
+)
+aminmax = over_axis(
+    "aminmax",
+    ANY,
+    "The least and the greatest element along one axis.",
+    some=True,
+    returns=("T", "T"),
+    reference=lambda x, *, axis, keepdims: (np.min(x, axis, keepdims=keepdims), np.max(x, axis, keepdims=keepdims)),
+    torch="torch.aminmax({x}, dim={axis}, keepdim={keepdims})",
+)
 
+# No axis named: all of them.
 
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis(), "keepdims": flag()},
-    dtypes=(*FLOATS, *INDICES),
+sum_all = over_all(
+    "sum_all",
+    ANY,
+    "The sum of all elements, of integers in a wider dtype.",
+    returns=accumulator,
+    reference=lambda x: np.sum(wide(x)),
+    torch="torch.sum({x})",
+    keras="ops.sum({x})",
+)
+sum_all_as = over_all(
+    "sum_all_as",
+    ANY,
+    "The sum of all elements, computed in a dtype that is named.",
+    attrs={"dtype": _SUMMABLE},
+    returns=named_by("dtype"),
+    reference=lambda x, *, dtype: np.sum(cast(x, dtype)),
+    torch="torch.sum({x}, dtype=torch.{dtype})",
+)
+mean_all = over_all(
+    "mean_all",
+    REAL,
+    "The arithmetic mean of all elements; of integers, in float32.",
+    returns=float_result,
+    reference=lambda x: np.mean(wide(x)),
+    torch=emission("torch.mean({x})", dtypes=FLOATS),
+    keras="ops.mean({x})",
+)
+prod_all = over_all(
+    "prod_all",
+    REAL,
+    "The product of all elements, of integers in a wider dtype.",
+    domain=(-2, 2),
+    returns=accumulator,
+    reference=lambda x: np.prod(wide(x)),
+    torch="torch.prod({x})",
+    keras="ops.prod({x})",
+)
+max_all = over_all(
+    "max_all",
+    ANY,
+    "The greatest of all elements.",
+    some=True,
+    reference=np.max,
+    torch="torch.max({x})",
+    keras="ops.max({x})",
+)
+min_all = over_all(
+    "min_all",
+    ANY,
+    "The least of all elements.",
+    some=True,
+    reference=np.min,
+    torch="torch.min({x})",
+    keras="ops.min({x})",
+)
+aminmax_all = over_all(
+    "aminmax_all",
+    ANY,
+    "The least and the greatest of all elements.",
+    some=True,
+    returns=("T", "T"),
+    reference=lambda x: (np.min(x), np.max(x)),
+    torch="torch.aminmax({x})",
+)
+any_all = over_all(
+    "any_all",
+    ANY,
+    "Whether at least one of all elements is true, or not zero.",
+    returns=_truth,
+    reference=np.any,
+    torch="torch.any({x})",
+    keras="ops.any({x})",
+)
+all_all = over_all(
+    "all_all",
+    ANY,
+    "Whether all elements are true, or not zero.",
+    returns=_truth,
+    reference=np.all,
+    torch="torch.all({x})",
+    keras="ops.all({x})",
+)
+count_nonzero_all = over_all(
+    "count_nonzero_all",
+    ANY,
+    "How many of all elements are not zero.",
     returns=by_framework("int64", "int32"),
-    defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=True),
-    reference=lambda x, *, axis, keepdims: np.argmax(x, axis, keepdims=keepdims),
-    torch="torch.argmax({x}, dim={axis}, keepdim={keepdims})",
-    keras="ops.argmax({x}, axis={axis}, keepdims={keepdims})",
+    reference=np.count_nonzero,
+    torch="torch.count_nonzero({x})",
+    keras="ops.count_nonzero({x})",
 )
-def argmax(require: Require, x: Tensor, *, axis: int, keepdims: bool) -> Shape:
-    """The position of the greatest element along one axis."""
-    return reduced_shape(require, x, (axis,), keepdims)
-
-
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis(), "keepdims": flag()},
-    dtypes=(*FLOATS, *INDICES),
-    returns=by_framework("int64", "int32"),
-    defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=False),
-    reference=lambda x, *, axis, keepdims: np.argmin(x, axis, keepdims=keepdims),
-    torch="torch.argmin({x}, dim={axis}, keepdim={keepdims})",
-    keras="ops.argmin({x}, axis={axis}, keepdims={keepdims})",
+logsumexp_all = over_all(
+    "logsumexp_all",
+    FLOATS,
+    "The logarithm of the sum of all elements' exponentials.",
+    reference=lambda x: _logsumexp(x, axes=tuple(range(x.ndim)), keepdims=False),
+    keras=emission("ops.logsumexp({x})", dtypes=("float32",)),
 )
-def argmin(require: Require, x: Tensor, *, axis: int, keepdims: bool) -> Shape:
-    """The position of the least element along one axis."""
-    return reduced_shape(require, x, (axis,), keepdims)
 
+# An empty list of axes: PyTorch takes it for all of them, Keras for none.
+# https://docs.pytorch.org/docs/stable/generated/torch.sum.html; Keras follows NumPy.
 
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis()},
-    dtypes=REAL,
-    returns=by_framework(_accumulator, "T"),
-    reference=lambda x, *, axis: np.cumsum(wide(x), axis),
-    torch="torch.cumsum({x}, dim={axis})",
-    keras="ops.cumsum({x}, axis={axis})",
+sum_of_empty_list = over_all(
+    "sum_of_empty_list",
+    ANY,
+    "The sum along an empty list of axes, which PyTorch takes for all.",
+    returns=accumulator,
+    reference=lambda x: np.sum(wide(x)),
+    torch="torch.sum({x}, dim=())",
 )
-def cumsum(require: Require, x: Tensor, *, axis: int) -> Shape:
-    """The sum of each element and all before it along one axis."""
-    return x.shape
+mean_of_empty_list = over_all(
+    "mean_of_empty_list",
+    FLOATS,
+    "The mean along an empty list of axes, which PyTorch takes for all.",
+    reference=lambda x: np.mean(wide(x)),
+    torch="torch.mean({x}, dim=())",
+)
+amax_of_empty_list = over_all(
+    "amax_of_empty_list",
+    ANY,
+    "The greatest element along an empty list of axes, which PyTorch takes for all.",
+    some=True,
+    reference=np.max,
+    torch="torch.amax({x}, dim=())",
+)
+amin_of_empty_list = over_all(
+    "amin_of_empty_list",
+    ANY,
+    "The least element along an empty list of axes, which PyTorch takes for all.",
+    some=True,
+    reference=np.min,
+    torch="torch.amin({x}, dim=())",
+)
 
 
-OPERATORS: Sequence[Operator] = [
-    sum_,
-    mean,
-    variance,
-    max_,
-    min_,
-    logsumexp,
-    any_,
-    all_,
-    prod,
-    argmax,
-    argmin,
-    cumsum,
-]
+def _nowhere(name: str, doc: str, fold: str, returns: Returns, dtypes: Sequence[str]) -> Operator:
+    """A fold along an empty list of axes as Keras takes it: each element by itself."""
+
+    def rule(require: Require, x: Tensor) -> Shape:
+        return x.shape
+
+    return operator(
+        tensor("x"),
+        dtypes=dtypes,
+        returns=returns,
+        reference=lambda x: x,
+        keras=f"ops.{fold}({{x}}, axis=())",
+    )(named(name, doc, rule))
+
+
+sum_of_no_axes = _nowhere("sum_of_no_axes", "Sums along no axis.", "sum", accumulator, ANY)
+mean_of_no_axes = _nowhere("mean_of_no_axes", "Means along no axis.", "mean", float_result, REAL)
+max_of_no_axes = _nowhere("max_of_no_axes", "The greatest elements along no axis.", "max", "T", REAL)
+any_of_no_axes = _nowhere("any_of_no_axes", "Whether elements are true, along no axis.", "any", "bool", BOOL)
+
+OPERATORS: Sequence[Operator] = [value for value in list(globals().values()) if isinstance(value, Operator)]

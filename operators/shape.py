@@ -1,45 +1,30 @@
-"""Operators that move elements about and leave their values alone."""
+"""Operators that keep the elements in their order, or reorder whole axes: the same elements in another shape."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from graphfuzz.spec import (
     ANY,
-    Operand,
     Operator,
     Require,
     Shape,
     Size,
     Tensor,
-    axes,
     axis,
     choice,
-    choose,
-    either,
-    maximum,
-    minimum,
+    emission,
     operator,
     permutation,
     prod,
-    size,
     sizes,
     tensor,
-    variadic,
 )
-
-Proposal = Mapping[str, Any]
-
-
-def _known(shape: Sequence[Size]) -> list[int] | None:
-    """The sizes as numbers, where all of them are."""
-    numbers = [s for s in shape if isinstance(s, int)]
-    return numbers if len(numbers) == len(shape) else None
+from operators.precision import Array
+from operators.spelling import Proposal, everywhere, keras_layer, known, spelled
 
 
 def _factors(rng: random.Random, total: int, count: int) -> tuple[int, ...]:
@@ -55,16 +40,17 @@ def _factors(rng: random.Random, total: int, count: int) -> tuple[int, ...]:
 
 
 def _propose_reshape(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
-    known = _known(operands[0].shape)
-    if known is None or (not attrs["shape"] and prod(known) != 1):
+    sizes = known(operands[0].shape)
+    if sizes is None or not (attrs["shape"] or prod(sizes) == 1) or 0 in sizes:
         return attrs
-    return {**attrs, "shape": _factors(rng, int(np.prod(known)), len(attrs["shape"]))}
+    return {**attrs, "shape": _factors(rng, int(np.prod(sizes)), len(attrs["shape"]))}
 
 
 @operator(
     tensor("x"),
-    attrs={"shape": sizes(1, 4096, count=range(7))},
+    attrs={"shape": sizes(0, 4096, count=range(7))},
     dtypes=ANY,
+    empty=True,
     reference=lambda x, shape: x.reshape(shape),
     propose=_propose_reshape,
     torch="torch.reshape({x}, {shape})",
@@ -76,288 +62,213 @@ def reshape(require: Require, x: Tensor, *, shape: Sequence[Size]) -> Shape:
     return tuple(shape)
 
 
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"order": permutation()},
-    dtypes=ANY,
-    reference=lambda x, order: x.transpose(order),
-    torch="torch.permute({x}, {order})",
-    keras="ops.transpose({x}, {order})",
-)
-def transpose(require: Require, x: Tensor, *, order: Sequence[int]) -> Shape:
-    """The axes in another order."""
-    return tuple(x.shape[a] for a in order)
+# PyTorch's view() wants its elements in order in memory, which an operand drawn at random need not have.
+view = spelled(reshape, "view", torch="{x}.contiguous().view({shape})")
 
 
-def _propose_squeeze(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
-    ones = [i for i, s in enumerate(operands[0].shape) if isinstance(s, int) and s == 1]
-    return {**attrs, "axis": rng.choice(ones) - operands[0].rank * rng.randrange(2)} if ones else attrs
+def _with_hole(others: Sequence[int], hole: int) -> tuple[int, ...]:
+    return (*others[:hole], -1, *others[hole:])
 
 
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis()},
-    dtypes=ANY,
-    reference=lambda x, axis: np.squeeze(x, axis),
-    propose=_propose_squeeze,
-    torch="torch.squeeze({x}, {axis})",
-    keras="ops.squeeze({x}, {axis})",
-)
-def squeeze(require: Require, x: Tensor, *, axis: int) -> Shape:
-    """One axis of size one taken away."""
-    # Only Keras asks for it: PyTorch leaves an axis of any other size as it is.
-    require(x.shape[axis] == 1, "the axis has one entry")
-    gone = axis % x.rank
-    return (*x.shape[:gone], *x.shape[gone + 1 :])
-
-
-@operator(
-    tensor("x", rank=range(6)),
-    attrs={"axis": axis(extra=1)},
-    dtypes=ANY,
-    reference=lambda x, axis: np.expand_dims(x, axis),
-    torch="torch.unsqueeze({x}, {axis})",
-    keras="ops.expand_dims({x}, {axis})",
-)
-def unsqueeze(require: Require, x: Tensor, *, axis: int) -> Shape:
-    """A new axis of size one."""
-    place = axis % (x.rank + 1)
-    return (*x.shape[:place], 1, *x.shape[place:])
-
-
-def _propose_broadcast(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
-    """The operand's own shape, with new axes before it and its ones stretched as drawn."""
-    known, drawn = _known(operands[0].shape), list(attrs["shape"])
-    if known is None:
+def _propose_inferred(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
+    sizes = known(operands[0].shape)
+    if sizes is None or 0 in sizes:
         return attrs
-    while len(drawn) < len(known):
-        drawn.append(rng.randint(1, 4))
-    new = len(drawn) - len(known)
-    stretched = [d if k == 1 else k for d, k in zip(drawn[new:], known, strict=True)]
-    return {**attrs, "shape": (*drawn[:new], *stretched)}
+    shape = _factors(rng, int(np.prod(sizes)), len(attrs["others"]) + 1)
+    return attrs if any(s > 64 for s in shape[1:]) else {**attrs, "others": shape[1:]}
 
 
 @operator(
     tensor("x"),
-    attrs={"shape": sizes(1, 4096, count=range(7))},
+    attrs={"others": sizes(1, 64, count=range(6)), "hole": choice(0, 1, 2, 3, 4, 5)},
     dtypes=ANY,
-    reference=lambda x, shape: np.broadcast_to(x, shape),
-    propose=_propose_broadcast,
-    torch="torch.broadcast_to({x}, {shape})",
-    keras="ops.broadcast_to({x}, {shape})",
+    empty=True,
+    reference=lambda x, others, hole: x.reshape(_with_hole(others, hole)),
+    propose=_propose_inferred,
+    torch=lambda x, others, hole: f"torch.reshape({x}, {_with_hole(others, hole)})",
+    keras=lambda x, others, hole: f"ops.reshape({x}, {_with_hole(others, hole)})",
 )
-def broadcast_to(require: Require, x: Tensor, *, shape: Sequence[Size]) -> Shape:
-    """Axes of size one, and new ones in front, stretched to a shape."""
-    require(len(shape) >= x.rank, "the shape has at least as many axes")
-    for old, new in zip(x.shape, shape[len(shape) - x.rank :], strict=True):
-        require(either(old == new, old == 1), "only sizes of one are stretched")
-    return tuple(shape)
+def reshape_inferred(require: Require, x: Tensor, *, others: Sequence[Size], hole: int) -> Shape:
+    """The same elements in a shape in which one size, written -1, follows from the others."""
+    require(hole <= len(others), "the unknown axis is one of the shape's")
+    rest = prod(others)
+    require(prod(x.shape) % rest == 0, "the other sizes divide the element count")
+    return (*others[:hole], prod(x.shape) // rest, *others[hole:])
+
+
+def _reordered(require: Require, x: Tensor, y: Tensor, order: Sequence[int]) -> Shape:
+    require(x.rank == y.rank, "the ranks are equal")
+    for made, source in zip(y.shape, order, strict=True):
+        require(made == x.shape[source], "the shape is that of the first operand with its axes in another order")
+    return y.shape
 
 
 @operator(
-    tensor("x", rank=range(1, 6)),
-    attrs={"repeats": sizes(1, 3, per="x")},
+    tensor("x", rank=range(1, 7)),
+    tensor("y", rank=range(1, 7)),
+    attrs={"order": permutation()},
     dtypes=ANY,
-    reference=lambda x, repeats: np.tile(x, repeats),
-    torch="torch.tile({x}, {repeats})",
-    keras="ops.tile({x}, {repeats})",
+    reference=lambda x, y, order: x.reshape(y.shape),
+    torch=lambda x, y, order: f"{x}.reshape_as({y})",
 )
-def tile(require: Require, x: Tensor, *, repeats: Sequence[Size]) -> Shape:
-    """Copies of the whole, side by side along each axis."""
-    return tuple(n * r for n, r in zip(x.shape, repeats, strict=True))
+def reshape_as(require: Require, x: Tensor, y: Tensor, *, order: Sequence[int]) -> Shape:
+    """The same elements in the shape of another tensor: one with the sizes of x in another order."""
+    return _reordered(require, x, y, order)
+
+
+view_as = spelled(reshape_as, "view_as", torch=lambda x, y, order: f"{x}.contiguous().view_as({y})")
+
+
+def _flat(x: Tensor, start: int, end: int) -> Shape:
+    first, last = start % x.rank, end % x.rank
+    return (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
 
 
 @operator(
-    variadic("xs", range(1, 6), rank=range(1, 7)),
-    attrs={"axis": axis("xs")},
+    tensor("x", rank=range(1, 7)),
+    attrs={"start": axis(), "end": axis()},
     dtypes=ANY,
-    reference=lambda *xs, axis: np.concatenate(xs, axis),
-    torch="torch.cat([{xs}], dim={axis})",
-    keras="ops.concatenate([{xs}], axis={axis})",
+    empty=True,
+    reference=lambda x, start, end: x.reshape(_flat(x_of(x), start, end)),
+    torch="torch.flatten({x}, {start}, {end})",
 )
-def concat(require: Require, *xs: Tensor, axis: int) -> Shape:
-    """Tensors end to end along one axis."""
-    first = xs[0]
-    joined = axis % first.rank
-    for x in xs[1:]:
-        require(x.rank == first.rank, "the ranks are equal")
-        for i, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)):
-            require(i == joined or a == b, "sizes beside the joined axis are equal")
-    total = sum((x.shape[joined] for x in xs[1:]), first.shape[joined])
-    return (*first.shape[:joined], total, *first.shape[joined + 1 :])
+def flatten(require: Require, x: Tensor, *, start: int, end: int) -> Shape:
+    """Some neighboring axes, first and last of them named, as one."""
+    require(start % x.rank <= end % x.rank, "the first axis is not behind the last")
+    return _flat(x, start, end)
+
+
+def x_of(x: Array) -> Tensor:
+    """An array's type, for what a rule and a reference share."""
+    return Tensor(str(x.dtype), x.shape)
+
+
+flatten_layer = spelled(flatten, "flatten_layer", torch=emission("{layer}({x})", layer="nn.Flatten({start}, {end})"))
 
 
 @operator(
-    variadic("xs", range(1, 5), rank=range(6)),
-    attrs={"axis": axis("xs", extra=1)},
+    tensor("x", rank=range(2, 7)),
     dtypes=ANY,
-    reference=lambda *xs, axis: np.stack(xs, axis),
-    torch="torch.stack([{xs}], dim={axis})",
-    keras="ops.stack([{xs}], axis={axis})",
+    empty=True,
+    reference=lambda x: x.reshape(x.shape[0], int(np.prod(x.shape[1:]))),
+    torch=emission("{layer}({x})", layer="nn.Flatten()"),
+    keras=keras_layer("layers.Flatten()"),
 )
-def stack(require: Require, *xs: Tensor, axis: int) -> Shape:
-    """Tensors of one shape along a new axis."""
-    first = xs[0]
-    for x in xs[1:]:
-        require(x.rank == first.rank, "the ranks are equal")
-        for a, b in zip(first.shape, x.shape, strict=True):
-            require(a == b, "the shapes are equal")
-    place = axis % (first.rank + 1)
-    return (*first.shape[:place], len(xs), *first.shape[place:])
+def flatten_rows(require: Require, x: Tensor) -> Shape:
+    """All axes but the first as one."""
+    return (x.shape[0], prod(x.shape[1:]))
 
 
-def _ends(sections: Sequence[int]) -> list[int]:
-    """Where all sections but the last end."""
-    return [sum(sections[: i + 1]) for i in range(len(sections) - 1)]
+flatten_by_size = spelled(flatten_rows, "flatten_by_size", torch="{x}.reshape({x}.size(0), -1)", empty=False)
 
 
-def _propose_split(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
-    """The axis cut at random places into as many sections as were drawn."""
-    length, count = operands[0].shape[attrs["axis"]], len(attrs["sections"])
-    if not isinstance(length, int) or length < count:
+@operator(
+    tensor("x", rank=range(3, 6)),
+    dtypes=ANY,
+    empty=True,
+    reference=lambda x: np.moveaxis(x, 1, -1).reshape(x.shape[0], int(np.prod(x.shape[1:]))),
+    keras=keras_layer('layers.Flatten(data_format="channels_first")'),
+)
+def flatten_channels_first(require: Require, x: Tensor) -> Shape:
+    """All axes but the first as one, the channels, second of them, as the fastest."""
+    return (x.shape[0], prod(x.shape[1:]))
+
+
+@operator(
+    tensor("x", rank=range(1, 7)),
+    attrs={"order": permutation(), "merged": choice(1, 2, 3, 4)},
+    dtypes=ANY,
+    empty=True,
+    reference=lambda x, order, merged: _merged(x.transpose(order), merged),
+    keras=lambda x, order, merged: f'ops.rearrange({x}, "{_pattern(order, merged)}")',
+)
+def rearrange(require: Require, x: Tensor, *, order: Sequence[int], merged: int) -> Shape:
+    """The axes in another order, the first few of them as one."""
+    require(merged <= x.rank, "there are as many axes as are merged")
+    sizes = [x.shape[a] for a in order]
+    return (prod(sizes[:merged]), *sizes[merged:])
+
+
+def _merged(x: Array, count: int) -> Array:
+    return x.reshape(int(np.prod(x.shape[:count])), *x.shape[count:])
+
+
+def _pattern(order: Sequence[int], merged: int) -> str:
+    names = [f"a{place}" for place in order]
+    return f"{' '.join(sorted(names))} -> ({' '.join(names[:merged])}) {' '.join(names[merged:])}".strip()
+
+
+@operator(
+    tensor("x", rank=range(1, 5)),
+    attrs={"axis": axis(), "parts": sizes(1, 8, count=(1, 2, 3))},
+    dtypes=ANY,
+    reference=lambda x, axis, parts: x.reshape(*x.shape[: axis % x.ndim], *parts, *x.shape[axis % x.ndim + 1 :]),
+    torch="{x}.unflatten({axis}, {parts})",
+)
+def unflatten(require: Require, x: Tensor, *, axis: int, parts: Sequence[Size]) -> Shape:
+    """One axis as several."""
+    place = axis % x.rank
+    require(prod(parts) == x.shape[place], "the product of the new sizes is the old one")
+    return (*x.shape[:place], *parts, *x.shape[place + 1 :])
+
+
+unflatten_layer = spelled(
+    unflatten, "unflatten_layer", torch=emission("{layer}({x})", layer="nn.Unflatten({axis}, {parts})")
+)
+
+
+@operator(
+    tensor("x", rank=range(1, 7)),
+    attrs={"shape": sizes(1, 4096, count=range(1, 6))},
+    dtypes=ANY,
+    reference=lambda x, shape: x.reshape(x.shape[0], *shape),
+    propose=lambda rng, operands, attrs: _propose_rows(rng, operands, attrs),
+    torch=lambda x, shape: f"{x}.contiguous().view({x}.size(0), {', '.join(map(str, shape))})",
+    keras=keras_layer("layers.Reshape({shape})"),
+)
+def reshape_rows(require: Require, x: Tensor, *, shape: Sequence[Size]) -> Shape:
+    """All axes but the first in another shape."""
+    require(prod(shape) == prod(x.shape[1:]), "the element counts of a row are equal")
+    return (x.shape[0], *shape)
+
+
+def _propose_rows(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
+    sizes = known(operands[0].shape)
+    if sizes is None or 0 in sizes:
         return attrs
-    cuts = [0, *sorted(rng.sample(range(1, length), count - 1)), length]
-    return {**attrs, "sections": tuple(b - a for a, b in pairwise(cuts))}
+    return {**attrs, "shape": _factors(rng, int(np.prod(sizes[1:])), len(attrs["shape"]))}
 
 
 @operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axis": axis(), "sections": sizes(1, 4096, count=range(2, 5))},
+    tensor("x"),
     dtypes=ANY,
-    reference=lambda x, axis, sections: np.split(x, _ends(sections), axis),
-    propose=_propose_split,
-    torch="torch.split({x}, {sections}, dim={axis})",
-    keras=lambda x, axis, sections: f"ops.split({x}, {_ends(sections)}, axis={axis})",
+    empty=True,
+    reference=np.ravel,
+    torch="torch.ravel({x})",
+    keras="ops.ravel({x})",
 )
-def split(require: Require, x: Tensor, *, axis: int, sections: Sequence[Size]) -> list[Shape]:
-    """The tensor cut along one axis into sections of these sizes."""
-    cut = axis % x.rank
-    require(sum(sections[1:], sections[0]) == x.shape[cut], "the sections cover the axis")
-    return [(*x.shape[:cut], s, *x.shape[cut + 1 :]) for s in sections]
-
-
-def _pairs(before: Sequence[int], after: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    return tuple(zip(before, after, strict=True))
-
-
-def _literal(x: Operand, value: int) -> int | bool:
-    """The value as TensorFlow wants it written: it makes no bool of an integer."""
-    return bool(value) if x.dtype == "bool" else value
-
-
-def _torch_pad(x: Operand, before: Sequence[int], after: Sequence[int], value: int) -> str:
-    """PyTorch's order: the last axis first, before and after it."""
-    flat = [p for pair in reversed(_pairs(before, after)) for p in pair]
-    return f"F.pad({x}, {flat}, value={_literal(x, value)})"
-
-
-def _keras_pad(x: Operand, before: Sequence[int], after: Sequence[int], value: int) -> str:
-    return f"ops.pad({x}, {_pairs(before, after)}, constant_values={_literal(x, value)})"
-
-
-@operator(
-    tensor("x", rank=range(1, 6)),
-    attrs={"before": sizes(0, 3, per="x"), "after": sizes(0, 3, per="x"), "value": choice(0, 1, 3)},
-    dtypes=ANY,
-    reference=lambda x, before, after, value: np.pad(x, _pairs(before, after), constant_values=value),
-    torch=_torch_pad,
-    keras=_keras_pad,
-)
-def pad(require: Require, x: Tensor, *, before: Sequence[Size], after: Sequence[Size], value: int) -> Shape:
-    """A border of one value around all axes."""
-    return tuple(b + n + a for n, b, a in zip(x.shape, before, after, strict=True))
-
-
-def _inside(place: Size, n: Size) -> Size:
-    """A place counted from the start (from the end, where negative), brought into [0, n]."""
-    return choose(place < 0, maximum(place + n, 0), minimum(place, n))
-
-
-def _subscript(x: str, starts: Sequence[int], stops: Sequence[int], steps: Sequence[int]) -> str:
-    """One slice an axis; the comma behind each makes a tuple of a single one, which Keras' symbolic tensors need."""
-    return f"{x}[{' '.join(f'{a}:{b}:{c},' for a, b, c in zip(starts, stops, steps, strict=True))}]"
-
-
-def _propose_slice(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
-    """Places in order; some of them counted from the end, some stops beyond it."""
-    known = _known(operands[0].shape)
-    if known is None:
-        return attrs
-    starts = [rng.randrange(min(n, 16)) for n in known]
-    stops = [min(rng.randint(a + 1, n + 1), 16) for a, n in zip(starts, known, strict=True)]
-    return {
-        **attrs,
-        "starts": tuple(
-            a - n if a - n >= -16 and rng.random() < 0.3 else a for a, n in zip(starts, known, strict=True)
-        ),
-        "stops": tuple(
-            b - n if -16 <= b - n < 0 and rng.random() < 0.3 else b for b, n in zip(stops, known, strict=True)
-        ),
-    }
-
-
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={
-        "starts": sizes(-16, 16, per="x"),
-        "stops": sizes(-16, 16, per="x"),
-        "steps": sizes(1, 3, per="x"),
-    },
-    dtypes=ANY,
-    reference=lambda x, starts, stops, steps: x[tuple(map(slice, starts, stops, steps))],
-    propose=_propose_slice,
-    torch=_subscript,
-    keras=_subscript,
-)
-def strided_slice(
-    require: Require, x: Tensor, *, starts: Sequence[Size], stops: Sequence[Size], steps: Sequence[Size]
-) -> Shape:
-    """Every step-th entry from start to stop of every axis, as Python slices a sequence."""
-    made: list[Size] = []
-    for n, start, stop, step in zip(x.shape, starts, stops, steps, strict=True):
-        room = _inside(stop, n) - _inside(start, n)
-        made.append(maximum(0, (room + step - 1) // step))
-    return tuple(made)
-
-
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"axes": axes()},
-    dtypes=ANY,
-    reference=lambda x, axes: np.flip(x, axes),
-    torch="torch.flip({x}, {axes})",
-    keras="ops.flip({x}, {axes})",
-)
-def flip(require: Require, x: Tensor, *, axes: Sequence[int]) -> Shape:
-    """The entries of some axes in reverse."""
-    return x.shape
-
-
-@operator(
-    tensor("x", rank=range(1, 7)),
-    attrs={"shift": size(-5, 5), "axis": axis()},
-    dtypes=ANY,
-    reference=lambda x, shift, axis: np.roll(x, shift, axis),
-    torch="torch.roll({x}, {shift}, {axis})",
-    keras="ops.roll({x}, {shift}, {axis})",
-)
-def roll(require: Require, x: Tensor, *, shift: Size, axis: int) -> Shape:
-    """The entries of one axis moved along, those at its end to its start."""
-    return x.shape
+def ravel(require: Require, x: Tensor) -> Shape:
+    """All axes as one."""
+    return (prod(x.shape),)
 
 
 OPERATORS: Sequence[Operator] = [
-    reshape,
-    transpose,
-    squeeze,
-    unsqueeze,
-    broadcast_to,
-    tile,
-    concat,
-    stack,
-    split,
-    pad,
-    strided_slice,
-    flip,
-    roll,
+    everywhere(op)
+    for op in (
+        reshape,
+        view,
+        reshape_inferred,
+        reshape_as,
+        view_as,
+        flatten,
+        flatten_layer,
+        flatten_rows,
+        flatten_by_size,
+        flatten_channels_first,
+        rearrange,
+        unflatten,
+        unflatten_layer,
+        reshape_rows,
+        ravel,
+    )
 ]

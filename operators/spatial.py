@@ -15,6 +15,11 @@ CONV_DOMAIN = (-2.0, 2.0)
 """Operands of convolutions: so that sums of many products stay in the halves' range."""
 
 
+def batched_or_not(spatial: int) -> tuple[int, ...]:
+    """The ranks of PyTorch's ([batch,] channels, *spatial), written so often that one in five or so has no batch."""
+    return (spatial + 2,) * (20 if spatial == 3 else 4) + (spatial + 1,)
+
+
 def precise(x: Any) -> Any:
     """The same values in double precision, complex ones too."""
     return x.astype(np.result_type(x.dtype, np.float64))
@@ -57,7 +62,7 @@ def named_padding(padding: str, n: Size, window: Size, stride: Size, dilation: S
 
     https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
     """
-    if padding == "valid":
+    if padding.lower() == "valid":
         return 0, 0
     if padding == "causal":
         return dilation * (window - 1), 0

@@ -16,13 +16,14 @@ from graphfuzz.spec import (
     Shape,
     Tensor,
     binary,
+    choice,
     emission,
     number,
     operator,
     size,
     tensor,
 )
-from operators.forms import floating, respelled
+from operators.forms import floating, respelled, with_number
 from operators.precision import Array, wide
 
 KERAS_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool")
@@ -177,6 +178,14 @@ cube_root = floating(
     domain=_POSITIVE,
     reference=lambda x: np.cbrt(wide(x)),
     keras="ops.cbrt({x})",
+)
+absolute_float = floating(
+    "absolute_float",
+    "The magnitude of each element, as a float.",
+    domain=(-100, 100),
+    reference=lambda x: np.abs(wide(x)),
+    keras="ops.fabs({x})",
+    keras_integers=KERAS_INTEGERS,
 )
 reciprocal = floating(
     "reciprocal",
@@ -397,6 +406,23 @@ xlogy = binary(
     doc="x times the logarithm of y, broadcast; zero where x is.",
 )
 xlogy_special = respelled(xlogy, "xlogy_special", torch="torch.special.xlogy({x}, {y})")
+xlogy_number = with_number(
+    "xlogy_number",
+    "Each element times the logarithm of a constant.",
+    choice(2.0, 0.5, 3),
+    FLOATS,
+    reference=lambda x, *, number: wide(x) * math.log(number),
+    torch="torch.xlogy({x}, {number})",
+)
+number_xlogy = with_number(
+    "number_xlogy",
+    "A constant times the logarithm of each element.",
+    choice(2.0, -0.5, 0.0, 3),
+    FLOATS,
+    domain=_POSITIVE,
+    reference=lambda x, *, number: number * np.log(wide(x)),
+    torch="torch.xlogy({number}, {x})",
+)
 xlog1py = binary(
     "xlog1py",
     FLOATS,

@@ -15,9 +15,9 @@ from graphfuzz.spec.dtypes import UNCOMMON, is_float
 Emitted = str | Callable[..., str] | Emission | None
 Proposal = Mapping[str, Any]
 
-TENSORFLOW = '''
-class TensorFlow(layers.Layer):
-    """A function of TensorFlow as a layer."""
+FUNCTION = '''
+class Function(layers.Layer):
+    """A function as a layer."""
 
     def __init__(self, function):
         super().__init__(autocast=False)
@@ -28,16 +28,19 @@ class TensorFlow(layers.Layer):
 '''
 
 
-def in_tensorflow(operands: str, call: str | Callable[..., str], *, dtypes: Any = None, **more: Any) -> Emission:
-    """A layer that calls TensorFlow, for what keras.ops lacks: `call` on the named operands; attributes in braces."""
+def in_layer(operands: str, call: str | Callable[..., str], *, dtypes: Any = None, **more: Any) -> Emission:
+    """A layer of one's own, for what keras.ops lacks or knows of tensors only: `call` on the named operands.
+
+    It may use TensorFlow as `tf`; attributes stand in braces, or `call` is a function of operands and attributes.
+    """
     passed = ", ".join("{" + name.strip().lstrip("*") + "}" for name in operands.split(","))
 
     def written(**names: Any) -> str:
         assert callable(call)
-        return f"TensorFlow(lambda {operands}: {call(**names)})({passed.format(**names)})"
+        return f"Function(lambda {operands}: {call(**names)})({passed.format(**names)})"
 
-    text = written if callable(call) else f"TensorFlow(lambda {operands}: {call})({passed})"
-    return emission(text, helper=f"import tensorflow as tf\n\n\n{TENSORFLOW.strip()}", dtypes=dtypes, **more)
+    text = written if callable(call) else f"Function(lambda {operands}: {call})({passed})"
+    return emission(text, helper=f"import tensorflow as tf\n\n\n{FUNCTION.strip()}", dtypes=dtypes, **more)
 
 
 def keras_layer(
@@ -150,3 +153,17 @@ class Several(msgspec.Struct, frozen=True):
             return f"has {unknown}, not among {list(self.options)}"
         lengths = self.count if self.per is None else (rank(self.per),)
         return None if len(value) in lengths else f"has {len(value)} entries, not {' or '.join(map(str, lengths))}"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The numbers below some count, each once, in any order."""
+
+    count: tuple[int, ...]
+
+    def draw(self, rng: random.Random, rank: Callable[[str], int]) -> tuple[int, ...]:
+        length = rng.choice(self.count)
+        return tuple(rng.sample(range(length), length))
+
+    def problem(self, value: Any, rank: Callable[[str], int]) -> str | None:
+        ordered = isinstance(value, tuple) and len(value) in self.count and sorted(value) == list(range(len(value)))
+        return None if ordered else f"is {value!r}, not an order of {' or '.join(map(str, self.count))} numbers"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphfuzz.spec import FLOATS, Operator, binary
-from operators.forms import floating, respelled
+from graphfuzz.spec import FLOATS, INTEGERS, Operator, binary
+from operators.forms import all_dtypes, floating, respelled
 from operators.precision import wide
 from operators.special import KERAS_INTEGERS
 
@@ -133,8 +133,18 @@ arctan2 = binary(
     keras="ops.arctan2({x}, {y})",
     doc="The angle of the point (y, x), broadcast; y is positive, which keeps away from the cut.",
 )
+arctan2_whole = binary(
+    "arctan2_whole",
+    INTEGERS,
+    divisor=(1, 8),
+    returns="float32",
+    reference=lambda x, y: np.arctan2(wide(x), wide(y)),
+    torch=all_dtypes("torch.atan2({x}, {y})", INTEGERS),
+    keras="ops.arctan2({x}, {y})",
+    doc="The angle of the point (y, x), whose coordinates are integers, broadcast.",
+)
 
-arcsin_numpy = respelled(arcsin, "arcsin_alias", torch="torch.arcsin({x})")
-arctan2_numpy = respelled(arctan2, "arctan2_alias", torch="torch.arctan2({x}, {y})")
+arcsin_alias = respelled(arcsin, "arcsin_alias", torch="torch.arcsin({x})")
+arctan2_alias = respelled(arctan2, "arctan2_alias", torch="torch.arctan2({x}, {y})")
 
 OPERATORS: Sequence[Operator] = [op for op in globals().values() if isinstance(op, Operator)]

@@ -35,7 +35,7 @@ CLEAR_EVERY = 30
 """Keras keeps every model's graph until its session is cleared (130 ms): after how many cases that is worth it."""
 
 PLAIN_EVERY = 16
-"""Of how many cases one is converted without anything remembered."""
+"""Of how many cases one is converted without anything remembered; probing, which records, spares itself that."""
 
 STACKS_AT = 0.9
 """At which share of the time limit a worker writes down where it is."""
@@ -158,7 +158,7 @@ def work(number: int, task: Task) -> Reply:
 def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     route, entries = worker.route(task.route), set[str]()
     with ExitStack() as stack:
-        if not task.plain and worker.tasks % PLAIN_EVERY:
+        if task.record or (not task.plain and worker.tasks % PLAIN_EVERY):
             stack.enter_context(remembered_registry())
         if task.record and route.ledger is not None:
             stack.enter_context(route.ledger.recording(entries))

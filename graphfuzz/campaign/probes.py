@@ -24,8 +24,8 @@ from graphfuzz.oracle.route import Route
 from graphfuzz.spec.origins import Origin
 
 SCHEMA = 1
-CASES = 2
-"""Cases for each dtype binding of an operator."""
+CASES = 3
+"""The least cases of an operator; each of its dtype bindings has as many as that takes, and one at least."""
 NONE_FOUND = "none-found"
 """Stands for a verdict where the generator found no case."""
 
@@ -68,7 +68,7 @@ class Cache:
         self.complain = complain
 
     def probes(self, route: Route, origin: Origin) -> Probes:
-        """A family's probes on a route; empty where there are none."""
+        """A family's probes on a route; empty where there are none. Raises UsageError where that cannot be read."""
         return self._read(self._path(route, origin.module, origin.digest), Probes) or {}
 
     def keep_probes(self, route: Route, origin: Origin, probes: Probes) -> None:
@@ -93,7 +93,9 @@ class Cache:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
+            raise UsageError(f"--cache {self.folder}: cannot be read ({error.strerror}); name another") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.complain(f"{path} is damaged ({error}) and made again")
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ import msgspec
 
 from graphfuzz.campaign.probes import CASES, NONE_FOUND, Cache, Probes, Trial
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.conformance import keys
+from graphfuzz.conformance import bindings, keys
 from graphfuzz.oracle.ledger import Stock
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK
@@ -56,11 +57,16 @@ def stored(plan: Plan, cache: Cache) -> dict[str, Probes]:
 def missing(plan: Plan, known: Mapping[str, Probes]) -> list[Missing]:
     """What is still to be probed, route by route; an operator that a route's framework lacks is no part of it."""
     return [
-        Missing(route, op, tuple(keys(op, route.framework, CASES)))
+        Missing(route, op, case_keys(op, route.framework))
         for name, route in plan.routes.items()
         for op in plan.operators.values()
         if route.framework in op.emissions and op.name not in known[name]
     ]
+
+
+def case_keys(op: Operator, framework: str) -> tuple[str, ...]:
+    """The cases that an operator is probed with: the same ones for each of its dtype bindings, CASES at least."""
+    return tuple(keys(op, framework, math.ceil(CASES / len(bindings(op, framework)))))
 
 
 def probe(

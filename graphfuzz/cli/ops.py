@@ -30,6 +30,8 @@ from graphfuzz.spec.registry import Registry, load_registry
 
 NARROW = 100
 """How wide tables are where nothing says how wide the terminal is, in characters."""
+NOT_CONFORMING = 1
+"""The exit code of --check where something does not fit."""
 
 
 @click.command()
@@ -81,7 +83,7 @@ def ops(
     chosen = _chosen(registry, names, families, frameworks, dtype)
     if checking:
         own = chosen if names or families or not packs else chosen.only(_added(chosen))
-        sys.exit(not check_operators(list(own.values()), registry, packs, cases, as_json))
+        sys.exit(0 if check_operators(list(own.values()), registry, packs, cases, as_json) else NOT_CONFORMING)
     plan = make_plan(routes or route_names(), chosen)
     known = probed(plan, store, workers, packs) if probing else stored(plan, store)
     rows = [_row(op, plan, known) for op in chosen.values()]

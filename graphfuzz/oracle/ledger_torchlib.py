@@ -66,30 +66,34 @@ def _lost() -> frozenset[str]:
 
 def _name(target: Any, is_complex: bool) -> str:
     """As torchlib writes it: "aten::add.Tensor", "_operator.add", "torch.ops.higher_order.cond"."""
+    from torch._ops import HigherOrderOperator
+
     if isinstance(target, str):
         name = target
-    elif hasattr(target, "_schema"):
-        name = target.name()
-    elif type(target).__name__.endswith("Operator") or hasattr(target, "namespace"):
+    elif issubclass(type(target), HigherOrderOperator):
         name = f"torch.ops.{target.namespace}.{target.name()}"
     else:
-        name = f"{target.__module__}.{target.__name__}"
+        name = target.name() if hasattr(target, "_schema") else f"{target.__module__}.{target.__name__}"
     return name + (COMPLEX if is_complex else "")
 
 
-def _target(name: str) -> Any:
-    """The operator that an entry is for."""
-    plain = name.removesuffix(COMPLEX)
-    return next(metas[0].fx_target for target, metas in _registry().functions.items() if _name(target, False) == plain)
+@cache
+def _targets() -> dict[str, Any]:
+    """The operator (or Python function) that each entry is for."""
+    return {_name(target, False): metas[0].fx_target for target, metas in _registry().functions.items()}
 
 
-def _schema(name: str) -> Any | None:
-    return None if name in _lost() else getattr(_target(name), "_schema", None)
+def _overload(name: str) -> Any | None:
+    """The overload that an entry is for; None where it is for something else, or lost."""
+    target = _targets().get(name.removesuffix(COMPLEX))
+    return target if hasattr(target, "_schema") else None
 
 
 def _dropped(name: str) -> Reason | None:
     if name not in _lost():
         return None
+    if name.startswith("quantized_decomposed::"):
+        return Reason(OUTSIDE, "quantized models", "torch.ao defines these operators when it quantizes")
     return Reason(ABSENT, "PyTorch registers no such operator", "torch.ops has no such overload")
 
 
@@ -97,7 +101,8 @@ def _script_only(name: str) -> Reason | None:
     """TorchScript's own operators are not in the dispatcher, so torch.export never sees one."""
     import torch
 
-    if _schema(name) is None or torch._C._dispatch_has_kernel(_target(name).name()):
+    overload = _overload(name)
+    if overload is None or torch._C._dispatch_has_kernel(overload.name()):
         return None
     return Reason(ABSENT, "an operator of TorchScript only", "the dispatcher has no such operator")
 
@@ -106,15 +111,42 @@ def _decomposed(name: str) -> Reason | None:
     """`run_decompositions` keeps a composite operator only where `torch._export.utils` lets it."""
     from torch._export.utils import _check_valid_to_preserve, _is_cia_op
 
-    if _schema(name) is None or not _is_cia_op(_target(name)) or _check_valid_to_preserve(_target(name)):
+    overload = _overload(name)
+    if overload is None or not _is_cia_op(overload) or _check_valid_to_preserve(overload):
         return None
     evidence = "composite, and torch.export's _check_valid_to_preserve refuses it"
     return Reason(ABSENT, "decomposed before dispatch", evidence)
 
 
+def _data_dependent(name: str) -> Reason | None:
+    """Numbers that depend on data: torch.export's fake tensors have none, but for the few with an implementation."""
+    from torch import Tag
+    from torch._subclasses.fake_impls import op_implementations_dict
+
+    overload = _overload(name)
+    if overload is None or Tag.data_dependent_output not in overload.tags or overload in op_implementations_dict:
+        return None
+    return Reason(ABSENT, "torch.export refuses it", "tagged data_dependent_output, and fake tensors do not know it")
+
+
+def _no_kernel(name: str) -> Reason | None:
+    """Devices other than the processor are not at hand: the source model could not run."""
+    import torch
+
+    overload = _overload(name)
+    if overload is None or _has_kernel(torch, overload.name()) or "prims::" in name:  # those have kernels in Python
+        return None
+    return Reason(OUTSIDE, "no kernel for a processor", "no kernel for CPU, and no composite one")
+
+
+def _has_kernel(torch: Any, name: str) -> bool:
+    composite = ("CompositeExplicitAutograd", "CompositeImplicitAutograd", "CompositeExplicitAutogradNonFunctional")
+    return any(torch._C._dispatch_has_kernel_for_dispatch_key(name, key) for key in ("CPU", *composite))
+
+
 def _random(name: str) -> Reason | None:
-    schema = _schema(name)
-    if schema is None or not is_random(schema):
+    overload = _overload(name)
+    if overload is None or not is_random(overload._schema):
         return None
     return Reason(OUTSIDE, "random", "tagged nondeterministic_seeded, and nothing switches that off")
 
@@ -124,13 +156,13 @@ def _gradient(name: str) -> Reason | None:
 
 
 def _numbers(name: str) -> Reason | None:
-    """What computes with symbolic numbers, which static shapes have not: dynamic shapes are another matter."""
-    schema = _schema(name)
+    """What computes with symbolic numbers: sizes of dynamic shapes, or of results whose size depends on data."""
+    overload = _overload(name)
     plain = name.startswith(("_operator.", "math.", "torch.sym_")) and name != "_operator.getitem"
-    symbolic = name.startswith("aten::sym_") or (schema is not None and not has_tensor(schema))
+    symbolic = name.startswith("aten::sym_") or (overload is not None and not has_tensor(overload._schema))
     if not plain and not symbolic:
         return None
-    return Reason(OUTSIDE, "symbolic numbers", "takes or makes Python numbers, which are constants in static shapes")
+    return Reason(OUTSIDE, "symbolic numbers", "computes with Python numbers: constants, where all shapes are known")
 
 
 def _by_hand(name: str) -> Reason | None:
@@ -139,5 +171,15 @@ def _by_hand(name: str) -> Reason | None:
     return Reason(OUTSIDE, "ONNX nodes written by hand", "torch.onnx.ops.symbolic is its only source")
 
 
-REASONS = (_dropped, _script_only, _decomposed, _random, _gradient, _numbers, _by_hand)
+REASONS = (
+    _dropped,
+    _script_only,
+    _decomposed,
+    _data_dependent,
+    _random,
+    _gradient,
+    _numbers,
+    _by_hand,
+    _no_kernel,
+)
 ledger = Ledger(entries, recording, first_of(*REASONS), opset)

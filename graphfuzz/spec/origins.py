@@ -22,7 +22,7 @@ class Origin(msgspec.Struct, frozen=True):
     digest: str
 
     def edited(self) -> bool:
-        """Whether the file has another text by now."""
+        """Whether the file has another text by now, or is gone."""
         return bool(self.file) and digest(self.file) != self.digest
 
 
@@ -51,5 +51,6 @@ def _origin(module: ModuleType) -> Origin:
 
 
 def digest(file: str) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    """SHA-256 of a file's bytes, in hex; empty for a file that is gone."""
+    path = Path(file)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""

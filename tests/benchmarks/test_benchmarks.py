@@ -1,6 +1,7 @@
 """The benchmarks run, and print what they promise."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,20 @@ def test_pipeline_measures_every_route():
         assert sum(figures["verdicts"].values()) == result["result"]["cases"]
         assert "harness-error" not in figures["verdicts"]
     assert result["versions"]["torch"]
+
+
+def test_ledger_tells_figures_and_leaves_nothing_out(tmp_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "benchmarks", "ledger", "--quick"]
+    first = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    routes = json.loads(first.stdout)["result"]["routes"]
+    assert set(routes) == {"tf2onnx-ort", "torch-dynamo-ort", "torch-script-ort"}
+    for route in routes.values():
+        figures, rest = route["figures"], route["rest"]
+        assert 0 < figures["reached"] < figures["producible"] <= figures["present"] < figures["entries"]
+        assert figures["entries"] == figures["reached"] + sum(map(len, rest.values()))
+        assert figures["onnx_reached"] > 0
+        assert not route["unlisted"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    assert "share of producible" in shown.stdout
+    assert "not reached yet" in shown.stdout

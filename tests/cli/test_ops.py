@@ -18,7 +18,7 @@ TOLD, UNTOLD = "tests.ledger_routes:told", "tests.ledger_routes:untold"
 
 PACK = """
 import numpy as np
-from graphfuzz.spec import Defect, emission, number, operator, tensor, unary
+from graphfuzz.spec import broadcast, emission, number, operator, tensor, unary
 
 halve = unary("halve", ("float32", "float64"), reference=lambda x: x / 2, torch="{x} / 2")
 double = unary("double", ("float32", "int32"), reference=lambda x: FACTOR * x, torch="{x} + {x}")
@@ -34,10 +34,7 @@ def lean(require, x, *, slope):
           torch=emission("torch.where({m}, {x}, 0)", dtypes=("float32",)))
 def mask(require, x, m):
     \"\"\"Each element where the mask is set, else zero.\"\"\"
-    require(len(x.shape) == len(m.shape), "the ranks are equal")
-    for a, b in zip(x.shape, m.shape):
-        require(a == b, "the shapes are equal")
-    return x.shape
+    return broadcast(require, x.shape, m.shape)
 
 OPERATORS = [halve, double, lean, mask]
 """
@@ -166,6 +163,14 @@ def test_bad_input_is_one_line(arguments: list[str], said: str, cache: Path) -> 
     assert result.stderr.startswith("graphfuzz: ")
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+
+
+def test_a_cache_that_is_no_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = invoke("ops", "relu", "--cache", tmp_path / "file")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "cannot be read" in result.stderr
 
 
 def test_probing_fills_the_tables(pack: Path, cache: Path) -> None:

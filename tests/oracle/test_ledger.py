@@ -145,12 +145,15 @@ def test_tf2onnx_records_what_a_loop_body_uses_too() -> None:
 
 REASONS = [
     (DYNAMO, "aten::getitem", ABSENT, "PyTorch registers no such operator"),
+    (DYNAMO, "quantized_decomposed::quantize_per_tensor", OUTSIDE, "quantized models"),
     (DYNAMO, "aten::tensor.bool", ABSENT, "an operator of TorchScript only"),
     (DYNAMO, "aten::reshape", ABSENT, "decomposed before dispatch"),
     (DYNAMO, "aten::rand_like", OUTSIDE, "random"),
     (DYNAMO, "aten::hardtanh_backward", OUTSIDE, "gradients"),
     (DYNAMO, "_operator.add", OUTSIDE, "symbolic numbers"),
     (DYNAMO, "aten::sym_size.int", OUTSIDE, "symbolic numbers"),
+    (DYNAMO, "aten::equal", ABSENT, "torch.export refuses it"),
+    (DYNAMO, "aten::_scaled_dot_product_flash_attention", OUTSIDE, "no kernel for a processor"),
     (DYNAMO, "onnx_symbolic::_symbolic", OUTSIDE, "ONNX nodes written by hand"),
     (SCRIPT, "aten::dropout_", ABSENT, "PyTorch has no operator that is looked up by the name"),
     (SCRIPT, "aten::tanhshrink", ABSENT, "PyTorch has no operator that is looked up by the name"),
@@ -219,6 +222,33 @@ def test_what_is_decomposed_before_dispatch_is_never_dispatched() -> None:
     assert "aten::view" in used
     assert not used & set(decomposed)
     assert len(decomposed) < 30
+
+
+@pytest.mark.parametrize("name", ["equal", "allclose"])
+def test_what_depends_on_data_cannot_be_exported(name: str) -> None:
+    import torch
+    from torch._subclasses.fake_tensor import DataDependentOutputException
+
+    with pytest.raises(DataDependentOutputException, match=name):
+        torch.export.export(scaled(getattr(torch, name)), (torch.ones(2), torch.ones(2)))
+
+
+def scaled(predicate: Callable[..., Any]) -> Any:
+    import torch
+
+    class Scaled(torch.nn.Module):
+        def forward(self, x: Any, y: Any) -> Any:
+            return x * predicate(x, y)
+
+    return Scaled()
+
+
+def test_what_has_no_kernel_for_a_processor_does_not_run() -> None:
+    import torch
+
+    query = torch.ones(1, 1, 2, 8)
+    with pytest.raises(NotImplementedError):
+        torch.ops.aten._scaled_dot_product_flash_attention(query, query, query)
 
 
 def test_what_the_tracer_takes_apart_or_names_otherwise() -> None:

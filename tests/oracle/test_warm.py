@@ -59,3 +59,33 @@ def test_the_registry_is_made_once_and_never_shared(monkeypatch: pytest.MonkeyPa
     assert calls == [18, 20]
     kind.from_torchlib()
     assert calls == [18, 20, 18]
+
+
+def test_a_decomposition_table_is_made_once_and_never_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.onnx._internal.exporter import _decomp
+
+    calls: list[Any] = []
+    monkeypatch.setattr(
+        _decomp, "create_onnx_friendly_decomposition_table", lambda ops: calls.append(ops) or {"kept": len(ops)}
+    )
+    monkeypatch.setattr("graphfuzz.oracle.routes.warm._tables", {})
+    with remembered_registry():
+        first = _decomp.create_onnx_friendly_decomposition_table({"a"})
+        first.clear()
+        assert _decomp.create_onnx_friendly_decomposition_table({"a"}) == {"kept": 1}
+        assert _decomp.create_onnx_friendly_decomposition_table({"a", "b"}) == {"kept": 2}
+    assert calls == [{"a"}, {"a", "b"}]
+    _decomp.create_onnx_friendly_decomposition_table({"a"})
+    assert len(calls) == 3
+
+
+def test_composite_operators_are_named_once_for_each_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._export import utils
+
+    calls: list[int] = []
+    monkeypatch.setattr(utils, "_materialize_cpp_cia_ops", lambda: calls.append(1))
+    for _ in range(2):
+        with remembered_registry():
+            utils._materialize_cpp_cia_ops()
+            utils._materialize_cpp_cia_ops()
+    assert len(calls) == 2

@@ -32,6 +32,11 @@ def test_a_pack_of_one_file_is_its_own_family(tmp_path: Path) -> None:
     found = origins(load_registry([str(pack)]))
     assert (found["mirror"].module, found["mirror"].family) == ("one_file_pack", "one_file_pack")
     assert found["sum"].family == "reductions"
+    assert not found["mirror"].edited()
+    pack.write_text(pack.read_text() + "\n")
+    assert found["mirror"].edited()
+    pack.unlink()
+    assert found["mirror"].edited()
 
 
 def test_an_operator_of_no_module_has_no_origin() -> None:

@@ -37,10 +37,14 @@ def refused(error: BaseException) -> bool:
     """Whether no translation exists for an operator, or a translation says itself that it does not cover the use.
 
     The exporter wraps whatever it raises in a ConversionError, so the root cause decides: its dispatcher's own
-    exception, or a NotImplementedError raised by a function of torchlib (not by something that it calls).
+    exception, or a NotImplementedError raised by a function of torchlib (not by something that it calls). That Python's
+    own branches must not depend on data, `torch.export` says itself
+    (https://docs.pytorch.org/docs/stable/export.html#data-shape-dependent-control-flow).
     """
     root = root_cause(error)
     kind = type(root)
+    if kind.__name__ == "GuardOnDataDependentSymNode":
+        return True
     if kind.__module__.startswith("torch.onnx"):
         return kind.__name__ in ("DispatchError", "UnsupportedOperatorError")
     file, _ = next(iter(raised_in(root)), ("", ""))

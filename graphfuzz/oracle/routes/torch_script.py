@@ -13,6 +13,12 @@ from graphfuzz.oracle.route import Route
 _REFUSALS = ("_onnx_unsupported", "_onnx_opset_unsupported", "_onnx_opset_unsupported_detailed", "symbolic_fn")
 
 
+_SPOKEN = (
+    r"ScalarType \w+ is an unexpected tensor scalar type"
+    r"|Detected that you are using FX to torch.jit.trace a dynamo-optimized function. This is not supported"
+)
+
+
 def convert(model: Any, inputs: dict[str, Array]) -> Any:
     """The module as an ONNX model, by the exporter that traces TorchScript, with its default options."""
     import io
@@ -40,10 +46,10 @@ def refused(error: BaseException) -> bool:
 
     The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that. Of a dtype that it has
     no ONNX type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
-    torch/csrc/jit/passes/onnx/helper.cpp).
+    torch/csrc/jit/passes/onnx/helper.cpp), and of PyTorch's higher-order operators, that it does not support them.
     """
     root = root_cause(error)
-    if isinstance(root, RuntimeError) and re.match(r"ScalarType \w+ is an unexpected tensor scalar type", str(root)):
+    if isinstance(root, RuntimeError) and re.match(_SPOKEN, str(root)):
         return True
     if not type(root).__module__.startswith("torch.onnx"):
         return False

@@ -1,6 +1,6 @@
-"""Elementwise functions of TensorFlow that Keras 3 has no operator for, written as people do: in a Lambda layer."""
+"""Elementwise functions of TensorFlow that Keras 3 has no operator for, written as people do: in their own layer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from graphfuzz.spec import (
     INTEGERS,
     REAL,
     SIGNED,
-    Emission,
     Operator,
     Require,
     Shape,
@@ -27,21 +26,11 @@ from graphfuzz.spec import (
 from graphfuzz.spec.dtypes import UNCOMMON
 from operators import division
 from operators.forms import in_float
+from operators.own_layer import in_own_layer
 from operators.precision import wide
 from operators.special import _digamma, _erfinv, _lgamma
 
 _COMMON = [d for d in ANY if d not in UNCOMMON["keras"]]
-
-
-def in_lambda(name: str, call: str, *operands: str, dtypes: Sequence[str] | Mapping[str, Sequence[str]]) -> Emission:
-    """`call`, over `tf` and the operands' names, in a Lambda layer that leaves the operands' dtypes alone."""
-    given = operands[0] if len(operands) == 1 else f"[{', '.join(operands)}]"
-    function = f"lambda {', '.join(operands)}: {call}" if len(operands) == 1 else f"lambda given: {name}_of(*given)"
-    lines = [f"def {name}({', '.join(operands)}):", f"    return layers.Lambda({function}, autocast=False)({given})"]
-    if len(operands) > 1:
-        lines = [f"def {name}_of({', '.join(operands)}):", f"    return {call}", "", "", *lines]
-    helper = "\n".join(["import tensorflow as tf", "", "", *lines])
-    return emission(f"{name}({', '.join(f'{{{operand}}}' for operand in operands)})", helper=helper, dtypes=dtypes)
 
 
 def _unary(
@@ -54,7 +43,7 @@ def _unary(
 ) -> Operator:
     name = f"tf_{name}"
     return unary(
-        name, dtypes, reference=reference, domain=domain, keras=in_lambda(name, call, "x", dtypes=dtypes), doc=doc
+        name, dtypes, reference=reference, domain=domain, keras=in_own_layer(name, call, ["x"], dtypes=dtypes), doc=doc
     )
 
 
@@ -67,14 +56,16 @@ def _binary(
     divisor: tuple[float, float] | None = None,
 ) -> Operator:
     name = f"tf_{name}"
-    made = in_lambda(name, call, "x", "y", dtypes=dtypes)
+    made = in_own_layer(name, call, ["x", "y"], dtypes=dtypes)
     return binary(name, dtypes, reference=reference, divisor=divisor, keras=made, doc=doc)
 
 
+_FULL = ("float32", "float64")
 _KEPT = [d for d in REAL if d not in UNCOMMON["keras"]]
 
 UNARY = [
-    _unary("rint", "The integer nearest to each element; of two, the even one.", "tf.math.rint(x)", np.round),
+    _unary("rint", "The integer nearest to each element; of two, the even one.", "tf.math.rint(x)", np.round,
+           dtypes=_FULL),
     _unary("reciprocal", "One divided by each element.", "tf.math.reciprocal(x)", lambda x: 1 / wide(x),
            domain=(0.1, 100)),
     _unary("reciprocal_no_nan", "One divided by each element; zero where it is zero.",
@@ -87,11 +78,11 @@ UNARY = [
     _unary("zeros_like", "Zero in each place.", "tf.raw_ops.ZerosLike(x=x)", np.zeros_like, dtypes=_COMMON),
     _unary("ones_like", "One in each place.", "tf.raw_ops.OnesLike(x=x)", np.ones_like, dtypes=_KEPT),
     _unary("lgamma", "The logarithm of the gamma function at each element.", "tf.math.lgamma(x)",
-           lambda x: _lgamma(wide(x)), dtypes=FLOATS, domain=(0.1, 20)),
+           lambda x: _lgamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20)),
     _unary("digamma", "The logarithmic derivative of the gamma function at each element.", "tf.math.digamma(x)",
-           lambda x: _digamma(wide(x)), dtypes=FLOATS, domain=(0.1, 20)),
+           lambda x: _digamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20)),
     _unary("erfinv", "The inverse of the error function.", "tf.math.erfinv(x)", lambda x: _erfinv(wide(x)),
-           dtypes=FLOATS, domain=(-0.95, 0.95)),
+           dtypes=_FULL, domain=(-0.95, 0.95)),
     _unary("log_sigmoid", "The logarithm of the logistic function of each element.", "tf.math.log_sigmoid(x)",
            lambda x: -np.logaddexp(0, -wide(x)), domain=(-18, 18)),
 ]  # fmt: skip
@@ -135,7 +126,7 @@ TRUNCATED = [
         "The quotient of each pair of elements, broadcast, rounded toward zero.",
         SIGNED,
         reference=division.truncated,
-        keras=in_lambda("tf_truncate_divide", "tf.truncatediv(x, y)", "x", "y", dtypes=SIGNED),
+        keras=in_own_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
     ),
     division.division(
         "tf_truncate_remainder",
@@ -143,8 +134,8 @@ TRUNCATED = [
         ("int32", "int64", "float32", "float64"),
         defined=division.rounds_safely,
         reference=lambda x, y: np.fmod(wide(x), wide(y)),
-        keras=in_lambda(
-            "tf_truncate_remainder", "tf.truncatemod(x, y)", "x", "y", dtypes=("int32", "int64", "float32", "float64")
+        keras=in_own_layer(
+            "tf_truncate_remainder", "tf.truncatemod(x, y)", ["x", "y"], dtypes=("int32", "int64", "float32", "float64")
         ),
     ),
     division.division(
@@ -153,7 +144,7 @@ TRUNCATED = [
         FLOATS,
         returns=in_float("T"),
         reference=lambda x, y: wide(x) / wide(y),
-        keras=in_lambda("tf_divide", "tf.math.divide(x, y)", "x", "y", dtypes=FLOATS),
+        keras=in_own_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
     ),
 ]
 
@@ -167,8 +158,8 @@ TRUNCATED = [
         condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y
     ),
     empty=True,
-    keras=in_lambda(
-        "tf_select", "tf.raw_ops.Select(condition=condition, x=x, y=y)", "condition", "x", "y", dtypes=_COMMON
+    keras=in_own_layer(
+        "tf_select", "tf.raw_ops.Select(condition=condition, x=x, y=y)", ["condition", "x", "y"], dtypes=_COMMON
     ),
 )
 def tf_select(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Shape:
@@ -183,27 +174,19 @@ def tf_select(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Shap
     return x.shape
 
 
+_CLIP = (
+    "tf.raw_ops.ClipByValue("
+    "t=x, clip_value_min=tf.constant(self.low, x.dtype), clip_value_max=tf.constant(self.high, x.dtype))"
+)
+
+
 @operator(
     tensor("x"),
     attrs={"low": choice(-1.0, 0.0, -2.5), "high": choice(1.0, 0.5, 3.0)},
     dtypes=FLOATS,
     reference=lambda x, *, low, high: np.clip(wide(x), low, high),
     empty=True,
-    keras=emission(
-        "tf_clip({x}, {low}, {high})",
-        helper="""
-        import tensorflow as tf
-
-
-        def tf_clip(x, low, high):
-            def clip(t):
-                return tf.raw_ops.ClipByValue(
-                    t=t, clip_value_min=tf.constant(low, t.dtype), clip_value_max=tf.constant(high, t.dtype)
-                )
-
-            return layers.Lambda(clip, autocast=False)(x)
-        """,
-    ),
+    keras=in_own_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
 )
 def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     """Each element, or the bound that it exceeds."""
@@ -221,8 +204,13 @@ def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
         import tensorflow as tf
 
 
+        class tf_add_n_layer(layers.Layer):
+            def call(self, xs):
+                return tf.add_n(xs)
+
+
         def tf_add_n(xs):
-            return layers.Lambda(lambda given: tf.add_n(given), autocast=False)(xs)
+            return tf_add_n_layer(autocast=False)(xs)
         """,
     ),
 )
@@ -242,7 +230,7 @@ def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     returns=("T", "U"),
     reference=lambda x, y: (x, y),
     empty=True,
-    keras=in_lambda("tf_identity_n", "tf.identity_n([x, y])", "x", "y", dtypes={"T": _COMMON, "U": _COMMON}),
+    keras=in_own_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
 )
 def tf_identity_n(require: Require, x: Tensor, y: Tensor) -> list[Shape]:
     """Two tensors, as they are."""
