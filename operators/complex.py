@@ -1,4 +1,4 @@
-"""Complex numbers: arithmetic, their parts, and the changes of shape that converters translate for them.
+"""Complex numbers: arithmetic, their parts, sums (what moves them is in `complex_shapes`).
 
 Only PyTorch's default exporter translates them in general: it represents a complex tensor by a real one with one more,
 last axis of two. tf2onnx knows the magnitude of complex numbers only, PyTorch's TorchScript exporter nothing.
@@ -9,32 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from graphfuzz.spec import (
     COMPLEX,
+    FLOATS,
+    SIGNED,
     Emission,
     Operator,
     Require,
     Shape,
-    Size,
     Tensor,
-    axes,
-    axis,
     binary,
     broadcast,
-    ceil_div,
     emission,
     number,
     operator,
-    permutation,
-    prod,
     promote,
     reduction,
-    size,
     tensor,
     unary,
-    variadic,
 )
 from operators.precision import Array
 
@@ -89,7 +84,7 @@ def _times_constant(x: Array, *, real: float, imaginary: float) -> Array:
 
 
 ARITHMETIC = [
-    binary("complex_add", COMPLEX, reference=np.add, torch="{x} + {y}", keras="ops.add({x}, {y})"),
+    binary("complex_add", COMPLEX, reference=np.add, torch="{x} + {y}"),
     binary("complex_subtract", COMPLEX, reference=np.subtract, torch="{x} - {y}", keras="ops.subtract({x}, {y})"),
     binary("complex_multiply", COMPLEX, reference=lambda x, y: wide(x) * wide(y), torch="{x} * {y}", keras="{x} * {y}"),
     binary("complex_divide", COMPLEX, defined=_divisible, reference=lambda x, y: wide(x) / wide(y), torch="{x} / {y}"),
@@ -159,6 +154,18 @@ ARITHMETIC = [
 ]
 
 
+_ALIASES: dict[str, tuple[Callable[..., Any], Callable[..., bool] | None]] = {
+    "subtract": (np.subtract, None),
+    "multiply": (lambda x, y: wide(x) * wide(y), None),
+    "divide": (lambda x, y: wide(x) / wide(y), _divisible),
+    "true_divide": (lambda x, y: wide(x) / wide(y), _divisible),
+}
+ALIASES = [
+    binary(f"complex_{name}_alias", COMPLEX, reference=reference, defined=defined, torch=f"torch.{name}({{x}}, {{y}})")
+    for name, (reference, defined) in _ALIASES.items()
+]
+
+
 def _with_constant(name: str, call: str, reference: Callable[..., Any], doc: str, least: float = -4.0) -> Operator:
     """An operator on each element and a complex constant."""
 
@@ -201,6 +208,21 @@ CONSTANTS = [
     _with_factor("complex_add_real", "{x} + {factor}", lambda x, *, factor: wide(x) + factor, "Plus a real constant."),
     _with_factor("complex_times_real", "{x} * {factor}", lambda x, *, factor: wide(x) * factor, "Times a real number."),
     _with_factor("complex_over_real", "{x} / {factor}", lambda x, *, factor: wide(x) / factor, "Over a real number."),
+    *(
+        _with_factor(f"complex_{name}_scalar", f"torch.ops.aten.{name}.Scalar({{x}}, {{factor}})", reference, doc)
+        for name, reference, doc in (
+            ("add", lambda x, *, factor: wide(x) + factor, "Plus a real constant, as ATen's overload for it."),
+            ("sub", lambda x, *, factor: wide(x) - factor, "Less a real constant, as ATen's overload for it."),
+            ("mul", lambda x, *, factor: wide(x) * factor, "Times a real constant, as ATen's overload for it."),
+            ("div", lambda x, *, factor: wide(x) / factor, "Over a real constant, as ATen's overload for it."),
+        )
+    ),
+    _with_constant(
+        "complex_times_scalar_tensor",
+        "{{x}} * torch.scalar_tensor({}, dtype={{x}}.dtype)",
+        _times_constant,
+        "Each number times a constant tensor.",
+    ),
     _with_factor(
         "complex_subtract_scaled",
         "torch.sub({x}, {x}.conj(), alpha={factor})",
@@ -250,7 +272,21 @@ def view_as_real(require: Require, x: Tensor) -> Shape:
     return (*x.shape, 2)
 
 
-VIEWS = [complex_masked, view_as_complex, view_as_real]
+@operator(
+    tensor("x"),
+    dtypes=(*FLOATS, *SIGNED),
+    returns=lambda framework, bound, attrs: bound["T"] if bound["T"] in FLOATS else "float32",
+    empty=True,
+    reference=lambda x: np.where(x < 0, np.pi, 0.0),
+    torch="torch.angle({x})",
+    keras=emission("ops.angle({x})", dtypes=("float32", "float64")),
+)
+def angle_of_real(require: Require, x: Tensor) -> Shape:
+    """The angle of real numbers: zero or pi."""
+    return x.shape
+
+
+VIEWS = [complex_masked, angle_of_real, view_as_complex, view_as_real]
 
 _TORCH_FOLD = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"
 _KERAS_FOLD = "ops.{}({{x}}, axis={{axes}}, keepdims={{keepdims}})"
@@ -277,253 +313,17 @@ def _fold_all(name: str, fold: Callable[..., Any]) -> Operator:
 FOLDS = [_fold("sum", np.sum), _fold("mean", np.mean), _fold_all("sum", np.sum), _fold_all("mean", np.mean)]
 
 
-def moved(
-    rule: Callable[..., Any],
-    reference: Callable[..., Any],
-    torch: Emitted,
-    keras: Emitted = None,
-    rank: Sequence[int] = range(1, 6),
-    **attrs: Any,
-) -> Operator:
-    """An operator that moves the elements of `x`, whatever they are, to where `rule` says; its name and text are the
-    rule's."""
-    declare = operator(
-        tensor("x", rank=rank), attrs=attrs, dtypes=COMPLEX, reference=reference, torch=torch, keras=keras
-    )
-    return declare(rule)
-
-
-def complex_permute(require: Require, x: Tensor, *, order: Sequence[int]) -> Shape:
-    """The axes in another order."""
-    return tuple(x.shape[i] for i in order)
-
-
-def complex_transpose(require: Require, x: Tensor, *, first: int, second: int) -> Shape:
-    """Two axes exchanged."""
-    shape = list(x.shape)
-    shape[first], shape[second] = shape[second], shape[first]
-    return tuple(shape)
-
-
-def complex_matrix_transpose(require: Require, x: Tensor) -> Shape:
-    """The last two axes exchanged."""
-    return (*x.shape[:-2], x.shape[-1], x.shape[-2])
-
-
-def complex_adjoint(require: Require, x: Tensor) -> Shape:
-    """The last two axes exchanged, every number conjugated."""
-    return (*x.shape[:-2], x.shape[-1], x.shape[-2])
-
-
-def complex_matrix_t(require: Require, x: Tensor) -> Shape:
-    """The transpose of a matrix (of a vector: itself)."""
-    return x.shape[::-1]
-
-
-def complex_flip(require: Require, x: Tensor, *, along: Sequence[int]) -> Shape:
-    """Axes read backward."""
-    return x.shape
-
-
-def complex_roll(require: Require, x: Tensor, *, shift: int, along: int) -> Shape:
-    """The elements moved along an axis, those that leave it entering at its other end."""
-    return x.shape
-
-
-def complex_roll_all(require: Require, x: Tensor, *, shift: int) -> Shape:
-    """The elements moved along the flattened tensor."""
-    return x.shape
-
-
-def complex_slice(require: Require, x: Tensor, *, along: int, start: Size, step: Size) -> Shape:
-    """Every `step`-th slice along an axis, from `start` on."""
-    at = along % x.rank
-    require(start < x.shape[at], "the slice starts inside the axis")
-    return (*x.shape[:at], ceil_div(x.shape[at] - start, step), *x.shape[at + 1 :])
-
-
-def complex_squeeze(require: Require, x: Tensor, *, along: int) -> Shape:
-    """An axis of size one removed."""
-    at = along % x.rank
-    require(x.shape[at] == 1, "the axis has size one")
-    return (*x.shape[:at], *x.shape[at + 1 :])
-
-
-def complex_unsqueeze(require: Require, x: Tensor, *, along: int) -> Shape:
-    """An axis of size one inserted."""
-    at = along % (x.rank + 1)
-    return (*x.shape[:at], 1, *x.shape[at:])
-
-
-def complex_select(require: Require, x: Tensor, *, along: int, position: Size) -> Shape:
-    """One slice along an axis."""
-    at = along % x.rank
-    require(position < x.shape[at], "the position lies inside the axis")
-    return (*x.shape[:at], *x.shape[at + 1 :])
-
-
-def complex_flatten(require: Require, x: Tensor) -> Shape:
-    """All elements in one axis."""
-    return (prod(x.shape),)
-
-
-def complex_split_axis(require: Require, x: Tensor, *, along: int, first: Size) -> Shape:
-    """An axis split in two, the first of size `first`."""
-    at = along % x.rank
-    require(x.shape[at] % first == 0, "the axis can be divided")
-    return (*x.shape[:at], first, x.shape[at] // first, *x.shape[at + 1 :])
-
-
-def complex_expand(require: Require, x: Tensor, *, count: Size) -> Shape:
-    """The tensor `count` times along a new first axis."""
-    return (count, *x.shape)
-
-
-def _sliced(x: Array, *, along: int, start: int, step: int) -> Array:
-    return x[(slice(None),) * (along % x.ndim) + (slice(start, None, step),)]
-
-
-def _subscripts(x: Tensor, along: int, inner: str) -> str:
-    return f"{x}[{':, ' * (along % x.rank)}{inner}]"
-
-
-def _parted(shape: Sequence[int], along: int, first: int) -> tuple[int, ...]:
-    at = along % len(shape)
-    return (*shape[:at], first, shape[at] // first, *shape[at + 1 :])
-
-
-MOVES = [
-    moved(
-        complex_permute,
-        lambda x, *, order: np.transpose(x, order),
-        "{x}.permute({order})",
-        "ops.transpose({x}, {order})",
-        order=permutation(),
-    ),
-    moved(
-        complex_transpose,
-        lambda x, *, first, second: np.swapaxes(x, first, second),
-        "torch.transpose({x}, {first}, {second})",
-        "ops.swapaxes({x}, {first}, {second})",
-        first=axis(),
-        second=axis(),
-    ),
-    moved(complex_matrix_transpose, lambda x: np.swapaxes(x, -1, -2), "{x}.mT", rank=range(2, 6)),
-    moved(complex_adjoint, lambda x: np.conj(np.swapaxes(x, -1, -2)), "{x}.mH", rank=range(2, 6)),
-    moved(complex_matrix_t, np.transpose, "{x}.t()", rank=(1, 2)),
-    moved(complex_flip, lambda x, *, along: np.flip(x, along), "torch.flip({x}, {along})", along=axes()),
-    moved(
-        complex_roll,
-        lambda x, *, shift, along: np.roll(x, shift, along),
-        "torch.roll({x}, {shift}, {along})",
-        "ops.roll({x}, {shift}, {along})",
-        shift=size(-3, 9),
-        along=axis(),
-    ),
-    moved(complex_roll_all, lambda x, *, shift: np.roll(x, shift), "torch.roll({x}, {shift})", shift=size(-3, 9)),
-    moved(
-        complex_slice,
-        _sliced,
-        lambda x, along, start, step: _subscripts(x, along, f"{start}::{step}"),
-        along=axis(),
-        start=size(0, 4),
-        step=size(1, 3),
-    ),
-    moved(
-        complex_squeeze,
-        lambda x, *, along: np.squeeze(x, along),
-        "torch.squeeze({x}, {along})",
-        "ops.squeeze({x}, {along})",
-        along=axis(),
-    ),
-    moved(
-        complex_unsqueeze,
-        lambda x, *, along: np.expand_dims(x, along),
-        "torch.unsqueeze({x}, {along})",
-        along=axis(extra=1),
-    ),
-    moved(
-        complex_select,
-        lambda x, *, along, position: np.take(x, position, along),
-        "torch.select({x}, {along}, {position})",
-        along=axis(),
-        position=size(0, 8),
-    ),
-    moved(complex_flatten, np.ravel, "{x}.reshape(-1)", "ops.reshape({x}, (-1,))"),
-    moved(
-        complex_split_axis,
-        lambda x, *, along, first: x.reshape(_parted(x.shape, along, first)),
-        lambda x, along, first: f"{x}.view({_parted(x.shape, along, first)})",
-        lambda x, along, first: f"ops.reshape({x}, {_parted(x.shape, along, first)})",
-        along=axis(),
-        first=size(1, 8),
-    ),
-    moved(
-        complex_expand,
-        lambda x, *, count: np.broadcast_to(x, (count, *x.shape)),
-        lambda x, count: f"{x}.expand({(count, *x.shape)})",
-        count=size(1, 5),
-    ),
-]
-
-
-@operator(
-    variadic("xs", (2, 3), rank=range(1, 5)),
-    attrs={"along": axis("xs")},
-    dtypes=COMPLEX,
-    reference=lambda *xs, along: np.concatenate(xs, along),
-    torch="torch.cat([{xs}], dim={along})",
-    keras="ops.concatenate([{xs}], axis={along})",
-)
-def complex_concatenate(require: Require, *xs: Tensor, along: int) -> Shape:
-    """Tensors joined along an axis."""
-    at, first = along % xs[0].rank, xs[0]
-    for other in xs[1:]:
-        require(other.rank == first.rank, "the ranks are equal")
-        for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
-            require(i == at or a == b, "the other sizes are equal")
-    return tuple(sum((x.shape[at] for x in xs[1:]), s) if i == at else s for i, s in enumerate(first.shape))
-
-
-@operator(
-    variadic("xs", (2, 3), rank=range(5)),
-    attrs={"along": axis("xs", extra=1)},
-    dtypes=COMPLEX,
-    reference=lambda *xs, along: np.stack(xs, along),
-    torch="torch.stack([{xs}], dim={along})",
-    keras="ops.stack([{xs}], axis={along})",
-)
-def complex_stack(require: Require, *xs: Tensor, along: int) -> Shape:
-    """Tensors joined along a new axis."""
-    at, first = along % (xs[0].rank + 1), xs[0]
-    for other in xs[1:]:
-        require(other.rank == first.rank, "the ranks are equal")
-        for a, b in zip(first.shape, other.shape, strict=True):
-            require(a == b, "the sizes are equal")
-    return (*first.shape[:at], len(xs), *first.shape[at:])
-
-
-@operator(
-    tensor("x", rank=range(2, 5)),
-    tensor("y", rank=range(2, 5)),
-    dtypes=COMPLEX,
-    reference=lambda x, y: wide(x) @ wide(y),
-    torch="torch.matmul({x}, {y})",
-    keras="ops.matmul({x}, {y})",
-)
-def complex_matmul(require: Require, x: Tensor, y: Tensor) -> Shape:
-    """The matrix products along the last two axes, the others broadcast."""
-    require(x.shape[-1] == y.shape[-2], "the inner sizes are equal")
-    return (*broadcast(require, x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
+def _copied(op: Operator, call: str) -> Operator:
+    """The view made a copy."""
+    return msgspec.structs.replace(op, name=f"{op.name}_copy", emissions={"torch": emission(call)})
 
 
 OPERATORS: Sequence[Operator] = [
     *ARITHMETIC,
+    *ALIASES,
     *CONSTANTS,
     *VIEWS,
+    _copied(view_as_real, "torch.view_as_real_copy({x})"),
+    _copied(view_as_complex, "torch.view_as_complex_copy({x}.contiguous())"),
     *FOLDS,
-    *MOVES,
-    complex_concatenate,
-    complex_stack,
-    complex_matmul,
 ]

@@ -25,9 +25,7 @@ from graphfuzz.spec import (
     Size,
     Tensor,
     both,
-    choice,
     emission,
-    flag,
     size,
     sizes,
     tensor,
@@ -46,7 +44,6 @@ from operators.spatial import (
     order_to_last,
     slid,
     thin_convolution,
-    torch_padded,
     windows,
 )
 
@@ -54,13 +51,11 @@ __all__ = ["OPERATORS", "windows"]
 
 AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
 GROUPED = "each group of channels has a kernel of its own"
-MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""NumPy's names of PyTorch's padding modes."""
 
 Pairs = Sequence[tuple[Any, Any]]
 
 
-def _symmetric(padding: Sequence[Any]) -> Pairs:
+def symmetric(padding: Sequence[Any]) -> Pairs:
     return [(p, p) for p in padding]
 
 
@@ -96,7 +91,7 @@ def operands(spatial: int, batched: bool = False) -> Any:
     )
 
 
-def _attributes(spatial: int) -> dict[str, Any]:
+def attributes(spatial: int) -> dict[str, Any]:
     kinds = {"strides": (1, 3), "padding": (0, 3), "dilations": (1, 3)}
     return {name: sizes(*bounds, count=spatial) for name, bounds in kinds.items()}
 
@@ -109,7 +104,7 @@ def _apart(strides: tuple[int, ...], dilations: tuple[int, ...]) -> bool:
     return max(strides) > 1 and max(dilations) > 1
 
 
-def _keras_layer(
+def keras_layer(
     kernel: Operand, bias: Operands, strides: tuple[int, ...], dilations: tuple[int, ...], groups: int = 1, **_: object
 ) -> str:
     """A layer, as only Keras' layers know groups."""
@@ -130,7 +125,7 @@ def _keras_call(
     text = f"ops.expand_dims({x}, 0)" if alone else str(x)
     text = f"ops.transpose({text}, {order_to_last(spatial + 2)})"
     if any(padding):
-        text = f"ops.pad({text}, {((0, 0), *_symmetric(padding), (0, 0))})"
+        text = f"ops.pad({text}, {((0, 0), *symmetric(padding), (0, 0))})"
     text = f"{layer}({text})"
     if _apart(strides, dilations):
         text += f"[:, {', '.join(f'::{s}' for s in strides)}]"
@@ -138,7 +133,7 @@ def _keras_call(
     return f"ops.squeeze({text}, 0)" if alone else text
 
 
-def _keras_state(kernel: Operand, bias: Operands, **_: object) -> Mapping[str, str]:
+def keras_state(kernel: Operand, bias: Operands, **_: object) -> Mapping[str, str]:
     order = (*range(2, kernel.rank), 1, 0)
     made = {"kernel": f"np.transpose({kernel}, {order})"}
     return {**made, "bias": str(bias)} if bias.each else made
@@ -155,13 +150,13 @@ def _thin(
 
 def _keras(spatial: int) -> Emission:
     defects = [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
-    return emission(_keras_call, layer=_keras_layer, state=_keras_state, defects=defects)
+    return emission(_keras_call, layer=keras_layer, state=keras_state, defects=defects)
 
 
 # PyTorch
 
 
-def _torch_call(
+def torch_call(
     x: Operand, kernel: Operand, bias: Operands, strides: Any, padding: Any, dilations: Any, groups: int = 1
 ) -> str:
     rest = "" if groups == 1 else f", {groups}"
@@ -171,16 +166,6 @@ def _torch_call(
 def torch_state(kernel: Operand, bias: Operands, **_: object) -> Mapping[str, str]:
     """The parameters of PyTorch's convolution layers."""
     return {"weight": str(kernel), "bias": str(bias)} if bias.each else {"weight": str(kernel)}
-
-
-def _torch_layer(
-    kernel: Operand, bias: Operands, strides: Any, padding: Any, dilations: Any, groups: int, mode: str, **_: object
-) -> str:
-    outputs, per_group, *window = kernel.shape
-    return (
-        f"nn.Conv{len(window)}d({per_group * groups}, {outputs}, {tuple(window)}, {strides}, {padding!r}, {dilations}, "
-        f'{groups}, {bool(bias.each)}, "{mode}")'
-    )
 
 
 # The families
@@ -196,21 +181,21 @@ def _plain(name: str, spatial: int, doc: str, *, dtypes: Sequence[str] = FLOATS,
         padding: Sequence[Size],
         dilations: Sequence[Size],
     ) -> Shape:
-        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations)
+        return convolved(require, x, kernel, bias, strides, symmetric(padding), dilations)
 
     def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any) -> Any:
-        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations)
+        return convolve(x, kernel, bias, strides, symmetric(padding), dilations)
 
     return declared(
         name,
         doc,
         rule,
         *operands(spatial),
-        attrs=_attributes(spatial),
+        attrs=attributes(spatial),
         dtypes=dtypes,
         domain=CONV_DOMAIN,
         reference=reference,
-        torch=_torch_call,
+        torch=torch_call,
         keras=keras,
     )
 
@@ -226,21 +211,21 @@ def _grouped(name: str, spatial: int, doc: str, *, keras: Emission | None) -> Op
         dilations: Sequence[Size],
         groups: Size,
     ) -> Shape:
-        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations, groups)
+        return convolved(require, x, kernel, bias, strides, symmetric(padding), dilations, groups)
 
     def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any, groups: Any) -> Any:
-        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, groups)
+        return convolve(x, kernel, bias, strides, symmetric(padding), dilations, groups)
 
     return declared(
         name,
         doc,
         rule,
         *operands(spatial),
-        attrs={**_attributes(spatial), "groups": size(1, 8)},
+        attrs={**attributes(spatial), "groups": size(1, 8)},
         dtypes=FLOATS,
         domain=CONV_DOMAIN,
         reference=reference,
-        torch=_torch_call,
+        torch=torch_call,
         keras=keras,
     )
 
@@ -261,161 +246,21 @@ def _depthwise(spatial: int) -> Operator:
         require(outputs % channels == 0, "each channel makes as many")
         for b in bias:
             require(b.shape[0] == outputs, "the bias has an entry for each output channel")
-        return (batch, outputs, *slid(require, sizes, window, strides, dilations, _symmetric(padding)))
+        return (batch, outputs, *slid(require, sizes, window, strides, dilations, symmetric(padding)))
 
     def reference(x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any) -> Any:
-        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, x.shape[1])
+        return convolve(x, kernel, bias, strides, symmetric(padding), dilations, x.shape[1])
 
     return declared(
         f"depthwise_conv{spatial}d",
         f"Cross-correlation along {AXES[spatial]} of each channel with kernels of its own: as many groups as channels.",
         rule,
         *operands(spatial, batched=True),
-        attrs=_attributes(spatial),
+        attrs=attributes(spatial),
         dtypes=FLOATS,
         domain=CONV_DOMAIN,
         reference=reference,
-        torch=lambda x, **use: _torch_call(x=x, groups=x.shape[1], **use),
-    )
-
-
-def _same(spatial: int) -> Operator:
-    """PyTorch's padding "same": the odd one behind, for strides of one only."""
-
-    def pairs(window: Sequence[Any], dilations: Sequence[Any], same: bool) -> Pairs:
-        totals = [d * (w - 1) if same else 0 for w, d in zip(window, dilations, strict=True)]
-        return [(t // 2, t - t // 2) for t in totals]
-
-    def rule(
-        require: Require,
-        x: Tensor,
-        kernel: Tensor,
-        *bias: Tensor,
-        strides: Sequence[Size],
-        same: bool,
-        dilations: Sequence[Size],
-        groups: Size,
-    ) -> Shape:
-        if same:
-            require(all_ones(strides), "no stride goes with padding to the same size")
-        around = pairs(kernel.shape[2:], dilations, same)
-        return convolved(require, x, kernel, bias, strides, around, dilations, groups)
-
-    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, same: bool, dilations: Any, groups: Any) -> Any:
-        return convolve(x, kernel, bias, strides, pairs(kernel.shape[2:], dilations, same), dilations, groups)
-
-    def call(same: bool, **use: Any) -> str:
-        return _torch_call(padding='"same"' if same else '"valid"', **use)
-
-    return declared(
-        f"conv{spatial}d_same",
-        f"Cross-correlation along {AXES[spatial]}, padded to the same size or not at all.",
-        rule,
-        *operands(spatial, batched=True),
-        attrs={
-            "strides": sizes(1, 2, count=spatial),
-            "same": flag(),
-            "dilations": sizes(1, 3, count=spatial),
-            "groups": size(1, 3),
-        },
-        dtypes=FLOATS,
-        domain=CONV_DOMAIN,
-        reference=reference,
-        torch=call,
-    )
-
-
-def _layer(spatial: int) -> Operator:
-    def rule(
-        require: Require,
-        x: Tensor,
-        kernel: Tensor,
-        *bias: Tensor,
-        strides: Sequence[Size],
-        padding: Sequence[Size],
-        dilations: Sequence[Size],
-        groups: Size,
-        mode: str,
-    ) -> Shape:
-        for n, p in zip(x.shape[-spatial:], padding, strict=True):
-            if mode in ("reflect", "circular"):
-                require(p < n if mode == "reflect" else p <= n, "there is enough to pad with")
-        return convolved(require, x, kernel, bias, strides, _symmetric(padding), dilations, groups)
-
-    def reference(
-        x: Any, kernel: Any, *bias: Any, strides: Any, padding: Any, dilations: Any, groups: Any, mode: str
-    ) -> Any:
-        return convolve(x, kernel, bias, strides, _symmetric(padding), dilations, groups, MODES[mode])
-
-    return declared(
-        f"conv{spatial}d_layer",
-        f"Cross-correlation along {AXES[spatial]} of an input that is padded with zeros, its border or its other end.",
-        rule,
-        *operands(spatial),
-        attrs={**_attributes(spatial), "groups": size(1, 4), "mode": choice(*MODES)},
-        dtypes=FLOATS,
-        domain=CONV_DOMAIN,
-        reference=reference,
-        torch=emission("{layer}({x})", layer=_torch_layer, state=torch_state),
-    )
-
-
-def _asymmetric(spatial: int) -> Operator:
-    """Padding that differs before and behind comes before the convolution; converters merge the two."""
-
-    def pairs(before: Sequence[Any], behind: Sequence[Any]) -> Pairs:
-        return list(zip(before, behind, strict=True))
-
-    def rule(
-        require: Require,
-        x: Tensor,
-        kernel: Tensor,
-        *bias: Tensor,
-        strides: Sequence[Size],
-        before: Sequence[Size],
-        behind: Sequence[Size],
-    ) -> Shape:
-        return convolved(require, x, kernel, bias, strides, pairs(before, behind), (1,) * spatial)
-
-    def reference(x: Any, kernel: Any, *bias: Any, strides: Any, before: Any, behind: Any) -> Any:
-        return convolve(x, kernel, bias, strides, pairs(before, behind), (1,) * spatial)
-
-    def thin(x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, before: Any, behind: Any) -> bool | Condition:
-        padded = [n + b + e for n, b, e in zip(x.shape[2:], before, behind, strict=True)]
-        return thin_convolution(x, kernel.shape[1], padded, kernel.shape[2:], strides)
-
-    def torch(x: Operand, kernel: Operand, bias: Operands, strides: Any, before: Any, behind: Any) -> str:
-        padded = torch_padded(x, pairs(before, behind))
-        return f"F.conv{spatial}d({padded}, {kernel}, {bias or None}, {strides})"
-
-    def keras(layer: str, x: Operand, before: Any, behind: Any, **_: Any) -> str:
-        around = pairs(before, behind) if spatial > 1 else (*before, *behind)
-        padded = f"ops.transpose({x}, {order_to_last(x.rank)})"
-        padded = (
-            f'layers.ZeroPadding{spatial}D({tuple(around)}, data_format="channels_last", dtype="{x.dtype}")({padded})'
-        )
-        return f"ops.transpose({layer}({padded}), {order_to_first(x.rank)})"
-
-    return declared(
-        f"padded_conv{spatial}d",
-        f"Cross-correlation along {AXES[spatial]} of an input that is padded before and behind by different numbers.",
-        rule,
-        *operands(spatial, batched=True),
-        attrs={
-            "strides": sizes(1, 3, count=spatial),
-            "before": sizes(0, 3, count=spatial),
-            "behind": sizes(0, 3, count=spatial),
-        },
-        dtypes=FLOATS,
-        domain=CONV_DOMAIN,
-        reference=reference,
-        torch=torch,
-        keras=emission(
-            keras,
-            layer=lambda **use: _keras_layer(dilations=(1,) * spatial, **use),
-            state=_keras_state,
-            defects=[Defect(THIN, when=thin, source=THIN_SOURCE)] if spatial > 1 else [],
-        ),
+        torch=lambda x, **use: torch_call(x=x, groups=x.shape[1], **use),
     )
 
 
@@ -461,8 +306,5 @@ OPERATORS: Sequence[Operator] = [
         for n in AXES
     ),
     *map(_depthwise, AXES),
-    *map(_same, AXES),
-    *map(_layer, AXES),
-    *map(_asymmetric, AXES),
     _time_batch_channels(),
 ]

@@ -21,7 +21,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import over_all
+from operators.folds import mean_of, over_all
 from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 
@@ -179,7 +179,7 @@ zero_fraction = over_all(
     "How many of all elements are zero, in parts of their number.",
     empty=False,
     returns="float32",
-    reference=lambda x: np.mean(x == 0),
+    reference=lambda x: mean_of(x == 0),
     keras=in_own_layer("zero_fraction", "tf.math.zero_fraction(x)", ["x"]),
 )
 

@@ -208,3 +208,16 @@ def alike(require: Require, x: Tensor, *others: Tensor) -> Shape:
         for a, b in zip(x.shape, y.shape, strict=True):
             require(a == b, "the sizes are equal")
     return x.shape
+
+
+def mean_of(x: Array, axes: Any = None, keepdims: bool = False, correction: int = 0) -> Array:
+    """The sum along axes over the number of elements less a correction; of none, NaN without NumPy's warning."""
+    places = range(x.ndim) if axes is None else np.atleast_1d(axes)
+    count = np.prod([x.shape[a] for a in places], dtype="float64") - correction
+    with np.errstate(all="ignore"):
+        return np.asarray(np.sum(wide(x), axes, keepdims=keepdims) / count)
+
+
+def variance_of(x: Array, axes: Any = None, keepdims: bool = False, correction: int = 0) -> Array:
+    """The mean, with a correction, of squared distances from the mean; of no elements, NaN."""
+    return mean_of((wide(x) - mean_of(x, axes, True)) ** 2, axes, keepdims, correction)

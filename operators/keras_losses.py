@@ -65,7 +65,7 @@ def _pair(
     defined: Callable[..., bool] | None = None,
     dtypes: Sequence[str] = FLOATS,
 ) -> list[Operator]:
-    """A loss that folds the last axis, as function and, where `made` names its class, as loss object.
+    """A loss that folds the last axis, as function in a layer and, where `made` names its class, as loss object.
 
     value: of wide arrays of truth and prediction, and the attributes. true, predicted: the operands' domains.
     stretched: whether operands of different sizes meet.
@@ -83,9 +83,6 @@ def _pair(
         shape = shape_of(require, y_true, y_pred)
         return shape if reduction == "none" else ()
 
-    def call(y_true: Operand, y_pred: Operand, **given: Any) -> str:
-        return f"{function}({y_true}, {y_pred}{_options(tuple(own), given)})"
-
     def object_call(y_true: Operand, y_pred: Operand, **given: Any) -> str:
         options = _options((*own, "reduction"), given)[2:]
         return f'keras.losses.{made}({options}, dtype="{y_pred.dtype}")({y_true}, {y_pred})'
@@ -96,10 +93,12 @@ def _pair(
     def reduced_reference(y_true: Array, y_pred: Array, *, reduction: str, **others: Any) -> Array:
         return _reduced(value(wide(y_true), wide(y_pred), **others), reduction)
 
+    settings = "".join(f", {a}=self.{a}" for a in own)
+    function_emission = in_own_layer(name, f"{function}(y_true, y_pred{settings})", ["y_true", "y_pred"], tuple(own))
     ranks = range(1, 6)
     operands = (tensor("y_true", rank=ranks, domain=true), tensor("y_pred", rank=ranks, domain=predicted))
     fields: dict[str, Any] = {"dtypes": dtypes, "defined": defined}
-    plain = operator(*operands, attrs=own, reference=reference, keras=Emission(call), **fields)
+    plain = operator(*operands, attrs=own, reference=reference, keras=function_emission, **fields)
     found = [plain(named(name, doc, rule, own))]
     if made is not None:
         of_object = operator(

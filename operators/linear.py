@@ -10,9 +10,9 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    HALVES,
     REAL,
     SIGNED,
-    Defect,
     Operand,
     Operands,
     Operator,
@@ -65,13 +65,19 @@ def matmul_shape(require: Require, x: Shape, y: Shape) -> Shape:
     return (*broadcast(require, x[:-2], y[:-2]), *x[-2:-1], *columns)
 
 
-def keras_matmul(x: Operand, y: Operand) -> str:
-    """ops.matmul, which must not stretch y to (batch, 1) on its own.
+def _mistaken(x: Operand, y: Operand) -> bool:
+    """Whether TensorFlow would stretch y to batches (several, 1) of four axes.
 
-    TensorFlow's float32 kernel (oneDNN's) makes wrong values of float32[4, 1, 5, 2] @ float32[1, 1, 2, 3], and writes
-    beyond its memory.
+    Its float32 kernel (oneDNN's) makes wrong values of float32[4, 1, 5, 2] @ float32[1, 1, 2, 3], and writes beyond its
+    memory.
     """
-    if x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1 and all(s == 1 for s in y.shape[:-2]) and y.rank > 1:
+    alone = 2 <= y.rank <= 4 and all(s == 1 for s in y.shape[:-2])
+    return alone and x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1
+
+
+def keras_matmul(x: Operand, y: Operand) -> str:
+    """ops.matmul, with y stretched before where TensorFlow must not do it."""
+    if _mistaken(x, y):
         return f"ops.matmul({x}, ops.broadcast_to({y}, {x.shape[:2] + y.shape[-2:]}))"
     return f"ops.matmul({x}, {y})"
 
@@ -149,9 +155,8 @@ def _turned_shape(x: Tensor, turned: bool) -> Shape:
 
 
 def _keras_turned(x: Operand, y: Operand, turn_x: bool, turn_y: bool, adjoint: bool) -> str:
-    """With y stretched where TensorFlow must not do it: see `keras_matmul`."""
-    wrong = x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1 and all(s == 1 for s in y.shape[:-2])
-    stretched = f", {x.shape[:2] + y.shape[-2:]}" if wrong else ""
+    """With y stretched before where TensorFlow must not do it."""
+    stretched = f", {x.shape[:2] + y.shape[-2:]}" if _mistaken(x, y) else ""
     return f"matmul_turned({x}, {y}, {turn_x}, {turn_y}, {adjoint}{stretched})"
 
 
@@ -222,6 +227,7 @@ def dot_any(require: Require, x: Tensor, y: Tensor) -> Shape:
     return (*x.shape[:-1], *(y.shape[:-2] + y.shape[-1:] if y.rank > 1 else ()))
 
 
+# Keras' own cannot become part of a TensorFlow graph: it traces the product of scalars too, whatever the shapes.
 @operator(
     tensor("x", rank=range(1, 5)),
     tensor("y", rank=range(1, 4)),
@@ -230,7 +236,6 @@ def dot_any(require: Require, x: Tensor, y: Tensor) -> Shape:
     defined=exact(np.inner),
     reference=lambda x, y: np.inner(wide(x), wide(y)),
     torch="torch.inner({x}, {y})",
-    keras=emission("ops.inner({x}, {y})", dtypes=PRODUCTS),
 )
 def inner(require: Require, x: Tensor, y: Tensor) -> Shape:
     """The sums of products along both last axes."""
@@ -273,24 +278,14 @@ def vdot(require: Require, x: Tensor, y: Tensor) -> Shape:
 vdot_vectors = product("vdot_vectors", 1, 1, torch="torch.vdot({x}, {y})", doc="The sum of products of two vectors.")
 
 
-# Beyond two axes, TensorFlow's product has more axes than it can stretch.
+# Keras' own cannot become part of a TensorFlow graph: it takes ranks, which are tensors there, for integers.
 @operator(
-    tensor("x", rank=(1, 2)),
-    tensor("y", rank=(1, 2)),
+    tensor("x", rank=range(1, 5)),
+    tensor("y", rank=range(1, 5)),
     dtypes=REAL,
     domain=DOMAIN,
     reference=lambda x, y: np.kron(wide(x), wide(y)),
     torch="torch.kron({x}, {y})",
-    keras=emission(
-        "ops.kron({x}, {y})",
-        defects=[
-            Defect(
-                "it infers another shape than it makes where the ranks differ",
-                lambda x, y: x.rank != y.rank,
-                "https://numpy.org/doc/stable/reference/generated/numpy.kron.html, which ops.kron follows",
-            )
-        ],
-    ),
 )
 def kron(require: Require, x: Tensor, y: Tensor) -> Shape:
     """Kronecker's product: each element of x times all of y."""
@@ -336,6 +331,37 @@ def multi_dot(require: Require, *matrices: Tensor) -> Shape:
     for x, y in itertools.pairwise(matrices):
         require(x.shape[1] == y.shape[0], "the inner sizes are equal")
     return (matrices[0].shape[0], matrices[-1].shape[1])
+
+
+def _ends(rows: int, groups: int) -> list[int]:
+    """Where each group of rows ends."""
+    return [(i + 1) * rows // groups for i in range(groups)]
+
+
+def _grouped(x: Array, y: Array) -> Array:
+    parts = np.split(wide(x), _ends(len(x), len(y))[:-1])
+    return np.concatenate([part @ wide(matrix) for part, matrix in zip(parts, y, strict=True)])
+
+
+def _torch_grouped(x: Operand, y: Operand) -> str:
+    return f"F.grouped_mm({x}, {y}, offs=torch.tensor({_ends(x.shape[0], y.shape[0])}, dtype=torch.int32))"
+
+
+@operator(
+    tensor("x", rank=2),
+    tensor("y", rank=3),
+    dtypes=(*HALVES, "float32"),
+    domain=DOMAIN,
+    reference=_grouped,
+    torch=_torch_grouped,
+)
+def grouped_mm(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """The products of groups of rows, as equal as possible, with a matrix a group."""
+    require(x.shape[1] == y.shape[1], "the inner sizes are equal")
+    aligned = 4 if x.dtype == "float32" else 8
+    for s in y.shape[1:]:
+        require(s % aligned == 0, "rows take multiples of 16 bytes")
+    return (x.shape[0], y.shape[2])
 
 
 # Added to something
@@ -664,6 +690,7 @@ OPERATORS: Sequence[Operator] = [
     kron,
     cross,
     multi_dot,
+    grouped_mm,
     addmm,
     addmv,
     baddbmm,

@@ -87,7 +87,6 @@ nanstd = _skipping("nanstd", "The standard deviation along axes without NaN.", n
         _where(x, missing), 0.5, axis, keepdims=keepdims, method="linear"
     ),
     torch=f"torch.nanquantile({_MISSING}, 0.5, dim={{axis}}, keepdim={{keepdims}})",
-    keras=f"ops.nanmedian({_KERAS_MISSING}, axis={{axis}}, keepdims={{keepdims}})",
 )
 def nanquantile(require: Require, x: Tensor, missing: Tensor, *, axis: int, keepdims: bool) -> Shape:
     """The median along one axis without NaN, the mean of two where two are in the middle."""

@@ -250,6 +250,60 @@ def self_attention(
     return _result_shapes(x, x, heads, batch_first, outputs)
 
 
+def _unbiased(
+    query: Array, key: Array, kernel: Array, out_kernel: Array, *, heads: int, batch_first: bool, zero: bool
+) -> Array:
+    x, y = (_batched(t, batch_first) for t in (query, key))
+    parts = [projected(t, k) for t, k in zip((x, y, y), np.split(kernel, 3), strict=True)]
+    if zero:
+        parts[1:] = [np.pad(t, ((0, 0), (0, 1), (0, 0))) for t in parts[1:]]
+    return _laid_out(projected(multi_head(*parts, heads=heads)[0], out_kernel), query.ndim, batch_first)
+
+
+@operator(
+    tensor("query", rank=3),
+    tensor("key", rank=3),
+    weight("kernel", rank=2, domain=_WEIGHTS),
+    weight("out_kernel", rank=2, domain=_WEIGHTS),
+    attrs={"heads": size(1, 4), "batch_first": flag(), "zero": flag()},
+    dtypes=FLOATS,
+    domain=_WEIGHTS,
+    reference=_unbiased,
+    torch=emission(
+        "{layer}({query}, {key}, {key}, need_weights=False)[0]",
+        layer=lambda kernel, heads, batch_first, zero, **_: (
+            f"nn.MultiheadAttention({kernel.shape[1]}, {heads}, bias=False, add_zero_attn={zero}, "
+            f"batch_first={batch_first})"
+        ),
+        state=lambda kernel, out_kernel, **_: {
+            "in_proj_weight": str(kernel),
+            "out_proj.weight": f"{out_kernel}.reshape({kernel.shape[1]}, {kernel.shape[1]})",
+        },
+    ),
+)
+def multi_head_attention_unbiased(
+    require: Require,
+    query: Tensor,
+    key: Tensor,
+    kernel: Tensor,
+    out_kernel: Tensor,
+    *,
+    heads: Size,
+    batch_first: bool,
+    zero: bool,
+) -> Shape:
+    """PyTorch's multi-head attention without biases, to keys that are the values, too, and perhaps to one of zeros."""
+    depth = query.shape[2]
+    require(depth % heads == 0, "the heads share the depth evenly")
+    require(key.shape[2] == depth, "the depths are equal")
+    at = 0 if batch_first else 1
+    require(key.shape[at] == query.shape[at], "the batches have one size")
+    require(kernel.shape[0] == depth * 3, "queries, keys and values are projected at once")
+    for s in (kernel.shape[1], *out_kernel.shape):
+        require(s == depth, "the kernels have the features")
+    return query.shape
+
+
 def _padded(query: Array, key: Array, padding: Array, kernel: Array, *given: Array, **attrs: Any) -> list[Array]:
     hidden = padding[:, None, None, :]
     bias, out_kernel, out_bias = given
@@ -764,6 +818,7 @@ def attention_layer_masked(
 OPERATORS: Sequence[Operator] = [
     multi_head_attention,
     self_attention,
+    multi_head_attention_unbiased,
     multi_head_attention_padded,
     multi_head_attention_depths,
     multi_head_attention_keras,

@@ -160,6 +160,11 @@ def misadded(rule: Callable[..., Any]) -> Defect:
     return Defect(MISADDED, when=when, source=MISADDED_SOURCE)
 
 
+def _defects(rule: Callable[..., Any], spatial: int, layer: bool) -> list[Defect]:
+    added = [misadded(rule)] if layer and spatial < 3 else []
+    return [*added, *([Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else [])]
+
+
 def _written(layout: str, strides: Any, padding: str, dilations: Any) -> str:
     """What Keras' functions and layers take alike."""
     return f'strides={strides}, padding="{padding}", data_format="{layout}", dilation_rate={dilations}'
@@ -226,8 +231,7 @@ def _convolution(spatial: int, *, layer: bool = False) -> Operator:
     def reference(x: Any, kernel: Any, *bias: Any, **attrs: Any) -> Any:
         return _reference(x, _first_kernel(kernel), bias, **attrs)
 
-    defects = [Defect(FAR, when=_far, source=FAR_SOURCE)] if spatial == 3 else [misadded(rule)] if layer else []
-    defects += [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
+    defects = [*_defects(rule, spatial, layer), *([Defect(FAR, when=_far, source=FAR_SOURCE)] if spatial == 3 else [])]
     return declared(
         f"native_conv{spatial}d_layer" if layer else f"native_conv{spatial}d",
         f"Cross-correlation along {AXES[spatial]} of x in either layout with the kernel (*window, inputs, outputs).",
@@ -297,7 +301,9 @@ def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
         dtypes=FLOATS,
         domain=CONV_DOMAIN,
         reference=reference,
-        keras=emission("{layer}({x})", layer=text, state=keras_state, defects=[misadded(rule)]) if layer else call,
+        keras=emission("{layer}({x})", layer=text, state=keras_state, defects=_defects(rule, spatial, layer))
+        if layer
+        else emission(call, defects=_defects(rule, spatial, layer)),
     )
 
 
@@ -379,7 +385,9 @@ def _separable(spatial: int, *, layer: bool = False) -> Operator:
         domain=(-1.0, 1.0),
         reference=reference,
         torch=None if layer else torch,
-        keras=emission("{layer}({x})", layer=text, state=state, defects=[misadded(rule)]) if layer else call,
+        keras=emission("{layer}({x})", layer=text, state=state, defects=_defects(rule, spatial, layer))
+        if layer
+        else emission(call, defects=_defects(rule, spatial, layer)),
     )
 
 

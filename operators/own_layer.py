@@ -19,14 +19,9 @@ class {name}_layer_of_ones_own(layers.Layer):
         for option, value in options.items():
             setattr(self, option, value)
 
-    def compute_output_spec(self, *given):
-        return super().compute_output_spec(*(keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in given))
-
     def call(self, {operands}):
         return {expression}
 """
-"""The products of tensors and Python numbers, which Keras takes for sparse ones (`keras/src/ops/numpy.py`, Multiply),
-are dense."""
 
 
 def in_own_layer(

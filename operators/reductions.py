@@ -25,7 +25,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.operator import Returns
-from operators.folds import accumulator, float_result, named, over_all, over_axes, over_axis
+from operators.folds import accumulator, float_result, mean_of, named, over_all, over_axes, over_axis
 from operators.precision import Array, wide
 
 _TORCH = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"
@@ -72,7 +72,7 @@ mean = over_axes(
     REAL,
     "The arithmetic mean along axes; of integers, in float32.",
     returns=float_result,
-    reference=lambda x, *, axes, keepdims: np.mean(wide(x), axes, keepdims=keepdims),
+    reference=lambda x, *, axes, keepdims: mean_of(x, axes, keepdims),
     torch=emission(_TORCH.format("mean"), dtypes=FLOATS),
     keras=_KERAS.format("mean"),
 )
@@ -82,7 +82,7 @@ mean_as = over_axes(
     "The arithmetic mean along axes, computed in a dtype that is named.",
     attrs={"dtype": dtype_choice(FLOATS)},
     returns=named_by("dtype"),
-    reference=lambda x, *, axes, keepdims, dtype: np.mean(cast(x, dtype), axes, keepdims=keepdims),
+    reference=lambda x, *, axes, keepdims, dtype: mean_of(cast(x, dtype), axes, keepdims),
     torch="torch.mean({x}, dim={axes}, keepdim={keepdims}, dtype=torch.{dtype})",
 )
 # Keras refuses any empty operand of `max` and `min`, even where no empty axis is folded.
@@ -255,7 +255,7 @@ mean_along = over_axis(
     "mean_along",
     FLOATS,
     "The arithmetic mean along one axis.",
-    reference=lambda x, *, axis, keepdims: np.mean(wide(x), axis, keepdims=keepdims),
+    reference=lambda x, *, axis, keepdims: mean_of(x, axis, keepdims),
     torch="{x}.mean({axis}, keepdim={keepdims})",
     keras="ops.mean({x}, axis={axis}, keepdims={keepdims})",
 )
@@ -294,7 +294,7 @@ mean_all = over_all(
     REAL,
     "The arithmetic mean of all elements; of integers, in float32.",
     returns=float_result,
-    reference=lambda x: np.mean(wide(x)),
+    reference=mean_of,
     torch=emission("torch.mean({x})", dtypes=FLOATS),
     keras="ops.mean({x})",
 )
@@ -385,7 +385,7 @@ mean_of_empty_list = over_all(
     "mean_of_empty_list",
     FLOATS,
     "The mean along an empty list of axes, which PyTorch takes for all.",
-    reference=lambda x: np.mean(wide(x)),
+    reference=mean_of,
     torch="torch.mean({x}, dim=())",
 )
 amax_of_empty_list = over_all(

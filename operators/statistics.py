@@ -24,14 +24,10 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import alike, distinct, float_result, over_all, over_axes, over_axis
+from operators.folds import alike, distinct, float_result, mean_of, over_all, over_axes, over_axis, variance_of
 from operators.precision import Array, wide
 
 _CORRECTION = choice(0, 1, 2)
-
-
-def _variance(x: Array, axes: Any, keepdims: bool, correction: int) -> Array:
-    return np.asarray(np.var(wide(x), axes, keepdims=keepdims, ddof=correction))
 
 
 def _enough(x: Array, *, axes: Any, correction: int, **others: Any) -> bool:
@@ -49,7 +45,7 @@ variance = over_axes(
     "variance",
     FLOATS,
     "The mean squared distance from the mean along axes.",
-    reference=lambda x, *, axes, keepdims: _variance(x, axes, keepdims, 0),
+    reference=lambda x, *, axes, keepdims: variance_of(x, axes, keepdims, 0),
     torch="torch.var({x}, dim={axes}, correction=0, keepdim={keepdims})",
     keras="ops.var({x}, axis={axes}, keepdims={keepdims})",
 )
@@ -57,7 +53,7 @@ standard_deviation = over_axes(
     "standard_deviation",
     FLOATS,
     "The root of the mean squared distance from the mean along axes.",
-    reference=lambda x, *, axes, keepdims: np.sqrt(_variance(x, axes, keepdims, 0)),
+    reference=lambda x, *, axes, keepdims: np.sqrt(variance_of(x, axes, keepdims, 0)),
     torch="torch.std({x}, dim={axes}, correction=0, keepdim={keepdims})",
     keras="ops.std({x}, axis={axes}, keepdims={keepdims})",
 )
@@ -67,7 +63,7 @@ variance_corrected = over_axes(
     "The variance along axes, divided by the number of elements less a correction.",
     attrs={"correction": _CORRECTION},
     defined=_enough,
-    reference=lambda x, *, axes, keepdims, correction: _variance(x, axes, keepdims, correction),
+    reference=lambda x, *, axes, keepdims, correction: variance_of(x, axes, keepdims, correction),
     torch=_TORCH.format("var"),
 )
 std_corrected = over_axes(
@@ -76,7 +72,7 @@ std_corrected = over_axes(
     "The standard deviation along axes, of a variance with a correction.",
     attrs={"correction": _CORRECTION},
     defined=_enough,
-    reference=lambda x, *, axes, keepdims, correction: np.sqrt(_variance(x, axes, keepdims, correction)),
+    reference=lambda x, *, axes, keepdims, correction: np.sqrt(variance_of(x, axes, keepdims, correction)),
     torch=_TORCH.format("std"),
 )
 var_mean = over_axes(
@@ -87,8 +83,8 @@ var_mean = over_axes(
     returns=("T", "T"),
     defined=_enough,
     reference=lambda x, *, axes, keepdims, correction: (
-        _variance(x, axes, keepdims, correction),
-        np.mean(wide(x), axes, keepdims=keepdims),
+        variance_of(x, axes, keepdims, correction),
+        mean_of(x, axes, keepdims),
     ),
     torch=_TORCH.format("var_mean"),
 )
@@ -100,8 +96,8 @@ std_mean = over_axes(
     returns=("T", "T"),
     defined=_enough,
     reference=lambda x, *, axes, keepdims, correction: (
-        np.sqrt(_variance(x, axes, keepdims, correction)),
-        np.mean(wide(x), axes, keepdims=keepdims),
+        np.sqrt(variance_of(x, axes, keepdims, correction)),
+        mean_of(x, axes, keepdims),
     ),
     torch=_TORCH.format("std_mean"),
 )
@@ -111,8 +107,8 @@ moments = over_axes(
     "The mean and the variance along axes.",
     returns=("T", "T"),
     reference=lambda x, *, axes, keepdims: (
-        np.mean(wide(x), axes, keepdims=keepdims),
-        _variance(x, axes, keepdims, 0),
+        mean_of(x, axes, keepdims),
+        variance_of(x, axes, keepdims, 0),
     ),
     keras="ops.moments({x}, axes={axes}, keepdims={keepdims})",
 )
@@ -122,7 +118,7 @@ variance_unbiased = over_axes(
     "The variance along axes, unbiased (divided by the number of elements less one) or not.",
     attrs={"unbiased": flag()},
     defined=lambda x, *, axes, keepdims, unbiased: _enough(x, axes=axes, correction=int(unbiased)),
-    reference=lambda x, *, axes, keepdims, unbiased: _variance(x, axes, keepdims, int(unbiased)),
+    reference=lambda x, *, axes, keepdims, unbiased: variance_of(x, axes, keepdims, int(unbiased)),
     torch="torch.var({x}, dim={axes}, unbiased={unbiased}, keepdim={keepdims})",
 )
 std_unbiased = over_axes(
@@ -131,7 +127,7 @@ std_unbiased = over_axes(
     "The standard deviation along axes, of an unbiased variance or not.",
     attrs={"unbiased": flag()},
     defined=lambda x, *, axes, keepdims, unbiased: _enough(x, axes=axes, correction=int(unbiased)),
-    reference=lambda x, *, axes, keepdims, unbiased: np.sqrt(_variance(x, axes, keepdims, int(unbiased))),
+    reference=lambda x, *, axes, keepdims, unbiased: np.sqrt(variance_of(x, axes, keepdims, int(unbiased))),
     torch="torch.std({x}, dim={axes}, unbiased={unbiased}, keepdim={keepdims})",
 )
 variance_all = over_all(
@@ -140,7 +136,7 @@ variance_all = over_all(
     "The variance of all elements, with a correction.",
     attrs={"correction": _CORRECTION},
     defined=_enough_of_all,
-    reference=lambda x, *, correction: np.var(wide(x), ddof=correction),
+    reference=lambda x, *, correction: variance_of(x, correction=correction),
     torch="torch.var({x}, correction={correction})",
 )
 variance_unbiased_all = over_all(
@@ -148,7 +144,7 @@ variance_unbiased_all = over_all(
     FLOATS,
     "The variance of all elements, divided by their number less one.",
     defined=lambda x: x.size > 1,
-    reference=lambda x: np.var(wide(x), ddof=1),
+    reference=lambda x: variance_of(x, correction=1),
     torch="torch.var({x})",
 )
 std_unbiased_all = over_all(
@@ -156,7 +152,7 @@ std_unbiased_all = over_all(
     FLOATS,
     "The standard deviation of all elements, of a variance divided by their number less one.",
     defined=lambda x: x.size > 1,
-    reference=lambda x: np.std(wide(x), ddof=1),
+    reference=lambda x: np.sqrt(variance_of(x, correction=1)),
     torch="torch.std({x})",
 )
 variance_of_all = over_all(
@@ -164,7 +160,7 @@ variance_of_all = over_all(
     REAL,
     "The variance of all elements; of integers, in float32.",
     returns=float_result,
-    reference=lambda x: np.var(wide(x)),
+    reference=variance_of,
     keras="ops.var({x})",
 )
 std_of_all = over_all(
@@ -172,7 +168,7 @@ std_of_all = over_all(
     REAL,
     "The standard deviation of all elements; of integers, in float32.",
     returns=float_result,
-    reference=lambda x: np.std(wide(x)),
+    reference=lambda x: np.sqrt(variance_of(x)),
     keras="ops.std({x})",
 )
 
@@ -312,25 +308,18 @@ average_all = over_all(
     REAL,
     "The mean of all elements as `average` has it, without weights; of integers, in float32.",
     returns=float_result,
-    reference=lambda x: np.mean(wide(x)),
+    reference=mean_of,
     keras="ops.average({x})",
 )
 
 
-_OF_ITS_OPERANDS_SHAPE = Defect(
-    "takes the result for one of the operand's shape in a functional model",
-    lambda x: x.shape[0] != x.shape[1],
-    "https://keras.io/api/ops/numpy/#corrcoef-function; Corrcoef.compute_output_spec in keras/src/ops/numpy.py",
-)
-
-
+# Keras' corrcoef cannot be traced: it branches on a tensor.
 @operator(
     tensor("x", rank=2),
     dtypes=("float32", "float64"),
     defined=lambda x: bool(x.shape[1] > 1 and np.all(np.std(wide(x), 1) > 0.1)),
     reference=lambda x: np.clip(np.corrcoef(wide(x)), -1, 1).reshape(len(x), len(x)),
     torch="torch.corrcoef({x}).reshape({x.shape[0]}, {x.shape[0]})",
-    keras=emission("ops.corrcoef({x})", defects=[_OF_ITS_OPERANDS_SHAPE]),
 )
 def correlation(require: Require, x: Tensor) -> Shape:
     """The correlations of rows (variables, observations) with each other; each row varies."""

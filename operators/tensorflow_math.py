@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from graphfuzz.spec import (
@@ -11,6 +12,7 @@ from graphfuzz.spec import (
     INTEGERS,
     REAL,
     SIGNED,
+    Emission,
     Operator,
     Require,
     Shape,
@@ -33,6 +35,25 @@ from operators.special import _digamma, _erfinv, _lgamma
 _COMMON = [d for d in ANY if d not in UNCOMMON["keras"]]
 
 
+_DENSE = """\
+    def compute_output_spec(self, *given):
+        return super().compute_output_spec(*(keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in given))
+
+"""
+
+
+def _in_layer(
+    name: str, expression: str, operands: Sequence[str], attrs: Sequence[str] = (), **fields: Any
+) -> Emission:
+    """The emission of a layer of one's own that takes every operand for a dense one.
+
+    Keras infers that the product of a tensor and a Python number is sparse (keras/src/ops/numpy.py,
+    Multiply.compute_output_spec), which TensorFlow's own operators refuse then.
+    """
+    made = in_own_layer(name, expression, operands, attrs, **fields)
+    return msgspec.structs.replace(made, helper=made.helper.replace("    def call(", f"{_DENSE}    def call(", 1))
+
+
 def _unary(
     name: str,
     doc: str,
@@ -43,7 +64,7 @@ def _unary(
 ) -> Operator:
     name = f"tf_{name}"
     return unary(
-        name, dtypes, reference=reference, domain=domain, keras=in_own_layer(name, call, ["x"], dtypes=dtypes), doc=doc
+        name, dtypes, reference=reference, domain=domain, keras=_in_layer(name, call, ["x"], dtypes=dtypes), doc=doc
     )
 
 
@@ -56,7 +77,7 @@ def _binary(
     divisor: tuple[float, float] | None = None,
 ) -> Operator:
     name = f"tf_{name}"
-    made = in_own_layer(name, call, ["x", "y"], dtypes=dtypes)
+    made = _in_layer(name, call, ["x", "y"], dtypes=dtypes)
     return binary(name, dtypes, reference=reference, divisor=divisor, keras=made, doc=doc)
 
 
@@ -126,7 +147,7 @@ TRUNCATED = [
         "The quotient of each pair of elements, broadcast, rounded toward zero.",
         SIGNED,
         reference=division.truncated,
-        keras=in_own_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
+        keras=_in_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
     ),
     division.division(
         "tf_truncate_remainder",
@@ -134,7 +155,7 @@ TRUNCATED = [
         ("int32", "int64", "float32", "float64"),
         defined=division.rounds_safely,
         reference=lambda x, y: np.fmod(wide(x), wide(y)),
-        keras=in_own_layer(
+        keras=_in_layer(
             "tf_truncate_remainder", "tf.truncatemod(x, y)", ["x", "y"], dtypes=("int32", "int64", "float32", "float64")
         ),
     ),
@@ -144,7 +165,7 @@ TRUNCATED = [
         FLOATS,
         returns=in_float("T"),
         reference=lambda x, y: wide(x) / wide(y),
-        keras=in_own_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
+        keras=_in_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
     ),
 ]
 
@@ -158,7 +179,7 @@ TRUNCATED = [
         condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y
     ),
     empty=True,
-    keras=in_own_layer(
+    keras=_in_layer(
         "tf_select", "tf.raw_ops.Select(condition=condition, x=x, y=y)", ["condition", "x", "y"], dtypes=_COMMON
     ),
 )
@@ -186,7 +207,7 @@ _CLIP = (
     dtypes=FLOATS,
     reference=lambda x, *, low, high: np.clip(wide(x), low, high),
     empty=True,
-    keras=in_own_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
+    keras=_in_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
 )
 def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     """Each element, or the bound that it exceeds."""
@@ -205,6 +226,9 @@ def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
 
 
         class tf_add_n_layer(layers.Layer):
+            def compute_output_spec(self, xs):
+                return keras.KerasTensor(xs[0].shape, xs[0].dtype)
+
             def call(self, xs):
                 return tf.add_n(xs)
 
@@ -230,7 +254,7 @@ def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     returns=("T", "U"),
     reference=lambda x, y: (x, y),
     empty=True,
-    keras=in_own_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
+    keras=_in_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
 )
 def tf_identity_n(require: Require, x: Tensor, y: Tensor) -> list[Shape]:
     """Two tensors, as they are."""

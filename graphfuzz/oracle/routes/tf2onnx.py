@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from graphfuzz.graph import Array
 from graphfuzz.oracle.causes import raised_in, root_cause
 from graphfuzz.oracle.ledger_tf2onnx import ledger
 from graphfuzz.oracle.route import Route
+
+_SPOKEN = "support|opset|unable to convert|cannot convert|not implemented|only allows"
+"""How handlers say that a use is beyond them."""
 
 
 def convert(model: Any, inputs: dict[str, Array]) -> Any:
@@ -51,7 +55,7 @@ def refused(error: BaseException) -> bool:
     """Whether TensorFlow operators remained, or a handler says itself that it does not support the use.
 
     A handler's word counts where the handler (or `make_sure`, which it called) raised a ValueError or
-    NotImplementedError that speaks of support; its other failed assertions are crashes.
+    NotImplementedError that says so in words; its other failed assertions are crashes.
     """
     root = root_cause(error)
     places = raised_in(root)
@@ -62,7 +66,7 @@ def refused(error: BaseException) -> bool:
         return True
     if file.endswith("/tf2onnx/utils.py") and function == "make_sure" and caller:
         file = caller[0][0]
-    spoken = "support" in str(root).lower() or "opset" in str(root).lower()
+    spoken = re.search(_SPOKEN, str(root), re.IGNORECASE) is not None
     return isinstance(root, ValueError | NotImplementedError) and "/tf2onnx/onnx_opset/" in file and spoken
 
 
