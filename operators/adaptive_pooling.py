@@ -84,9 +84,10 @@ def _made(sizes: Sequence[Any], outputs: Sequence[Any], shares: bool) -> list[An
     return [maximum(n // m, 1) for n, m in zip(sizes, outputs, strict=True)]
 
 
-_DEADLY = ("bfloat16",)
-"""Keras' adaptive max pooling also slides a window that may exceed the input, where TensorFlow 2.21's MaxPool of
-bfloat16 divides by zero: the process dies of it."""
+_DEADLY = ("bfloat16", "float32")
+"""Keras' adaptive max pooling also slides a window that exceeds an axis which is one output or one entry. Along the last
+spatial axis TensorFlow 2.21's MaxPool by oneDNN, which these dtypes get, then divides by zero: the process dies of it
+(keras.layers.AdaptiveMaxPooling1D(1) is enough). So Keras has it in the other dtypes only, over three axes in none."""
 
 
 def _text(template: str, last: bool = False) -> Callable[..., str]:
@@ -153,15 +154,17 @@ def _family(n: int) -> list[Operator]:
     )
     for kind, doc, computed, short, torch, keras in kinds:
         dtypes = [d for d in (TF_3D if n == 3 else FLOATS) if kind == "average" or d not in _DEADLY]
-        called = emission(_text(f'ops.adaptive_{kind}_pool({{x}}, {{made}}, data_format="{FIRST}")'), dtypes=dtypes)
-        text = _text(f'layers.{keras}{n}D({{made}}, data_format="{FIRST}", dtype="{{dtype}}")')
-        layered = emission("{layer}({x})", layer=text, dtypes=dtypes)
+        keras_forms: list[Emission | None] = [None, None]
+        if dtypes:
+            text = _text(f'layers.{keras}{n}D({{made}}, data_format="{FIRST}", dtype="{{dtype}}")')
+            function = _text(f'ops.adaptive_{kind}_pool({{x}}, {{made}}, data_format="{FIRST}")')
+            keras_forms = [emission(function, dtypes=dtypes), emission("{layer}({x})", layer=text, dtypes=dtypes)]
+            made.append(_native(f"native_adaptive_{kind}_pool{n}d_layer", n, doc, computed, keras, dtypes))
         layer = emission("{layer}({x})", layer=_text(f"nn.{torch}{n}d({{made}})"))
         call = _text(f"F.adaptive_{short}_pool{n}d({{x}}, {{made}})")
         made += [
-            _adaptive(f"adaptive_{kind}_pool{n}d", n, doc, computed, call, called),
-            _adaptive(f"adaptive_{kind}_pool{n}d_layer", n, doc, computed, layer, layered),
-            _native(f"native_adaptive_{kind}_pool{n}d_layer", n, doc, computed, keras, dtypes),
+            _adaptive(f"adaptive_{kind}_pool{n}d", n, doc, computed, call, keras_forms[0]),
+            _adaptive(f"adaptive_{kind}_pool{n}d_layer", n, doc, computed, layer, keras_forms[1]),
         ]
     return [*made, _argmax(n)]
 

@@ -172,6 +172,12 @@ def _quotient(x: Array, y: Array) -> Array:
     return np.asarray(np.divide(wide(x), wide(y)))
 
 
+def _is_in_range(x: Array, y: Array) -> bool:
+    """Whether no quotient of numbers is so large that it becomes infinite in float16."""
+    quotient = np.abs(_quotient(x, y))
+    return bool(np.all(quotient[np.isfinite(quotient)] < 1e4))
+
+
 def _of_quotient(name: str, doc: str, reference: Callable[..., Any], torch: str, keras: str) -> Operator:
     """A statement about each quotient, of which some are infinite or no number: the divisors are often zero."""
     return binary(
@@ -179,6 +185,7 @@ def _of_quotient(name: str, doc: str, reference: Callable[..., Any], torch: str,
         FLOATS,
         domain=(-2.0, 2.0),
         returns="bool",
+        defined=_is_in_range,
         reference=lambda x, y: reference(_quotient(x, y)),
         torch=torch,
         keras=keras,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from graphfuzz.spec import (
     FLOATS,
     INDICES,
+    Operand,
     Operator,
     Require,
     Shape,
@@ -119,35 +121,37 @@ embedding_bag_layer = spelled(
 )
 
 
-def _bags(ids: Array, starts: Sequence[int]) -> list[Array]:
-    ends = [*starts[1:], len(ids)]
-    return [ids[a:b] for a, b in zip(starts, ends, strict=True)]
+def _starts(lengths: Sequence[int]) -> list[int]:
+    """Where each bag starts; the last one, which follows those of the given lengths, takes what is left."""
+    return [sum(lengths[:i]) for i in range(len(lengths) + 1)]
+
+
+def _bags(ids: Array, lengths: Sequence[int]) -> list[Array]:
+    return [ids[a:b] for a, b in pairwise([*_starts(lengths), len(ids)])]
+
+
+def _torch_bags(table: Operand, ids: Operand, mode: str, lengths: Sequence[int], last: bool) -> str:
+    starts = _starts(lengths) + [ids.shape[0]] * last
+    return f'F.embedding_bag({ids}, {table}, torch.tensor({starts}), mode="{mode}", include_last_offset={last})'
 
 
 @operator(
     weight("table", rank=2),
     index("ids", rank=1, domain=_rows),
-    attrs={"mode": choice("sum", "mean", "max"), "lengths": sizes(0, 4, count=range(1, 5)), "last": flag()},
+    attrs={"mode": choice("sum", "mean", "max"), "lengths": sizes(0, 4, count=range(1, 4)), "last": flag()},
     dtypes={"T": FLOATS, "I": ("int64",)},
     domain=(-4.0, 4.0),
     reference=lambda table, ids, mode, lengths, last: np.stack(
-        [_fold(table[bag], mode) for bag in _bags(ids, _starts(lengths))]
+        [_fold(table[bag], mode) for bag in _bags(ids, lengths)]
     ),
-    torch=lambda table, ids, mode, lengths, last: (
-        f"F.embedding_bag({ids}, {table}, torch.tensor({_starts(lengths) + [sum(lengths)] * last}), "
-        f'mode="{mode}", include_last_offset={last})'
-    ),
+    torch=_torch_bags,
 )
 def embedding_bag_offsets(
     require: Require, table: Tensor, ids: Tensor, *, mode: str, lengths: Sequence[Size], last: bool
 ) -> Shape:
     """The sum, mean or maximum of the rows of each bag, which are told by where they start in the ids."""
-    require(sum(lengths[1:], lengths[0]) == ids.shape[0], "the bags cover the ids")
-    return (len(lengths), table.shape[1])
-
-
-def _starts(lengths: Sequence[int]) -> list[int]:
-    return [sum(lengths[:i]) for i in range(len(lengths))]
+    require(sum(lengths[1:], lengths[0]) <= ids.shape[0], "the last bag starts in the ids")
+    return (len(lengths) + 1, table.shape[1])
 
 
 @operator(

@@ -165,6 +165,20 @@ def over_all(
     return declare(named(name, doc, rule, attrs or ()))
 
 
+def over_all_kept(
+    name: str, dtypes: Sequence[str], doc: str, *, returns: Returns = "T", some: bool = False, **fields: Any
+) -> Operator:
+    """An operator that folds all axes to one each, naming none."""
+
+    def rule(require: Require, x: Tensor) -> Shape:
+        for s in x.shape:
+            require(not some or s >= 1, "there is an element to fold")
+        return (1,) * x.rank
+
+    declare = operator(tensor("x"), dtypes=dtypes, returns=returns, **{"empty": True, **fields})
+    return declare(named(name, doc, rule))
+
+
 def along_axis(
     name: str,
     dtypes: Sequence[str],

@@ -136,7 +136,7 @@ def _deep(shape: Shape) -> Shape:
 
 def _wrong_on_vectors(name: str, what: str) -> Emission:
     source = f"keras/src/ops/numpy.py, {name.capitalize()}.compute_output_spec: it forgets that vectors become matrices"
-    defects = [Defect(what, lambda *xs: xs[0].rank == 1, source)]
+    defects = [Defect(what, lambda *xs: any(x.rank == 1 for x in xs), source)]
     return emission(f"ops.{name}([{{xs}}])", defects=defects)
 
 

@@ -499,15 +499,12 @@ def binary_crossentropy_elements(require: Require, y_true: Tensor, y_pred: Tenso
     tensor("y_pred", rank=2, domain=_PROBABILITY),
     attrs={"q": choice(0.5, 0.25, 0.75)},
     dtypes=FLOATS,
-    reference=lambda y_true, y_pred, *, q: (
-        (1 - np.take_along_axis(wide(y_pred), y_true[:, None].astype("int64"), -1)[:, 0] ** q) / q
-    ),
+    reference=lambda y_true, y_pred, *, q: (1 - np.sum(wide(y_pred) * np.eye(y_pred.shape[1])[y_true], -1) ** q) / q,
     keras="keras.losses.categorical_generalized_cross_entropy({y_true}, {y_pred}, {q})",
 )
 def categorical_generalized_cross_entropy(require: Require, y_true: Tensor, y_pred: Tensor, *, q: float) -> Shape:
-    """A cross entropy of target classes that is robust to wrong ones."""
-    require(y_true.shape[0] == y_pred.shape[0], "there is a target for each row")
-    return y_true.shape
+    """A cross entropy of target classes that is robust to wrong ones; both are broadcast."""
+    return broadcast(require, y_true.shape, y_pred.shape[:1])
 
 
 def _focal(true: Array, predicted: Array, gamma: float, alpha: float) -> Array:

@@ -22,7 +22,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import along_axis, along_removed, distinct, over_all, over_axis
+from operators.folds import along_axis, along_removed, distinct, over_all, over_all_kept, over_axis
 from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 
@@ -76,6 +76,17 @@ argmax_all = over_all(
     reference=np.argmax,
     torch="torch.argmax({x})",
     keras="ops.argmax({x})",
+)
+argmax_all_kept = over_all_kept(
+    "argmax_all_kept",
+    REAL,
+    "The position of the greatest of all elements, with an axis of one for each.",
+    some=True,
+    returns=_PLACE,
+    defined=lambda x: _no_ties(x, axis=None, largest=True),
+    reference=lambda x: np.argmax(x, keepdims=True),
+    torch="torch.argmax({x}, keepdim=True)",
+    keras="ops.argmax({x}, keepdims=True)",
 )
 argmin_all = over_all(
     "argmin_all",
