@@ -85,9 +85,11 @@ def _made(sizes: Sequence[Any], outputs: Sequence[Any], shares: bool) -> list[An
 
 
 _DEADLY = ("bfloat16", "float32")
-"""Keras' adaptive max pooling also slides a window that exceeds an axis which is one output or one entry. Along the last
-spatial axis TensorFlow 2.21's MaxPool by oneDNN, which these dtypes get, then divides by zero: the process dies of it
-(keras.layers.AdaptiveMaxPooling1D(1) is enough). So Keras has it in the other dtypes only, over three axes in none."""
+"""Keras' adaptive max pooling also slides a window that exceeds an axis which is one output or one entry.
+
+Along the last spatial axis TensorFlow 2.21's MaxPool by oneDNN, which these dtypes get, then divides by zero, and the
+process dies: keras.layers.AdaptiveMaxPooling1D(1) is enough. So Keras has it in the other dtypes only.
+"""
 
 
 def _text(template: str, last: bool = False) -> Callable[..., str]:
