@@ -18,8 +18,10 @@ from graphfuzz.spec import (
     Require,
     Shape,
     Tensor,
+    both,
     broadcast,
     choice,
+    either,
     emission,
     flag,
     index,
@@ -570,12 +572,18 @@ def psnr(require: Require, x: Tensor, y: Tensor, *, max_val: float) -> Shape:
 # TensorFlow's own.
 
 
+# With more axes, TensorFlow pairs rows in order, however they are arranged.
 @operator(
-    tensor("labels", rank=range(1, 6), domain=(0, 1)),
-    tensor("logits", rank=range(1, 6)),
+    tensor("labels", rank=(1, 2), domain=(0, 1)),
+    tensor("logits", rank=(1, 2)),
     attrs={"axis": choice(-1, 0)},
     dtypes=FLOATS,
-    reference=lambda labels, logits, *, axis: _categorical(labels, logits, True, axis),
+    reference=lambda labels, logits, *, axis: _categorical(
+        np.broadcast_to(labels, np.broadcast_shapes(labels.shape, logits.shape)),
+        np.broadcast_to(logits, np.broadcast_shapes(labels.shape, logits.shape)),
+        True,
+        axis,
+    ),
     keras=in_own_layer(
         "softmax_cross_entropy",
         "tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=self.axis)",
@@ -585,7 +593,15 @@ def psnr(require: Require, x: Tensor, y: Tensor, *, max_val: float) -> Shape:
 )
 def softmax_cross_entropy(require: Require, labels: Tensor, logits: Tensor, *, axis: int) -> Shape:
     """The cross entropy of target probabilities and logits along an axis, by TensorFlow's function."""
-    return _without(alike(require, labels, logits), axis)
+    require(labels.rank == logits.rank, "the ranks are equal")
+    require(
+        either(labels.shape[axis] == logits.shape[axis], labels.shape[axis] == 1, logits.shape[axis] == 1),
+        "the sizes of the axis are equal or one",
+    )
+    rows, others = _without(labels.shape, axis), _without(logits.shape, axis)
+    same = both(*(a == b for a, b in zip(rows, others, strict=True)))
+    require(either(same, both(*(a == 1 for a in rows))), "there are targets for each row, or one for all")
+    return others
 
 
 @operator(

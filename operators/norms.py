@@ -144,18 +144,6 @@ def linalg_norm(require: Require, x: Tensor, *, axis: int, keepdims: bool, order
     return reduced_shape(require, x, (axis,), keepdims)
 
 
-@operator(
-    tensor("x", rank=range(2, 7)),
-    attrs={"keepdims": flag()},
-    dtypes=FLOATS,
-    reference=lambda x, *, keepdims: np.sqrt(np.sum(wide(x) ** 2, (-2, -1), keepdims=keepdims)),
-    torch="torch.frobenius_norm({x}, dim=(-2, -1), keepdim={keepdims})",
-)
-def frobenius_norm(require: Require, x: Tensor, *, keepdims: bool) -> Shape:
-    """The Frobenius norm of the matrices in the last two axes, by the function of that name."""
-    return reduced_shape(require, x, (-2, -1), keepdims)
-
-
 # Matrix norms that need no decomposition.
 
 _MATRIX_NORMS: dict[Any, Callable[[Array], Array]] = {

@@ -18,7 +18,7 @@ import numpy as np
 from graphfuzz.conformance.uses import Types, Use, decision, near_misses, symbolic_decision, valid_use
 from graphfuzz.generator import Exhausted, single_operator_case
 from graphfuzz.graph import Array, Case, Graph, Node, Value, WrongReference, evaluate, text
-from graphfuzz.materializer import build, run, source
+from graphfuzz.materializer import build, run, run_captured, source
 from graphfuzz.spec import Operator, Registry, Tensor
 from graphfuzz.spec.dims import evaluate as value_of
 from graphfuzz.spec.dtypes import epsilon, is_complex, is_float
@@ -172,18 +172,30 @@ def framework_failures(op: Operator, framework: str, count: int, registry: Regis
 
 def framework_differences(op: Operator, framework: str, found: Found, registry: Registry) -> list[str]:
     """Where the framework, really run on these cases, refuses one or differs from the reference."""
-    problems = ((key, case, _framework_problem(op, framework, case, registry)) for key, case in found)
-    return [_failure(key, case.graph, problem) for key, case, problem in problems if problem]
+    seen: set[str] = set()
+    failures = []
+    for key, case in found:
+        binding = key.rpartition("/")[0]
+        ways = [run] if framework == "torch" or binding in seen else [run, run_captured]
+        seen.add(binding)
+        problem = _framework_problem(op, framework, case, registry, ways)
+        if problem:
+            failures.append(_failure(key, case.graph, problem))
+    return failures
 
 
-def _framework_problem(op: Operator, framework: str, case: Case, registry: Registry) -> str | None:
+def _framework_problem(
+    op: Operator, framework: str, case: Case, registry: Registry, ways: Sequence[Callable[..., list[Array]]]
+) -> str | None:
+    """What is wrong with the framework's result, run in each of these ways: eagerly, captured."""
     try:
         model = build(source(case.graph, registry, framework), framework, case.weights())
-        made = run(model, framework, case.inputs())
+        results = [way(model, framework, case.inputs()) for way in ways]
     except Exception as error:  # noqa: BLE001 - a framework refuses in whatever class it likes
         return f"{framework} refuses it: {_said(error)}"
-    problem = _symbolic_difference(model, case.graph) if framework == "keras" else None
-    return problem or difference(op, case, made, registry)
+    problems = [_symbolic_difference(model, case.graph) if framework == "keras" else None]
+    problems += [difference(op, case, made, registry) for made in results]
+    return next((problem for problem in problems if problem), None)
 
 
 def _said(error: Exception) -> str:

@@ -52,3 +52,12 @@ def run_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
 
     made = model([tf.constant(a) for a in inputs.values()], training=False)
     return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]
+
+
+def run_captured_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The same from one traced TensorFlow graph, which is what a converter starts from."""
+    import tensorflow as tf
+
+    captured = tf.function(lambda *arrays: model(list(arrays), training=False))
+    made = captured(*(tf.constant(a) for a in inputs.values()))
+    return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]

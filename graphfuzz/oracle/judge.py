@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from graphfuzz.graph import Array, Case, Graph, Values, pack_arrays, validate, widened, widened_values
-from graphfuzz.materializer import build, run, source
+from graphfuzz.materializer import build, run, run_captured, source
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, root_cause
 from graphfuzz.oracle.comparison import compare
@@ -144,7 +144,7 @@ def _stages(
     """Every stage in turn; fills `found` with the evidence as it comes."""
     model, expected = clock.stage("source", lambda: _source(case, route, registry))
     found.expected = pack_arrays(expected)
-    proto = clock.stage("conversion", lambda: route.convert(model, case.inputs()))
+    proto = _converted(case, route, clock, model)
     found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
     found.doubt = clock.stage("check", lambda: _doubt(proto, case))
     session = clock.stage("load", lambda: load_onnx(found.model))
@@ -161,6 +161,15 @@ def _stages(
             float_attributes(proto),
         ),
     )
+
+
+def _converted(case: Case, route: Route, clock: _Clock, model: Any) -> Any:
+    """The converted model. A model that its own framework cannot capture is no fault of the converter."""
+    try:
+        return clock.stage("conversion", lambda: route.convert(model, case.inputs()))
+    except _Ended:
+        clock.stage("source", lambda: run_captured(model, case.framework, case.inputs()))
+        raise
 
 
 def _source(case: Case, route: Route, registry: Registry) -> tuple[Any, dict[str, Array]]:
