@@ -9,7 +9,6 @@ from graphfuzz.spec import (
     FLOATS,
     HALVES,
     REAL,
-    UNSIGNED,
     Defect,
     Operator,
     Require,
@@ -18,7 +17,6 @@ from graphfuzz.spec import (
     broadcast,
     choice,
     emission,
-    flag,
     operator,
     promote,
     tensor,
@@ -28,6 +26,7 @@ from graphfuzz.spec.operator import Bounds, Returns
 from operators.forms import (
     Emitted,
     all_dtypes,
+    by_dtype,
     exact_quotient,
     in_float,
     mixed,
@@ -37,11 +36,8 @@ from operators.forms import (
 )
 from operators.precision import Array, wide
 
-
-def _divisors(x: Tensor, y: Tensor, *, negative: bool) -> Bounds:
-    """Divisors of one sign, away from zero."""
-    low, high = (0.5, 8.0) if is_float(y.dtype) else (1, 8)
-    return (-high, -low) if negative else (low, high)
+DIVISORS = by_dtype("y", (-8.0, 8.0), (-8, 8))
+LEAST_DIVISOR = 0.5
 
 
 def _has_quotient(x: Array, y: Array) -> bool:
@@ -66,20 +62,18 @@ def division(
     torch: Emitted = None,
     keras: Emitted = None,
 ) -> Operator:
-    """An operator on each pair of elements, broadcast, the second being a divisor; all divisors have one sign."""
+    """An operator on each pair of elements, broadcast, the second being a divisor."""
 
-    def rule(require: Require, x: Tensor, y: Tensor, *, negative: bool) -> Shape:
-        require(not (negative and x.dtype in UNSIGNED), "the divisors exist in the dtype")
+    def rule(require: Require, x: Tensor, y: Tensor) -> Shape:
         return broadcast(require, x.shape, y.shape)
 
     declare = operator(
         tensor("x"),
-        tensor("y", domain=_divisors),
-        attrs={"negative": flag()},
+        tensor("y", domain=DIVISORS, least=LEAST_DIVISOR),
         dtypes=dtypes,
         returns=returns,
-        reference=lambda x, y, *, negative: reference(x, y),
-        defined=lambda x, y, *, negative: defined(x, y),
+        reference=reference,
+        defined=defined,
         empty=True,
         torch=torch,
         keras=keras,

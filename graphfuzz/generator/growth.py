@@ -117,10 +117,10 @@ class Growth:
         """The operands' arrays; those to be made are drawn from where the operator is defined."""
         bounds = operand_bounds(use.op, use.parameters, use.operands, use.attrs)
         return [
-            draw_array(self.values_rng, operand.dtype, _shape(operand), limit)
+            draw_array(self.values_rng, operand.dtype, _shape(operand), limit, parameter.least)
             if value is None
             else self.arrays[value.name]
-            for value, operand, limit in zip(use.live, use.operands, bounds, strict=True)
+            for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
         ]
 
     def _commit(self, use: Use, arrays: Sequence[Array], made: Sequence[Array]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from graphfuzz.graph import Array, joined
@@ -20,16 +22,29 @@ def natural_bounds(dtype: str) -> Bounds:
     return _UNSIGNED if dtype in UNSIGNED else _SIGNED
 
 
-def draw_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None) -> Array:
-    """An array of values (of complex ones, the parts) in `bounds` (inclusive; the natural ones unless told)."""
+def draw_array(
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None, least: float = 0.0
+) -> Array:
+    """An array of values (of complex ones, the parts) in `bounds` (inclusive; the natural ones unless told), none of a
+    magnitude below `least`."""
     if dtype == "bool":
         return np.asarray(rng.random(shape) < rng.choice([0.5, 0.5, 0.1, 0.9]))
     low, high = bounds or natural_bounds(dtype)
     if is_complex(dtype):
-        return joined(_inside(_draw_floats(rng, (*shape, 2), low, high), part(dtype), low, high))
+        parts = _away(_draw_floats(rng, (*shape, 2), low, high), least, high)
+        return joined(_inside(parts, part(dtype), low, high))
     if not is_float(dtype):
-        return np.asarray(rng.integers(int(low), int(high), shape, endpoint=True)).astype(dtype)
-    return _inside(_draw_floats(rng, shape, low, high), dtype, low, high)
+        drawn = np.asarray(rng.integers(int(low), int(high), shape, endpoint=True))
+        return _away(drawn, math.ceil(least), high).astype(dtype)
+    return _inside(_away(_draw_floats(rng, shape, low, high), least, high), dtype, low, high)
+
+
+def _away(values: Array, least: float, high: float) -> Array:
+    """The values, those nearer to zero than `least` moved away from it by that much."""
+    if not least:
+        return values
+    step = np.where((values < 0) | (high < least), -least, least)
+    return np.asarray(np.where(np.abs(values) < least, values + step, values))
 
 
 def _draw_floats(rng: np.random.Generator, shape: tuple[int, ...], low: float, high: float) -> Array:

@@ -44,8 +44,11 @@ def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: 
     """
     parameters = parameters_of(op, len(types))
     limits = operand_bounds(op, parameters, types, node.attrs)
-    if any(bounds is not None and not within(a, bounds) for bounds, a in zip(limits, arrays, strict=True)):
-        return None
+    for parameter, bounds, array in zip(parameters, limits, arrays, strict=True):
+        if bounds is not None and not within(array, bounds):
+            return None
+        if parameter.least and np.any(np.abs(array) < parameter.least):
+            return None
     if op.defined is not None and not op.defined(*map(computable, arrays), **node.attrs):
         return None
     made = apply(op, node, arrays)

@@ -79,7 +79,8 @@ class Parameter(msgspec.Struct, frozen=True):
     role: "tensor" may be any live tensor, "weight" belongs to the model and is made for the node, "index" holds
     integers that point into something and is made for the node unless a live tensor happens to fit.
     dtype: a variable of the signature, or a dtype. domain: the values (inclusive) it is defined for, or a function of
-    the operands (as `Tensor`, by name) and attributes that gives them; None: the operator's own.
+    the operands (as `Tensor`, by name) and attributes that gives them; None: the operator's own. least: the least
+    magnitude of a value (a divisor's).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Parameter(msgspec.Struct, frozen=True):
     role: str = "tensor"
     arity: tuple[int, ...] = (1,)
     domain: Bounds | Callable[..., Bounds] | None = None
+    least: float = 0.0
 
     @property
     def variadic(self) -> bool:
@@ -107,9 +109,10 @@ def tensor(
     *,
     rank: int | Sequence[int] | None = None,
     domain: Bounds | Callable[..., Bounds] | None = None,
+    least: float = 0.0,
 ) -> Parameter:
     """A tensor operand of any of these ranks (0 to 6 unless told)."""
-    return Parameter(name, dtype, _ranks(rank), "tensor", (1,), domain)
+    return Parameter(name, dtype, _ranks(rank), "tensor", (1,), domain, least)
 
 
 def weight(
