@@ -1,0 +1,16 @@
+"""Reference = PyTorch = Keras on TensorFlow, and the rule on sizes = the rule on symbols = what the frameworks refuse.
+
+A sample of what `python -m benchmarks conformance` does at length.
+"""
+
+from graphfuzz.conformance import examine
+from graphfuzz.spec import Operator, Registry
+
+CASES = {"torch": 3, "keras": 2}
+"""Cases for each dtype binding: building a Keras model is the dear part."""
+NEAR_MISSES = 1
+BINDINGS = 4
+
+
+def test_an_operator_conforms(op: Operator, framework: str, registry: Registry) -> None:
+    assert examine(op, framework, registry, CASES[framework], NEAR_MISSES, BINDINGS).failures == ()
