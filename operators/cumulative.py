@@ -299,7 +299,7 @@ def trapezoid(require: Require, y: Tensor, *, dx: float, axis: int) -> Shape:
 
 @operator(
     tensor("y", rank=range(1, 7)),
-    weight("x", rank=1, domain=(-0.5, 0.5)),
+    weight("x", rank=1, domain=(-0.05, 0.05)),
     attrs={"axis": axis("y")},
     dtypes=FLOATS,
     reference=lambda y, x, *, axis: np.sum(_between(y, axis) * np.diff(wide(x)), -1),

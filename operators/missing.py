@@ -44,13 +44,22 @@ def _skipping(
     least: int = 1,
     domain: tuple[float, float] | None = None,
     dtypes: Sequence[str] = FLOATS,
+    spread: float | None = None,
 ) -> Operator:
-    """A fold along axes of the elements that are not missing, of which each group has at least `least`."""
+    """A fold along axes of the elements that are not missing, of which each group has at least `least`.
+
+    spread: the least result at which the fold is no matter of rounding alone.
+    """
 
     def rule(require: Require, x: Tensor, missing: Tensor, *, axes: Sequence[int], keepdims: bool) -> Shape:
         shape = meeting(require, x, missing)
         require(len(axes) >= 1, "at least one axis is folded")
         return reduced_shape(require, Tensor(x.dtype, shape), axes, keepdims)
+
+    def defined(x: Array, missing: Array, *, axes: Any, keepdims: bool) -> bool:
+        if not np.all(_present(x, missing, axes) >= least):
+            return False
+        return spread is None or bool(np.all(fold(_where(x, missing), axes) > spread))
 
     declare = operator(
         tensor("x", rank=range(1, 6)),
@@ -58,7 +67,7 @@ def _skipping(
         attrs={"axes": axes(), "keepdims": flag()},
         dtypes=dtypes,
         domain=domain,
-        defined=lambda x, missing, *, axes, keepdims: bool(np.all(_present(x, missing, axes) >= least)),
+        defined=defined,
         reference=lambda x, missing, *, axes, keepdims: fold(_where(x, missing), axes, keepdims=keepdims),
         torch=torch and f"torch.{torch}({_MISSING}, dim={{axes}}, keepdim={{keepdims}})",
         keras=keras and f"ops.{keras}({_KERAS_MISSING}, axis={{axes}}, keepdims={{keepdims}})",
@@ -74,7 +83,7 @@ nanprod = _skipping(
     "nanprod", "The product along axes without NaN.", np.nanprod, keras="nanprod", least=0, domain=(-2, 2)
 )
 nanvar = _skipping("nanvar", "The variance along axes without NaN.", np.nanvar, keras="nanvar")
-nanstd = _skipping("nanstd", "The standard deviation along axes without NaN.", np.nanstd, keras="nanstd")
+nanstd = _skipping("nanstd", "The standard deviation along axes without NaN.", np.nanstd, keras="nanstd", spread=0.2)
 
 
 @operator(

@@ -141,6 +141,11 @@ def searchsorted_rows(require: Require, sequence: Tensor, values: Tensor) -> Sha
 # What is unique. Only results whose sizes do not depend on values.
 
 
+def _one_zero(x: Array, **attrs: object) -> bool:
+    """No negative zero: of halves, TensorFlow tells it from the positive one, of wider floats it does not."""
+    return not bool(np.any((x == 0) & np.signbit(x))) if np.issubdtype(x.dtype, np.floating) else True
+
+
 def _inverse_sorted(x: Array) -> tuple[Array, Array]:
     """For each element its place among the unique ones, in order, and how often it occurs."""
     _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
@@ -217,6 +222,7 @@ def unique_slices(require: Require, x: Tensor, *, axis: int) -> Shape:
     tensor("x", rank=1),
     dtypes=REAL,
     returns=("int32", "int32"),
+    defined=_one_zero,
     reference=_inverse_first,
     keras=in_own_layer(
         "unique_places_unsorted", "[tf.unique(x)[1], tf.gather(*tf.unique_with_counts(x)[2:0:-1])]", ["x"]
@@ -236,6 +242,7 @@ def _unique_padded(x: Array, length: int) -> Array:
     tensor("x", rank=range(1, 5)),
     attrs={"length": size(1, 12)},
     dtypes=REAL,
+    defined=_one_zero,
     reference=lambda x, *, length: _unique_padded(x, length),
     keras="ops.unique({x}, size={length})",
 )
@@ -266,6 +273,7 @@ def in_top_k(require: Require, targets: Tensor, predictions: Tensor, *, k: int) 
     tensor("x", rank=range(1, 5)),
     dtypes=REAL,
     returns="int32",
+    defined=_one_zero,
     reference=lambda x: _inverse_sorted(x)[0],
     keras=in_own_layer("unique_inverse", "ops.unique(x, return_inverse=True)[1]", ["x"]),
 )
