@@ -15,12 +15,15 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    Defect,
     Emission,
     Operand,
     Operator,
     Require,
     Size,
     Tensor,
+    ceil_div,
+    either,
     emission,
     flag,
     maximum,
@@ -85,11 +88,31 @@ def _made(sizes: Sequence[Any], outputs: Sequence[Any], shares: bool) -> list[An
 
 
 _DEADLY = ("bfloat16", "float32")
-"""Keras' adaptive max pooling also slides a window that exceeds an axis which is one output or one entry.
+"""The dtypes that TensorFlow 2.21's MaxPool by oneDNN serves, which divides by zero where there is no window."""
 
-Along the last spatial axis TensorFlow 2.21's MaxPool by oneDNN, which these dtypes get, then divides by zero, and the
-process dies: keras.layers.AdaptiveMaxPooling1D(1) is enough. So Keras has it in the other dtypes only.
-"""
+
+def _defects(spatial: int, kind: str, last: bool) -> list[Defect]:
+    """Keras slides a second window, one larger, which exceeds an axis that is one output or one entry."""
+
+    def exceeds(x: Tensor, *, outputs: Sequence[Size], shares: bool) -> Any:
+        around = x.shape[1:-1] if last else x.shape[-spatial:]
+        made = _made(around, outputs, shares)
+        return either(*(ceil_div(n, m) + 1 > n for n, m in zip(around, made, strict=True)))
+
+    deadly = _DEADLY if kind == "max" else ()
+
+    def kills(x: Tensor, **attrs: Any) -> Any:
+        return x.dtype in deadly and exceeds(x, **attrs)
+
+    def refuses(x: Tensor, **attrs: Any) -> Any:
+        return x.dtype not in deadly and exceeds(x, **attrs)
+
+    source = "keras/src/backend/tensorflow/nn.py, compute_adaptive_pooling_window_sizes"
+    what = "it slides a window that exceeds an axis of one output or one entry"
+    traced = Defect(f"{what}, which a traced model refuses", refuses, source)
+    killed = Defect(f"{what}, by which TensorFlow divides by zero", kills, source, fatal=True)
+    mild = [traced] if set(TF_3D if spatial == 3 else FLOATS) - set(deadly) else []
+    return mild + ([killed] if deadly else [])
 
 
 def _text(template: str, last: bool = False) -> Callable[..., str]:
@@ -126,7 +149,9 @@ def _adaptive(
     )
 
 
-def _native(name: str, spatial: int, doc: str, computed: Any, layer: str, dtypes: Sequence[str]) -> Operator:
+def _native(
+    name: str, spatial: int, doc: str, computed: Any, layer: str, dtypes: Sequence[str], defects: Sequence[Defect]
+) -> Operator:
     def rule(require: Require, x: Tensor, *, outputs: Sequence[Size], shares: bool) -> Any:
         batch, channels, around = laid_out(x, LAST)
         return shape_in(LAST, batch, channels, _made(around, outputs, shares))
@@ -144,7 +169,7 @@ def _native(name: str, spatial: int, doc: str, computed: Any, layer: str, dtypes
         dtypes=dtypes,
         domain=(-8.0, 8.0),
         reference=reference,
-        keras=emission("{layer}({x})", layer=text),
+        keras=emission("{layer}({x})", layer=text, defects=defects),
     )
 
 
@@ -155,13 +180,16 @@ def _family(n: int) -> list[Operator]:
         ("max", "The largest element", _largest, "max", "AdaptiveMaxPool", "AdaptiveMaxPooling"),
     )
     for kind, doc, computed, short, torch, keras in kinds:
-        dtypes = [d for d in (TF_3D if n == 3 else FLOATS) if kind == "average" or d not in _DEADLY]
-        keras_forms: list[Emission | None] = [None, None]
-        if dtypes:
-            text = _text(f'layers.{keras}{n}D({{made}}, data_format="{FIRST}", dtype="{{dtype}}")')
-            function = _text(f'ops.adaptive_{kind}_pool({{x}}, {{made}}, data_format="{FIRST}")')
-            keras_forms = [emission(function, dtypes=dtypes), emission("{layer}({x})", layer=text, dtypes=dtypes)]
-            made.append(_native(f"native_adaptive_{kind}_pool{n}d_layer", n, doc, computed, keras, dtypes))
+        dtypes = TF_3D if n == 3 else FLOATS
+        text = _text(f'layers.{keras}{n}D({{made}}, data_format="{FIRST}", dtype="{{dtype}}")')
+        function = _text(f'ops.adaptive_{kind}_pool({{x}}, {{made}}, data_format="{FIRST}")')
+        defects = _defects(n, kind, last=False)
+        keras_forms = [
+            emission(function, dtypes=dtypes, defects=defects),
+            emission("{layer}({x})", layer=text, dtypes=dtypes, defects=defects),
+        ]
+        native = f"native_adaptive_{kind}_pool{n}d_layer"
+        made.append(_native(native, n, doc, computed, keras, dtypes, _defects(n, kind, last=True)))
         layer = emission("{layer}({x})", layer=_text(f"nn.{torch}{n}d({{made}})"))
         call = _text(f"F.adaptive_{short}_pool{n}d({{x}}, {{made}})")
         made += [

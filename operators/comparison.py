@@ -257,6 +257,7 @@ def is_close(require: Require, x: Tensor, y: Tensor, *, rtol: float, atol: float
     return broadcast(require, x.shape, y.shape)
 
 
+# Keras' own cannot become part of a TensorFlow graph: it branches on a tensor.
 @operator(
     tensor("x"),
     tensor("y"),
@@ -264,7 +265,6 @@ def is_close(require: Require, x: Tensor, y: Tensor, *, rtol: float, atol: float
     returns="bool",
     reference=np.isin,
     torch="torch.isin({x}, {y})",
-    keras="ops.isin({x}, {y})",
 )
 def is_in(require: Require, x: Tensor, y: Tensor) -> Shape:
     """Whether each element of x occurs in y."""
@@ -277,7 +277,6 @@ def is_in(require: Require, x: Tensor, y: Tensor) -> Shape:
     returns="bool",
     reference=lambda x: np.isin(x, [0, 1, 3]),
     torch="torch.isin({x}, torch.tensor([0, 1, 3], dtype={x}.dtype))",
-    keras="ops.isin({x}, [0, 1, 3])",
 )
 def is_in_constants(require: Require, x: Tensor) -> Shape:
     """Whether each element is one of three constants."""

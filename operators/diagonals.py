@@ -221,8 +221,8 @@ def trace_of_axes(require: Require, x: Tensor, *, offset: int, pair: Sequence[in
 )
 def matrix_band_part(require: Require, x: Tensor, *, below: int, above: int) -> Shape:
     """Matrices without what is further from the diagonal than told below and above it; -1 stands for everything."""
-    for extent in x.shape[-2:]:
-        require(extent >= max(below, above), "the band is not wider than the matrix")
+    require(x.shape[-2] >= below, "the band does not reach below the matrix")
+    require(x.shape[-1] >= above, "the band does not reach beyond the matrix")
     return x.shape
 
 

@@ -285,7 +285,7 @@ vdot_vectors = product("vdot_vectors", 1, 1, torch="torch.vdot({x}, {y})", doc="
     dtypes=REAL,
     domain=DOMAIN,
     reference=lambda x, y: np.kron(wide(x), wide(y)),
-    torch="torch.kron({x}, {y})",
+    torch="torch.kron({x}.contiguous(), {y}.contiguous())",  # it views them, which fails for what lies scattered
 )
 def kron(require: Require, x: Tensor, y: Tensor) -> Shape:
     """Kronecker's product: each element of x times all of y."""

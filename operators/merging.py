@@ -18,6 +18,7 @@ from graphfuzz.spec import (
     either,
     emission,
     operator,
+    stretched,
     variadic,
 )
 from operators import elementwise
@@ -25,16 +26,12 @@ from operators.forms import named
 from operators.precision import wide
 
 
-def _anything(truth: Any, reason: str) -> None:
-    """Requires nothing: what is required is stated elsewhere."""
-
-
 def _is_mistaken(*xs: Tensor) -> Any:
     """Whether one of the additions, from the left, is taken for that of a bias."""
     wrong, total = [], xs[0]
     for x in xs[1:]:
         wrong.append(elementwise.is_mistaken_for_bias(total, x))
-        total = Tensor(x.dtype, broadcast(_anything, total.shape, x.shape))
+        total = Tensor(x.dtype, stretched(total.shape, x.shape))
     return either(*wrong)
 
 

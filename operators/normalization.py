@@ -324,7 +324,8 @@ def group_norm_function(require: Require, x: Tensor, *affine: Tensor, groups: in
 
 def _native_group(x: Operand, groups: int, epsilon: float) -> str:
     rest = int(np.prod(x.shape[2:], dtype=int))
-    return f"torch.native_group_norm({x}, None, None, {x.shape[0]}, {x.shape[1]}, {rest}, {groups}, {epsilon})[0]"
+    sizes = f"{x.shape[0]}, {x.shape[1]}, {rest}"
+    return f"torch.native_group_norm({x}.contiguous(), None, None, {sizes}, {groups}, {epsilon})[0]"
 
 
 @operator(

@@ -19,6 +19,9 @@ class {name}_layer_of_ones_own(layers.Layer):
         for option, value in options.items():
             setattr(self, option, value)
 
+    def compute_output_spec(self, *given):
+        return super().compute_output_spec(*(keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in given))
+
     def call(self, {operands}):
         return {expression}
 """
@@ -29,6 +32,8 @@ def in_own_layer(
 ) -> Emission:
     """The emission of the operator `name` whose layer computes `expression`: of `operands`, and attributes as `self.*`.
 
+    The layer takes every operand for a dense one: Keras infers that the product of a tensor and a Python number is
+    sparse (keras/src/ops/numpy.py, Multiply.compute_output_spec), which TensorFlow's own operators refuse then.
     fields: more for `emission`, such as dtypes.
     """
     options = ", ".join(f"{a}={{{a}!r}}" for a in attrs)

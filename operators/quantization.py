@@ -228,7 +228,7 @@ def _dequantized_defined(
 
 
 @operator(
-    tensor("x"),
+    tensor("x", rank=range(1, 7)),
     attrs={
         "version": choice(4, 3, 2),
         "low": number(-6, -0.5),

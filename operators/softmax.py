@@ -101,7 +101,8 @@ def softmin(require: Require, x: Tensor, *, axis: int) -> Shape:
     dtypes=FLOATS,
     defined=_one_stands_out,
     reference=lambda x, *, axis: wide(x) == np.max(wide(x), axis, keepdims=True),
-    keras="ops.sparsemax({x}, axis={axis})",
+    # TensorFlow's range has no float16 in a traced model.
+    keras=emission("ops.sparsemax({x}, axis={axis})", dtypes=[d for d in FLOATS if d != "float16"]),
 )
 def sparsemax(require: Require, x: Tensor, *, axis: int) -> Shape:
     """The nearest distribution along one axis: all of it at an element that stands out.
@@ -175,7 +176,7 @@ def softmax2d_layer(require: Require, x: Tensor) -> Shape:
     dtypes={"T": FLOATS, "B": BOOL},
     reference=_masked,
     keras=emission(
-        "{layer}({x}, mask={mask})",
+        "ops.copy({layer}({x}, mask={mask}))",  # the copy has no mask of its own, which later layers would use
         layer=lambda x, mask, axes, layer: f'layers.Softmax(axis={list(axes)}, dtype="{x.dtype}")',
     ),
 )

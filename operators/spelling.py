@@ -23,6 +23,9 @@ class Function(layers.Layer):
         super().__init__(autocast=False)
         self.function = function
 
+    def compute_output_spec(self, *given):
+        return super().compute_output_spec(*(keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in given))
+
     def call(self, *operands):
         return self.function(*operands)
 '''

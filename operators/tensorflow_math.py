@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from graphfuzz.spec import (
@@ -12,7 +11,7 @@ from graphfuzz.spec import (
     INTEGERS,
     REAL,
     SIGNED,
-    Emission,
+    Defect,
     Operator,
     Require,
     Shape,
@@ -35,25 +34,6 @@ from operators.special import _digamma, _erfinv, _lgamma
 _COMMON = [d for d in ANY if d not in UNCOMMON["keras"]]
 
 
-_DENSE = """\
-    def compute_output_spec(self, *given):
-        return super().compute_output_spec(*(keras.KerasTensor(tensor.shape, tensor.dtype) for tensor in given))
-
-"""
-
-
-def _in_layer(
-    name: str, expression: str, operands: Sequence[str], attrs: Sequence[str] = (), **fields: Any
-) -> Emission:
-    """The emission of a layer of one's own that takes every operand for a dense one.
-
-    Keras infers that the product of a tensor and a Python number is sparse (keras/src/ops/numpy.py,
-    Multiply.compute_output_spec), which TensorFlow's own operators refuse then.
-    """
-    made = in_own_layer(name, expression, operands, attrs, **fields)
-    return msgspec.structs.replace(made, helper=made.helper.replace("    def call(", f"{_DENSE}    def call(", 1))
-
-
 def _unary(
     name: str,
     doc: str,
@@ -61,11 +41,11 @@ def _unary(
     reference: Callable[..., Any],
     dtypes: Sequence[str] = FLOATS,
     domain: tuple[float, float] | None = None,
+    defects: Sequence[Defect] = (),
 ) -> Operator:
     name = f"tf_{name}"
-    return unary(
-        name, dtypes, reference=reference, domain=domain, keras=_in_layer(name, call, ["x"], dtypes=dtypes), doc=doc
-    )
+    made = in_own_layer(name, call, ["x"], dtypes=dtypes, defects=defects)
+    return unary(name, dtypes, reference=reference, domain=domain, keras=made, doc=doc)
 
 
 def _binary(
@@ -77,12 +57,18 @@ def _binary(
     divisor: tuple[float, float] | None = None,
 ) -> Operator:
     name = f"tf_{name}"
-    made = _in_layer(name, call, ["x", "y"], dtypes=dtypes)
+    made = in_own_layer(name, call, ["x", "y"], dtypes=dtypes)
     return binary(name, dtypes, reference=reference, divisor=divisor, keras=made, doc=doc)
 
 
 _FULL = ("float32", "float64")
 _KEPT = [d for d in REAL if d not in UNCOMMON["keras"]]
+
+_FOLDED_ONES = Defect(
+    "Grappler folds uint32 ones into zeros in a traced model",
+    lambda x: x.dtype == "uint32",
+    "the same operator, run eagerly, makes ones",
+)
 
 UNARY = [
     _unary("rint", "The integer nearest to each element; of two, the even one.", "tf.math.rint(x)", np.round,
@@ -97,7 +83,8 @@ UNARY = [
     _unary("check_numerics", "The same, checked to be numbers.", 'tf.debugging.check_numerics(x, "no number")',
            lambda x: x),
     _unary("zeros_like", "Zero in each place.", "tf.raw_ops.ZerosLike(x=x)", np.zeros_like, dtypes=_COMMON),
-    _unary("ones_like", "One in each place.", "tf.raw_ops.OnesLike(x=x)", np.ones_like, dtypes=_KEPT),
+    _unary("ones_like", "One in each place.", "tf.raw_ops.OnesLike(x=x)", np.ones_like, dtypes=_KEPT,
+           defects=[_FOLDED_ONES]),
     _unary("lgamma", "The logarithm of the gamma function at each element.", "tf.math.lgamma(x)",
            lambda x: _lgamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20)),
     _unary("digamma", "The logarithmic derivative of the gamma function at each element.", "tf.math.digamma(x)",
@@ -147,7 +134,7 @@ TRUNCATED = [
         "The quotient of each pair of elements, broadcast, rounded toward zero.",
         SIGNED,
         reference=division.truncated,
-        keras=_in_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
+        keras=in_own_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
     ),
     division.division(
         "tf_truncate_remainder",
@@ -155,7 +142,7 @@ TRUNCATED = [
         ("int32", "int64", "float32", "float64"),
         defined=division.rounds_safely,
         reference=lambda x, y: np.fmod(wide(x), wide(y)),
-        keras=_in_layer(
+        keras=in_own_layer(
             "tf_truncate_remainder", "tf.truncatemod(x, y)", ["x", "y"], dtypes=("int32", "int64", "float32", "float64")
         ),
     ),
@@ -165,7 +152,7 @@ TRUNCATED = [
         FLOATS,
         returns=in_float("T"),
         reference=lambda x, y: wide(x) / wide(y),
-        keras=_in_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
+        keras=in_own_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
     ),
 ]
 
@@ -179,7 +166,7 @@ TRUNCATED = [
         condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y
     ),
     empty=True,
-    keras=_in_layer(
+    keras=in_own_layer(
         "tf_select", "tf.raw_ops.Select(condition=condition, x=x, y=y)", ["condition", "x", "y"], dtypes=_COMMON
     ),
 )
@@ -207,7 +194,7 @@ _CLIP = (
     dtypes=FLOATS,
     reference=lambda x, *, low, high: np.clip(wide(x), low, high),
     empty=True,
-    keras=_in_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
+    keras=in_own_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
 )
 def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     """Each element, or the bound that it exceeds."""
@@ -254,7 +241,7 @@ def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     returns=("T", "U"),
     reference=lambda x, y: (x, y),
     empty=True,
-    keras=_in_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
+    keras=in_own_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
 )
 def tf_identity_n(require: Require, x: Tensor, y: Tensor) -> list[Shape]:
     """Two tensors, as they are."""

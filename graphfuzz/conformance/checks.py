@@ -7,8 +7,10 @@ failures as text. A case is named by its key, from which it can be made again: t
 from __future__ import annotations
 
 import itertools
-import multiprocessing
+import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -387,15 +389,18 @@ def defect_failures(op: Operator, framework: str, count: int) -> list[str]:
 
 def _dies(written: str, case: Case) -> bool:
     """Whether a process of its own does not survive running the source."""
-    arguments = (written, case.framework, case.weights(), case.inputs())
-    process = multiprocessing.get_context("spawn").Process(target=_run_source, args=arguments)
-    process.start()
-    process.join()
-    return process.exitcode is not None and process.exitcode < 0
+    given = pickle.dumps((written, case.framework, case.weights(), case.inputs()))
+    ended = subprocess.run([sys.executable, "-c", _RUN_SOURCE], input=given, capture_output=True)
+    return ended.returncode < 0
 
 
-def _run_source(written: str, framework: str, weights: dict[str, Array], inputs: dict[str, Array]) -> None:
-    run(build(written, framework, weights), framework, inputs)
+_RUN_SOURCE = """
+import pickle, sys
+import ml_dtypes
+from graphfuzz.materializer import build, run
+source, framework, weights, inputs = pickle.load(sys.stdin.buffer)
+run(build(source, framework, weights), framework, inputs)
+"""
 
 
 def _only(rule: Callable[..., Any], defect: Defect) -> Callable[..., Any]:

@@ -36,6 +36,7 @@ from graphfuzz.spec.families import (
     normalize_axes,
     reduced_shape,
     reduction,
+    stretched,
     unary,
 )
 from graphfuzz.spec.operator import (
@@ -115,6 +116,7 @@ __all__ = [
     "reduction",
     "size",
     "sizes",
+    "stretched",
     "symbol",
     "tensor",
     "unary",

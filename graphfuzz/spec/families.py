@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from graphfuzz.spec.attributes import axes, flag
 from graphfuzz.spec.declaration import checked, operator
-from graphfuzz.spec.dims import Size, choose, either
+from graphfuzz.spec.dims import Condition, Size, both, choose, either, negate
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
+    MAX_RANK,
     Bounds,
     Emission,
     Operator,
@@ -31,11 +33,38 @@ def broadcast(require: Require, *shapes: Shape) -> Shape:
     rank = max(len(s) for s in shapes)
     result: tuple[Size, ...] = (1,) * rank
     for shape in shapes:
-        padded = (1,) * (rank - len(shape)) + tuple(shape)
-        for a, b in zip(result, padded, strict=True):
+        for a, b in zip(result, _padded(shape, rank), strict=True):
             require(either(a == b, a == 1, b == 1), "sizes that meet are equal or one")
-        result = tuple(choose(a == 1, b, a) for a, b in zip(result, padded, strict=True))
+        result = stretched(result, shape)
+    if rank > TENSORFLOW_BROADCASTS and require.framework == "keras" and len(shapes) == 2:
+        require(negate(_crowded(*shapes)), "TensorFlow broadcasts at most five groups of axes")
     return result
+
+
+def stretched(x: Shape, y: Shape) -> Shape:
+    """The common shape of two operands that are known to broadcast."""
+    rank = max(len(x), len(y))
+    return tuple(choose(a == 1, b, a) for a, b in zip(_padded(x, rank), _padded(y, rank), strict=True))
+
+
+def _padded(shape: Shape, rank: int) -> Shape:
+    return (1,) * (rank - len(shape)) + tuple(shape)
+
+
+TENSORFLOW_BROADCASTS = 5
+"""How many groups of neighboring axes, stretched alike, TensorFlow's binary kernels know: `BinaryOp::Compute` in
+tensorflow/core/kernels/cwise_ops_common.cc."""
+
+
+def _crowded(x: Shape, y: Shape) -> bool | Condition:
+    """Whether no two neighboring axes of six are stretched alike."""
+    ones = [(a == 1, b == 1) for a, b in zip(_padded(x, MAX_RANK), _padded(y, MAX_RANK), strict=True)]
+    apart = (either(_differ(a, c), _differ(b, d)) for (a, b), (c, d) in pairwise(ones))
+    return both(*apart, *(negate(both(a, b)) for a, b in ones))
+
+
+def _differ(a: bool | Condition, b: bool | Condition) -> bool | Condition:
+    return either(both(a, negate(b)), both(negate(a), b))
 
 
 def normalize_axes(axes: Sequence[int], rank: int) -> list[int]:

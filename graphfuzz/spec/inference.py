@@ -54,7 +54,7 @@ def infer(op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], fr
     """
     if not op.empty and any(0 in operand.shape for operand in operands):
         raise Rejected("no axis is empty")
-    return _apply(op, operands, attrs, framework, _decide)
+    return _apply(op, operands, attrs, framework, Requirements(framework))
 
 
 def conditions(
@@ -67,12 +67,7 @@ def conditions(
     """
     stated: list[tuple[Condition, str]] = []
 
-    def collect(truth: Any, reason: str) -> None:
-        if isinstance(truth, Condition):
-            stated.append((truth, reason))
-        else:
-            _decide(truth, reason)
-
+    collect = Requirements(framework, stated)
     smallest = least if op.empty else max(1, least)
     for operand in operands:
         for size in operand.shape:
@@ -110,9 +105,21 @@ def check_attributes(op: Operator, ranks: Mapping[str, int], attrs: Mapping[str,
             raise Rejected(f"'{name}' is valid; it {problem}")
 
 
-def _decide(truth: Any, reason: str) -> None:
-    if not truth:
-        raise Rejected(reason)
+class Requirements:
+    """The `Require` that rules get: what is known is decided at once (Rejected), what is not is collected in `stated`.
+
+    Where nothing is to be collected, all must be known.
+    """
+
+    def __init__(self, framework: str, stated: list[tuple[Condition, str]] | None = None) -> None:
+        self.framework = framework
+        self.stated = stated
+
+    def __call__(self, truth: Any, reason: str) -> None:
+        if self.stated is not None and isinstance(truth, Condition):
+            self.stated.append((truth, reason))
+        elif not truth:
+            raise Rejected(reason)
 
 
 def _apply(

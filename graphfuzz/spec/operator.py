@@ -68,7 +68,12 @@ class Operands(str):
 
 
 class Require(Protocol):
-    """States what a valid use fulfills; the reason completes the sentence "it is required that ..."."""
+    """States what a valid use fulfills; the reason completes the sentence "it is required that ...".
+
+    framework: whose use it is; for what a framework lacks in all of its kernels.
+    """
+
+    framework: str
 
     def __call__(self, truth: Any, reason: str) -> None: ...
 

@@ -16,8 +16,8 @@ import msgspec
 
 from graphfuzz.spec import dtypes as dtype_groups
 from graphfuzz.spec.attributes import Choice, Number, Size
-from graphfuzz.spec.dims import Condition, Dim, symbol
-from graphfuzz.spec.inference import rank_of, symbolic_attributes
+from graphfuzz.spec.dims import Dim, symbol
+from graphfuzz.spec.inference import Requirements, rank_of, symbolic_attributes
 from graphfuzz.spec.operator import Operand, Operator, Parameter, Rejected, Tensor, resolve
 
 Problem: TypeAlias = tuple[str, str]
@@ -86,14 +86,9 @@ def _symbolic_operands(operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(Tensor(t.dtype, tuple(symbol(f"s{i}_{a}") for a in range(t.rank))) for i, t in enumerate(operands))
 
 
-def _require(truth: Any, reason: str) -> None:
-    if not isinstance(truth, Condition) and not truth:
-        raise Rejected(reason)
-
-
 def _outcome_problems(op: Operator, use: _Use) -> Iterator[Problem]:
     try:
-        result = op.rule(_require, *use.operands, **use.attrs)
+        result = op.rule(Requirements(use.framework, []), *use.operands, **use.attrs)
     except Rejected:
         return
     except Exception as error:  # noqa: BLE001 - whatever else a rule raises is what is looked for
