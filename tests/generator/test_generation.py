@@ -52,13 +52,11 @@ def test_operators_asked_for_are_the_only_ones_used(registry):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_all_operators_get_used_and_every_use_is_valid(framework, registry):
-    used = set()
-    for number in range(400):
-        case = generate(Recipe(5, number, framework, nodes=6), registry)
+def test_every_operator_can_be_used_and_every_use_is_valid(framework, registry):
+    for name in (name for name in registry if framework in registry[name].emissions):
+        case = generate(Recipe(5, 0, framework, nodes=1, operators=(name,), zeros=0), registry)
         validate(case.graph, registry, framework)
-        used.update(case.graph.operators())
-    assert used >= {name for name in registry if framework in registry[name].emissions}
+        assert list(case.graph.operators()) == [name]
 
 
 def test_a_rule_that_nothing_satisfies_is_given_up(registry):
