@@ -17,6 +17,7 @@ from graphfuzz.spec import (
     Shape,
     Size,
     Tensor,
+    both,
     choice,
     emission,
     maximum,
@@ -208,7 +209,8 @@ _WIDE_TRACE = Defect(
 def trace_of_axes(require: Require, x: Tensor, *, offset: int, pair: Sequence[int]) -> Shape:
     """The sum of a diagonal of two axes."""
     gone = {a % x.rank for a in pair}
-    require(length(x.shape[pair[0]], x.shape[pair[1]], offset) >= 1, "the diagonal has entries")
+    rows, columns = (x.shape[a] for a in pair)
+    require(both(columns >= offset, rows >= -offset), "the diagonal is not beyond the matrix")
     return tuple(n for a, n in enumerate(x.shape) if a not in gone)
 
 

@@ -153,11 +153,11 @@ class TestDefects:
 
     def test_one_that_shows_passes_and_is_no_failure_elsewhere(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
-        assert defect_failures(op, "torch", 5) == []
+        assert defect_failures(op, "torch") == []
         assert framework_failures(op, "torch", 20, Registry([op])) == []
 
     def test_one_that_is_gone_is_told(self) -> None:
-        (told,) = defect_failures(self.swapped(lambda x, y: x.shape[0] == 3), "torch", 5)
+        (told,) = defect_failures(self.swapped(lambda x, y: x.shape[0] == 3), "torch")
         assert "torch shows no sign of this any more: it multiplies" in told
 
     @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ class TestDefects:
     def test_one_that_is_fatal_is_looked_for_in_a_process_of_its_own(self, call: str, dies: bool) -> None:
         defect = Defect("it takes the process down", lambda x, y: x.shape[0] == 2, "https://example.org/1", fatal=True)
         op = added(plus, torch=emission(call, defects=[defect]), keras=None)
-        assert (defect_failures(op, "torch", 2) == []) == dies
+        assert (defect_failures(op, "torch") == []) == dies
 
     def test_what_a_defect_refuses_is_no_near_miss(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
