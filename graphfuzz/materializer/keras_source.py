@@ -58,6 +58,7 @@ def run_captured_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
     """The same from one traced TensorFlow graph, which is what a converter starts from."""
     import tensorflow as tf
 
-    captured = tf.function(lambda *arrays: model(list(arrays), training=False))
-    made = captured(*(tf.constant(a) for a in inputs.values()))
+    given = [tf.constant(a) for a in inputs.values()]
+    captured = tf.function(lambda *arrays: model(list(arrays), training=False)).get_concrete_function(*given)
+    made = captured(*given)
     return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]
