@@ -390,7 +390,7 @@ def defect_failures(op: Operator, framework: str) -> list[str]:
         uses = cases(hit, framework, DEFECT_TRIALS, registry)
         if defect.fatal:
             few = itertools.islice(uses, FATAL_TRIALS)
-            shows = any(_dies(source(case.graph, registry, framework), case) for _, case in few)
+            shows = any(_is_wrong_elsewhere(hit, case, registry) for _, case in few)
         else:
             shows = any(framework_differences(hit, framework, [use], registry) for use in uses)
         if not shows:
@@ -398,19 +398,22 @@ def defect_failures(op: Operator, framework: str) -> list[str]:
     return found
 
 
-def _dies(written: str, case: Case) -> bool:
-    """Whether a process of its own does not survive running the source."""
+def _is_wrong_elsewhere(op: Operator, case: Case, registry: Registry) -> bool:
+    """Whether a process of its own does not survive running the source, or makes another result than the reference."""
+    written = source(case.graph, registry, case.framework)
     given = pickle.dumps((written, case.framework, case.weights(), case.inputs()))
     ended = subprocess.run([sys.executable, "-c", _RUN_SOURCE], input=given, capture_output=True)
-    return ended.returncode < 0
+    return ended.returncode != 0 or difference(op, case, pickle.loads(ended.stdout), registry) is not None
 
 
 _RUN_SOURCE = """
-import pickle, sys
+import os, pickle, sys
 import ml_dtypes
 from graphfuzz.materializer import build, run
+answer = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)
 source, framework, weights, inputs = pickle.load(sys.stdin.buffer)
-run(build(source, framework, weights), framework, inputs)
+answer.write(pickle.dumps(run(build(source, framework, weights), framework, inputs)))
 """
 
 

@@ -163,7 +163,7 @@ class Defect(msgspec.Struct, frozen=True):
 
     what: what it does there, as a sentence's end ("... where ..."). when: on the operands (as `Tensor`) and attributes,
     known or not, whether a use is one of them. source: an upstream issue, or the documentation that it contradicts.
-    fatal: whether the framework takes the whole process down.
+    fatal: whether the framework may damage the whole process by it.
     Such uses are not generated; the conformance checks demand that the framework is still wrong there.
     """
 

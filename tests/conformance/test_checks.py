@@ -161,12 +161,12 @@ class TestDefects:
         assert "torch shows no sign of this any more: it multiplies" in told
 
     @pytest.mark.parametrize(
-        ("call", "dies"), [("__import__('os').abort() or {x}", True), ("torch.add({x}, {y})", False)]
+        ("call", "shows"), [("__import__('os').abort() or {x}", True), ("{x} * {y}", True), ("{x} + {y}", False)]
     )
-    def test_one_that_is_fatal_is_looked_for_in_a_process_of_its_own(self, call: str, dies: bool) -> None:
+    def test_one_that_is_fatal_is_looked_for_in_a_process_of_its_own(self, call: str, shows: bool) -> None:
         defect = Defect("it takes the process down", lambda x, y: x.shape[0] == 2, "https://example.org/1", fatal=True)
         op = added(plus, torch=emission(call, defects=[defect]), keras=None)
-        assert (defect_failures(op, "torch") == []) == dies
+        assert (defect_failures(op, "torch") == []) == shows
 
     def test_what_a_defect_refuses_is_no_near_miss(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
