@@ -18,10 +18,11 @@ from graphfuzz.spec import (
     emission,
     operator,
     permutation,
+    spelled,
     tensor,
     variadic,
 )
-from operators.spelling import Pair, Proposal, everywhere, keras_layer, spelled
+from operators.spelling import Pair, Proposal, everywhere, keras_layer
 
 
 @operator(

@@ -18,10 +18,11 @@ from graphfuzz.spec import (
     either,
     emission,
     promote,
+    spelled,
     unary,
 )
 from graphfuzz.spec.dtypes import UNCOMMON
-from operators.forms import all_dtypes, mixed, respelled, with_number
+from operators.forms import all_dtypes, mixed, with_number
 from operators.precision import wide
 
 BITS = (*INTEGERS, *BOOL)
@@ -79,7 +80,7 @@ bitwise_not = unary(
     keras=emission("ops.bitwise_not({x})", dtypes=_KERAS_INTEGERS),
     doc="Each element with every bit flipped.",
 )
-bitwise_invert = respelled(bitwise_not, "bitwise_invert", torch="~{x}", keras="ops.bitwise_invert({x})")
+bitwise_invert = spelled(bitwise_not, "bitwise_invert", torch="~{x}", keras="ops.bitwise_invert({x})")
 
 
 def _with_mask(name: str, doc: str, reference: Callable[..., Any], torch: str, keras: str | None = None) -> Operator:
@@ -128,13 +129,13 @@ number_bitwise_xor = _with_mask(
     "torch.bitwise_xor({number}, {x})",
 )
 
-bitwise_and_number_function = respelled(
+bitwise_and_number_function = spelled(
     bitwise_and_number, "bitwise_and_number_function", torch="torch.bitwise_and({x}, {number})"
 )
-bitwise_or_number_function = respelled(
+bitwise_or_number_function = spelled(
     bitwise_or_number, "bitwise_or_number_function", torch="torch.bitwise_or({x}, {number})"
 )
-bitwise_xor_number_function = respelled(
+bitwise_xor_number_function = spelled(
     bitwise_xor_number, "bitwise_xor_number_function", torch="torch.bitwise_xor({x}, {number})"
 )
 
@@ -177,8 +178,8 @@ right_shift = _shift(
     "torch.bitwise_right_shift({x}, {y})",
     "ops.bitwise_right_shift({x}, {y})",
 )
-left_shift_operator = respelled(left_shift, "left_shift_operator", torch="{x} << {y}", keras="ops.left_shift({x}, {y})")
-right_shift_operator = respelled(
+left_shift_operator = spelled(left_shift, "left_shift_operator", torch="{x} << {y}", keras="ops.left_shift({x}, {y})")
+right_shift_operator = spelled(
     right_shift, "right_shift_operator", torch="{x} >> {y}", keras="ops.right_shift({x}, {y})"
 )
 
@@ -201,10 +202,10 @@ right_shift_by = with_number(
     torch="{x} >> {number}",
     keras="ops.bitwise_right_shift({x}, {number})",
 )
-left_shift_by_function = respelled(
+left_shift_by_function = spelled(
     left_shift_by, "left_shift_by_function", torch="torch.bitwise_left_shift({x}, {number})"
 )
-right_shift_by_function = respelled(
+right_shift_by_function = spelled(
     right_shift_by, "right_shift_by_function", torch="torch.bitwise_right_shift({x}, {number})"
 )
 _SHIFTED = choice(1, 3, 5, 64)

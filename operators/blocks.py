@@ -20,10 +20,11 @@ from graphfuzz.spec import (
     emission,
     operator,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array, wide
-from operators.spelling import everywhere, in_layer, spelled
+from operators.spelling import everywhere, in_layer
 
 Square = Sequence[Size]
 

@@ -16,13 +16,15 @@ from graphfuzz.spec import (
     choice,
     dtype_choice,
     emission,
+    named,
     named_by,
     operator,
+    spelled,
     tensor,
     unary,
 )
 from graphfuzz.spec.dtypes import is_float, is_integer
-from operators.forms import all_dtypes, named, respelled
+from operators.forms import all_dtypes
 from operators.precision import Array, wide
 
 
@@ -53,7 +55,7 @@ def cast(require: Require, x: Tensor, *, dtype: str) -> Shape:
     return x.shape
 
 
-cast_type = respelled(cast, "cast_type", torch="{x}.type(torch.{dtype})")
+cast_type = spelled(cast, "cast_type", torch="{x}.type(torch.{dtype})")
 
 _METHODS = {
     "float": "float32",

@@ -17,13 +17,14 @@ from graphfuzz.spec import (
     choice,
     emission,
     index,
+    named,
     number,
     operator,
     tensor,
     variadic,
 )
 from graphfuzz.spec.operator import Operands
-from operators.folds import alike, named
+from operators.folds import alike
 from operators.losses import after, as_layer, reduced, softplus
 from operators.precision import Array, wide
 

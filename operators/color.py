@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphfuzz.spec import FLOATS, Operator, Require, Shape, Tensor, choice, either, number, tensor
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 from operators.spatial import FIRST, LAST, declared
+from operators.spelling import in_layer
 
 
 def _three(require: Require, x: Tensor, layout: str = LAST) -> Shape:
@@ -114,7 +114,7 @@ def _adjusted(name: str, doc: str, low: float, high: float, of: Callable[[Array,
         dtypes=("float32",),
         domain=(0.0, 1.0),
         reference=lambda x, by: of(wide(x), by),
-        keras=in_own_layer(f"tf_adjust_{name}", f"tf.image.adjust_{name}(x, self.by)", ["x"], ["by"]),
+        keras=in_layer("x", f"tf.image.adjust_{name}(x, {{by}})"),
     )
 
 

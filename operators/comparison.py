@@ -21,11 +21,12 @@ from graphfuzz.spec import (
     emission,
     number,
     operator,
+    spelled,
     tensor,
     unary,
 )
 from graphfuzz.spec.dtypes import UNCOMMON, epsilon, is_float
-from operators.forms import all_dtypes, mixed, respelled, with_number
+from operators.forms import all_dtypes, mixed, with_number
 from operators.precision import Array, wide
 
 equal = comparison(
@@ -62,12 +63,12 @@ greater_equal = comparison(
     torch="torch.ge({x}, {y})",
     keras=emission("ops.greater_equal({x}, {y})", dtypes=_KERAS_REAL),
 )
-equal_operator = respelled(equal, "equal_operator", torch="{x} == {y}")
-not_equal_operator = respelled(not_equal, "not_equal_operator", torch="torch.not_equal({x}, {y})", keras="{x} != {y}")
-less_alias = respelled(less, "less_alias", torch="torch.less({x}, {y})", keras="{x} < {y}")
-less_equal_alias = respelled(less_equal, "less_equal_alias", torch="torch.less_equal({x}, {y})", keras="{x} <= {y}")
-greater_alias = respelled(greater, "greater_alias", torch="torch.greater({x}, {y})", keras="{x} > {y}")
-greater_equal_alias = respelled(
+equal_operator = spelled(equal, "equal_operator", torch="{x} == {y}")
+not_equal_operator = spelled(not_equal, "not_equal_operator", torch="torch.not_equal({x}, {y})", keras="{x} != {y}")
+less_alias = spelled(less, "less_alias", torch="torch.less({x}, {y})", keras="{x} < {y}")
+less_equal_alias = spelled(less_equal, "less_equal_alias", torch="torch.less_equal({x}, {y})", keras="{x} <= {y}")
+greater_alias = spelled(greater, "greater_alias", torch="torch.greater({x}, {y})", keras="{x} > {y}")
+greater_equal_alias = spelled(
     greater_equal, "greater_equal_alias", torch="torch.greater_equal({x}, {y})", keras="{x} >= {y}"
 )
 

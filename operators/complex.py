@@ -24,6 +24,7 @@ from graphfuzz.spec import (
     binary,
     broadcast,
     emission,
+    named,
     number,
     operator,
     promote,
@@ -172,7 +173,6 @@ def _with_constant(name: str, call: str, reference: Callable[..., Any], doc: str
     def rule(require: Require, x: Tensor, *, real: float, imaginary: float) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
     return operator(
         tensor("x"),
         attrs={"real": number(least, 4), "imaginary": number(-4, 4)},
@@ -180,7 +180,7 @@ def _with_constant(name: str, call: str, reference: Callable[..., Any], doc: str
         empty=True,
         reference=reference,
         torch=call.format("complex({real}, {imaginary})"),
-    )(rule)
+    )(named(name, doc, rule))
 
 
 def _with_factor(name: str, call: str, reference: Callable[..., Any], doc: str) -> Operator:
@@ -189,10 +189,9 @@ def _with_factor(name: str, call: str, reference: Callable[..., Any], doc: str) 
     def rule(require: Require, x: Tensor, *, factor: float) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
     return operator(
         tensor("x"), attrs={"factor": number(0.5, 4)}, dtypes=COMPLEX, empty=True, reference=reference, torch=call
-    )(rule)
+    )(named(name, doc, rule))
 
 
 CONSTANTS = [
@@ -265,7 +264,7 @@ def view_as_complex(require: Require, x: Tensor) -> Shape:
     returns=part_of,
     empty=True,
     reference=lambda x: np.stack([x.real, x.imag], -1),
-    torch="torch.view_as_real({x})",
+    torch="torch.view_as_real({x}.resolve_conj())",  # it refuses a conjugate that is only marked as one
 )
 def view_as_real(require: Require, x: Tensor) -> Shape:
     """Complex numbers as pairs along a new last axis."""
@@ -306,8 +305,8 @@ def _fold_all(name: str, fold: Callable[..., Any]) -> Operator:
     def rule(require: Require, x: Tensor) -> Shape:
         return ()
 
-    rule.__name__, rule.__doc__ = f"complex_{name}_all", f"The {name} of all elements."
-    return operator(tensor("x"), dtypes=COMPLEX, reference=lambda x: fold(wide(x)), torch=f"torch.{name}({{x}})")(rule)
+    declare = operator(tensor("x"), dtypes=COMPLEX, reference=lambda x: fold(wide(x)), torch=f"torch.{name}({{x}})")
+    return declare(named(f"complex_{name}_all", f"The {name} of all elements.", rule))
 
 
 FOLDS = [_fold("sum", np.sum), _fold("mean", np.mean), _fold_all("sum", np.sum), _fold_all("mean", np.mean)]
@@ -323,7 +322,7 @@ OPERATORS: Sequence[Operator] = [
     *ALIASES,
     *CONSTANTS,
     *VIEWS,
-    _copied(view_as_real, "torch.view_as_real_copy({x})"),
+    _copied(view_as_real, "torch.view_as_real_copy({x}.resolve_conj())"),
     _copied(view_as_complex, "torch.view_as_complex_copy({x}.contiguous())"),
     *FOLDS,
 ]

@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     broadcast,
     ceil_div,
     emission,
+    named,
     operator,
     permutation,
     prod,
@@ -301,7 +302,6 @@ def _complex_convolution(axes: int) -> Operator:
         ends = tuple(range(-axes, 0))
         return np.moveaxis(np.tensordot(strided, wide(kernel), ((1, *ends), (1, *ends))), -1, 1)
 
-    rule.__name__, rule.__doc__ = name, f"A {axes}-dimensional convolution of complex numbers."
     return operator(
         tensor("x", rank=axes + 2),
         weight("kernel", rank=axes + 2),
@@ -309,7 +309,7 @@ def _complex_convolution(axes: int) -> Operator:
         dtypes=COMPLEX,
         reference=reference,
         torch=f"F.conv{axes}d({{x}}, {{kernel}}, stride={{stride}}, padding={{padding}})",
-    )(rule)
+    )(named(name, f"A {axes}-dimensional convolution of complex numbers.", rule))
 
 
 OPERATORS: Sequence[Operator] = [

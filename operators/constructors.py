@@ -24,10 +24,11 @@ from graphfuzz.spec import (
     operator,
     size,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
-from operators.spelling import everywhere, in_layer, spelled
+from operators.spelling import everywhere, in_layer
 
 TYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool")
 

@@ -23,6 +23,7 @@ from graphfuzz.spec import (
     broadcast,
     emission,
     index,
+    named,
     operator,
     tensor,
 )
@@ -47,8 +48,7 @@ def same(name: str, doc: str) -> Callable[..., Any]:
     def rule(require: Require, x: Tensor) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
-    return rule
+    return named(name, doc, rule)
 
 
 def _of_one(

@@ -22,8 +22,8 @@ from graphfuzz.spec import (
 )
 from graphfuzz.spec.dims import Size
 from operators.folds import mean_of, over_all
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 
 def _on_edges(x: Array, bins: int, low: float, width: float) -> bool:
@@ -39,11 +39,9 @@ def _on_edges(x: Array, bins: int, low: float, width: float) -> bool:
     returns=by_framework("int64", "int32"),
     reference=lambda x, *, length: np.bincount(x, minlength=length),
     torch="torch.bincount({x}, minlength={length})",
-    keras=in_own_layer(
-        "bincount",
-        "tf.ensure_shape(tf.math.bincount(x, minlength=self.length, maxlength=self.length), [self.length])",
-        ["x"],
-        ["length"],
+    keras=in_layer(
+        "x",
+        "tf.ensure_shape(tf.math.bincount(x, minlength={length}, maxlength={length}), [{length}])",
         dtypes={"I": INDICES},
     ),
 )
@@ -60,12 +58,9 @@ def bincount(require: Require, x: Tensor, *, length: Size) -> Shape:
     returns="T",
     reference=lambda x, weights, *, length: np.bincount(x, wide(weights), length),
     torch="torch.bincount({x}, weights={weights}, minlength={length})",
-    keras=in_own_layer(
-        "bincount_weighted",
-        "tf.ensure_shape("
-        "tf.math.bincount(x, weights=weights, minlength=self.length, maxlength=self.length), [self.length])",
-        ["x", "weights"],
-        ["length"],
+    keras=in_layer(
+        "x, weights",
+        "tf.ensure_shape(tf.math.bincount(x, weights=weights, minlength={length}, maxlength={length}), [{length}])",
     ),
 )
 def bincount_weighted(require: Require, x: Tensor, weights: Tensor, *, length: Size) -> Shape:
@@ -96,12 +91,7 @@ def histogram_counts(require: Require, x: Tensor, *, bins: Size, low: float, wid
     reference=lambda x, *, bins, low, width: np.histogram(wide(x), bins, (low, low + width)),
     # Its edges are made in float32, whatever the operand's dtype.
     # As a function on a symbolic tensor it calls backend.math.histogram, which TensorFlow's backend does not have.
-    keras=in_own_layer(
-        "histogram",
-        "ops.histogram(x, bins=self.bins, range=(self.low, self.low + self.width))",
-        ["x"],
-        ["bins", "low", "width"],
-    ),
+    keras=in_layer("x", "ops.histogram(x, bins={bins}, range=({low}, {low} + {width}))"),
 )
 def histogram(require: Require, x: Tensor, *, bins: Size, low: float, width: float) -> list[Shape]:
     """How many elements lie in each of several bins of equal width, and the bins' edges."""
@@ -114,13 +104,11 @@ def histogram(require: Require, x: Tensor, *, bins: Size, low: float, width: flo
     dtypes={"I": INDICES},
     returns="int32",
     reference=lambda x, *, length, binary: _count_rows(x, length, binary),
-    keras=in_own_layer(
-        "bincount_rows",
+    keras=in_layer(
+        "x",
         "tf.ensure_shape(tf.math.bincount("
-        "x, minlength=self.length, maxlength=self.length, axis=-1, binary_output=self.binary), "
-        "[x.shape[0], self.length])",
-        ["x"],
-        ["length", "binary"],
+        "x, minlength={length}, maxlength={length}, axis=-1, binary_output={binary}), "
+        "[x.shape[0], {length}])",
     ),
 )
 def bincount_rows(require: Require, x: Tensor, *, length: Size, binary: bool) -> Shape:
@@ -139,12 +127,7 @@ def _count_rows(x: Array, length: int, binary: bool) -> Array:
     dtypes={"I": ("int32",)},
     returns="int32",
     reference=lambda x, *, length: np.bincount(x[x < length], minlength=length),
-    keras=in_own_layer(
-        "bincount_below",
-        "tf.raw_ops.Bincount(arr=x, size=self.length, weights=tf.zeros([0], tf.int32))",
-        ["x"],
-        ["length"],
-    ),
+    keras=in_layer("x", "tf.raw_ops.Bincount(arr=x, size={length}, weights=tf.zeros([0], tf.int32))"),
 )
 def bincount_below(require: Require, x: Tensor, *, length: Size) -> Shape:
     """How often each integer below `length` occurs; greater ones are not counted."""
@@ -160,12 +143,7 @@ def bincount_below(require: Require, x: Tensor, *, length: Size) -> Shape:
     reference=lambda labels, predictions, *, classes: np.bincount(
         labels * classes + predictions, minlength=classes * classes
     ).reshape(classes, classes),
-    keras=in_own_layer(
-        "confusion_matrix",
-        "tf.math.confusion_matrix(labels, predictions, self.classes)",
-        ["labels", "predictions"],
-        ["classes"],
-    ),
+    keras=in_layer("labels, predictions", "tf.math.confusion_matrix(labels, predictions, {classes})"),
 )
 def confusion_matrix(require: Require, labels: Tensor, predictions: Tensor, *, classes: Size) -> Shape:
     """How often each class is predicted for each."""
@@ -180,7 +158,7 @@ zero_fraction = over_all(
     empty=False,
     returns="float32",
     reference=lambda x: mean_of(x == 0),
-    keras=in_own_layer("zero_fraction", "tf.math.zero_fraction(x)", ["x"]),
+    keras=in_layer("x", "tf.math.zero_fraction(x)"),
 )
 
 

@@ -21,16 +21,17 @@ from graphfuzz.spec import (
     choice,
     dtype_choice,
     maximum,
+    named,
     named_by,
     operator,
     prod,
     tensor,
     weight,
 )
-from operators.folds import accumulator, along_axis, distinct, meeting, named
-from operators.own_layer import in_own_layer
+from operators.folds import accumulator, along_axis, distinct, meeting
 from operators.precision import Array, wide
 from operators.reductions import cast
+from operators.spelling import in_layer
 
 _SPACINGS = choice(1.0, 0.5, 2.0, 3.0, 0.125)
 """Binary fractions: Keras takes a spacing through float32."""
@@ -160,12 +161,7 @@ def _running_from(function: str, exclusive: bool, reverse: bool) -> Operator:
         returns=by_framework(accumulator, "T"),
         reference=_running(accumulate, exclusive, reverse, unit),
         torch=None if exclusive else flipped,
-        keras=in_own_layer(
-            name,
-            f"tf.math.{function}(x, self.axis, exclusive={exclusive}, reverse={reverse})",
-            ["x"],
-            ["axis"],
-        ),
+        keras=in_layer("x", f"tf.math.{function}(x, {{axis}}, exclusive={exclusive}, reverse={reverse})"),
     )
 
 

@@ -24,10 +24,11 @@ from graphfuzz.spec import (
     operator,
     size,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
-from operators.spelling import Proposal, everywhere, in_layer, spelled
+from operators.spelling import Proposal, everywhere, in_layer
 
 
 def _ends(sections: Sequence[int]) -> list[int]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphfuzz.spec import Operator, Require, Shape, Size, Tensor, choice, either, flag, number, size, tensor
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 from operators.spatial import declared
+from operators.spelling import in_layer
 
 MARGIN = 1e-3
 """How far scores and overlaps must be from each other and from thresholds, so that rounding decides nothing."""
@@ -75,12 +75,12 @@ def _plain(version: int) -> Operator:
     def reference(boxes: Any, scores: Any, most: int, overlap: float, least: float) -> Any:
         return _filled(kept(boxes, scores, most, overlap, least), most)
 
-    threshold = ", score_threshold=self.least" if version == 3 else ""
+    threshold = ", score_threshold={least}" if version == 3 else ""
     found = (
-        f"tf.raw_ops.NonMaxSuppressionV{version}(boxes=boxes, scores=scores, max_output_size=self.most, "
-        f"iou_threshold=self.overlap{threshold})"
+        f"tf.raw_ops.NonMaxSuppressionV{version}(boxes=boxes, scores=scores, max_output_size={{most}}, "
+        f"iou_threshold={{overlap}}{threshold})"
     )
-    call = f"tf.ensure_shape(tf.concat([{found}, tf.zeros([self.most], tf.int32)], 0)[: self.most], [self.most])"
+    call = f"tf.ensure_shape(tf.concat([{found}, tf.zeros([{{most}}], tf.int32)], 0)[: {{most}}], [{{most}}])"
     name = f"tf_non_max_suppression_v{version}"
     return declared(
         name,
@@ -96,7 +96,7 @@ def _plain(version: int) -> Operator:
         returns="int32",
         defined=lambda boxes, scores, most, overlap, least: _is_sure(boxes, scores, overlap, least),
         reference=reference,
-        keras=in_own_layer(name, call, ["boxes", "scores"], ["most", "overlap", "least"]),
+        keras=in_layer("boxes, scores", call),
     )
 
 
@@ -114,8 +114,8 @@ def _counted() -> Operator:
         return _filled(chosen, most), np.asarray(len(chosen))
 
     call = (
-        "tuple(tf.raw_ops.NonMaxSuppressionV4(boxes=boxes, scores=scores, max_output_size=self.most, "
-        "iou_threshold=self.overlap, score_threshold=self.least, pad_to_max_output_size=True))"
+        "tuple(tf.raw_ops.NonMaxSuppressionV4(boxes=boxes, scores=scores, max_output_size={most}, "
+        "iou_threshold={overlap}, score_threshold={least}, pad_to_max_output_size=True))"
     )
     return declared(
         "tf_non_max_suppression_v4",
@@ -127,7 +127,7 @@ def _counted() -> Operator:
         returns="int32",
         defined=lambda boxes, scores, most, overlap, least: _is_sure(boxes, scores, overlap, least),
         reference=reference,
-        keras=in_own_layer("tf_non_max_suppression_v4", call, ["boxes", "scores"], ["most", "overlap", "least"]),
+        keras=in_layer("boxes, scores", call),
     )
 
 
@@ -145,8 +145,8 @@ def _scored() -> Operator:
         return _filled(chosen, most), _filled(scores[chosen], most), np.asarray(len(chosen))
 
     call = (
-        "tuple(tf.raw_ops.NonMaxSuppressionV5(boxes=boxes, scores=scores, max_output_size=self.most, "
-        "iou_threshold=self.overlap, score_threshold=self.least, soft_nms_sigma=0.0, pad_to_max_output_size=True))"
+        "tuple(tf.raw_ops.NonMaxSuppressionV5(boxes=boxes, scores=scores, max_output_size={most}, "
+        "iou_threshold={overlap}, score_threshold={least}, soft_nms_sigma=0.0, pad_to_max_output_size=True))"
     )
     return declared(
         "tf_non_max_suppression_v5",
@@ -158,7 +158,7 @@ def _scored() -> Operator:
         returns=("int32", "T", "int32"),
         defined=lambda boxes, scores, most, overlap, least: _is_sure(boxes, scores, overlap, least),
         reference=reference,
-        keras=in_own_layer("tf_non_max_suppression_v5", call, ["boxes", "scores"], ["most", "overlap", "least"]),
+        keras=in_layer("boxes, scores", call),
     )
 
 
@@ -211,10 +211,9 @@ def _combined() -> Operator:
             _is_sure(b[:, c % b.shape[1]], s[:, c], overlap, least) for b, s in pairs for c in range(s.shape[1])
         )
 
-    attrs = ["each", "most", "overlap", "least", "clipped"]
     call = (
-        "tuple(tf.image.combined_non_max_suppression(boxes, scores, self.each, self.most, self.overlap, self.least, "
-        "clip_boxes=self.clipped))"
+        "tuple(tf.image.combined_non_max_suppression(boxes, scores, {each}, {most}, {overlap}, {least}, "
+        "clip_boxes={clipped}))"
     )
     return declared(
         "tf_combined_non_max_suppression",
@@ -233,7 +232,7 @@ def _combined() -> Operator:
         returns=("T", "T", "T", "int32"),
         defined=defined,
         reference=reference,
-        keras=in_own_layer("tf_combined_non_max_suppression", call, ["boxes", "scores"], attrs),
+        keras=in_layer("boxes, scores", call),
     )
 
 

@@ -24,10 +24,11 @@ from graphfuzz.spec import (
     minimum,
     operator,
     prod,
+    spelled,
     tensor,
 )
 from operators.precision import Array, wide
-from operators.spelling import Pair, everywhere, in_layer, spelled
+from operators.spelling import Pair, everywhere, in_layer
 
 OFFSETS = choice(0, 1, -1, 2, -2, 3)
 

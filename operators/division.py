@@ -17,23 +17,16 @@ from graphfuzz.spec import (
     broadcast,
     choice,
     emission,
+    named,
     operator,
     promote,
+    spelled,
     tensor,
 )
 from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.families import Emitted
 from graphfuzz.spec.operator import Bounds, Returns
-from operators.forms import (
-    Emitted,
-    all_dtypes,
-    by_dtype,
-    exact_quotient,
-    in_float,
-    mixed,
-    named,
-    respelled,
-    with_number,
-)
+from operators.forms import all_dtypes, by_dtype, exact_quotient, in_float, mixed, with_number
 from operators.precision import Array, wide
 
 DIVISORS = by_dtype("y", (-8.0, 8.0), (-8, 8))
@@ -96,8 +89,8 @@ divide = division(
     torch=all_dtypes("torch.div({x}, {y})", REAL),
     keras="ops.divide({x}, {y})",
 )
-true_divide = respelled(divide, "true_divide", torch="torch.true_divide({x}, {y})", keras="ops.true_divide({x}, {y})")
-divide_alias = respelled(divide, "divide_alias", torch="torch.divide({x}, {y})", keras="{x} / {y}")
+true_divide = spelled(divide, "true_divide", torch="torch.true_divide({x}, {y})", keras="ops.true_divide({x}, {y})")
+divide_alias = spelled(divide, "divide_alias", torch="torch.divide({x}, {y})", keras="{x} / {y}")
 floor_divide = division(
     "floor_divide",
     "The quotient of each pair of elements, broadcast, rounded toward minus infinity.",
@@ -106,7 +99,7 @@ floor_divide = division(
     torch="torch.div({x}, {y}, rounding_mode='floor')",
     keras="ops.floor_divide({x}, {y})",
 )
-floor_divide_alias = respelled(
+floor_divide_alias = spelled(
     floor_divide, "floor_divide_alias", torch="torch.floor_divide({x}, {y})", keras="{x} // {y}"
 )
 truncate_divide = division(
@@ -124,7 +117,7 @@ remainder = division(
     torch="torch.remainder({x}, {y})",
     keras="ops.mod({x}, {y})",
 )
-remainder_alias = respelled(remainder, "remainder_alias", torch="{x} % {y}", keras="{x} % {y}")
+remainder_alias = spelled(remainder, "remainder_alias", torch="{x} % {y}", keras="{x} % {y}")
 fmod = division(
     "fmod",
     "What division rounded toward zero leaves, broadcast; it has the dividend's sign.",

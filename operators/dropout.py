@@ -2,18 +2,7 @@
 
 from collections.abc import Sequence
 
-from graphfuzz.spec import (
-    FLOATS,
-    Emission,
-    Operator,
-    Require,
-    Shape,
-    Tensor,
-    choice,
-    emission,
-    operator,
-    tensor,
-)
+from graphfuzz.spec import FLOATS, Emission, Operator, Require, Shape, Tensor, choice, emission, named, operator, tensor
 
 _RATE = choice(0.5, 0.0, 0.25, 0.9)
 
@@ -33,8 +22,6 @@ def noise(
     def rule(require: Require, x: Tensor, *, rate: float) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
-
     def emitted(text: str | None) -> str | Emission | None:
         return emission("{layer}({x})", layer=text) if layer and text is not None else text
 
@@ -47,7 +34,7 @@ def noise(
         torch=emitted(torch),
         keras=emitted(keras),
     )
-    return declare(rule)
+    return declare(named(name, doc, rule))
 
 
 def _keras_layer(name: str) -> str:

@@ -33,11 +33,12 @@ from graphfuzz.spec import (
     number,
     operator,
     promote,
+    spelled,
     tensor,
     unary,
 )
 from graphfuzz.spec.dtypes import is_float
-from operators.forms import all_dtypes, by_dtype, in_float, mixed, respelled, ternary, with_number
+from operators.forms import all_dtypes, by_dtype, in_float, mixed, ternary, with_number
 from operators.precision import Array, wide
 
 
@@ -96,13 +97,13 @@ fmin = binary(
     keras="ops.fmin({x}, {y})",
     doc="The smaller of each pair of elements, broadcast; where one is no number, the other.",
 )
-add_operator = respelled(add, "add_operator", torch="{x} + {y}", keras="{x} + {y}")
-subtract_operator = respelled(subtract, "subtract_operator", torch="{x} - {y}", keras="{x} - {y}")
-multiply_operator = respelled(multiply, "multiply_operator", torch="{x} * {y}", keras="{x} * {y}")
-subtract_alias = respelled(subtract, "subtract_alias", torch="torch.subtract({x}, {y})")
-multiply_alias = respelled(multiply, "multiply_alias", torch="torch.multiply({x}, {y})")
-maximum_alias = respelled(maximum, "maximum_alias", torch="torch.max({x}, {y})")
-minimum_alias = respelled(minimum, "minimum_alias", torch="torch.min({x}, {y})")
+add_operator = spelled(add, "add_operator", torch="{x} + {y}", keras="{x} + {y}")
+subtract_operator = spelled(subtract, "subtract_operator", torch="{x} - {y}", keras="{x} - {y}")
+multiply_operator = spelled(multiply, "multiply_operator", torch="{x} * {y}", keras="{x} * {y}")
+subtract_alias = spelled(subtract, "subtract_alias", torch="torch.subtract({x}, {y})")
+multiply_alias = spelled(multiply, "multiply_alias", torch="torch.multiply({x}, {y})")
+maximum_alias = spelled(maximum, "maximum_alias", torch="torch.max({x}, {y})")
+minimum_alias = spelled(minimum, "minimum_alias", torch="torch.min({x}, {y})")
 reverse_subtract = binary(
     "reverse_subtract",
     reference=lambda x, y: np.subtract(y, x),
@@ -125,7 +126,7 @@ def power(require: Require, x: Tensor, y: Tensor) -> Shape:
     return broadcast(require, x.shape, y.shape)
 
 
-power_operator = respelled(power, "power_operator", torch="{x} ** {y}", keras="{x} ** {y}")
+power_operator = spelled(power, "power_operator", torch="{x} ** {y}", keras="{x} ** {y}")
 
 
 @operator(
@@ -220,7 +221,7 @@ add_number = with_number(
     torch="{x} + {number}",
     keras="{x} + {number}",
 )
-number_add = respelled(add_number, "number_add", torch="{number} + {x}", keras="{number} + {x}")
+number_add = spelled(add_number, "number_add", torch="{number} + {x}", keras="{number} + {x}")
 add_number_scaled = with_number(
     "add_number_scaled",
     "Each element plus three times a constant.",
@@ -238,7 +239,7 @@ subtract_number = with_number(
     torch="{x} - {number}",
     keras="{x} - {number}",
 )
-subtract_number_alias = respelled(
+subtract_number_alias = spelled(
     subtract_number, "subtract_number_alias", torch="torch.subtract({x}, {number})", keras="ops.subtract({x}, {number})"
 )
 number_subtract = with_number(
@@ -250,7 +251,7 @@ number_subtract = with_number(
     torch="{number} - {x}",
     keras="{number} - {x}",
 )
-reverse_subtract_number = respelled(
+reverse_subtract_number = spelled(
     number_subtract, "reverse_subtract_number", torch="torch.rsub({x}, {number})", keras="ops.subtract({number}, {x})"
 )
 multiply_number = with_number(
@@ -262,8 +263,8 @@ multiply_number = with_number(
     torch="{x} * {number}",
     keras="{x} * {number}",
 )
-number_multiply = respelled(multiply_number, "number_multiply", torch="{number} * {x}", keras="{number} * {x}")
-multiply_number_alias = respelled(
+number_multiply = spelled(multiply_number, "number_multiply", torch="{number} * {x}", keras="{number} * {x}")
+multiply_number_alias = spelled(
     multiply_number, "multiply_number_alias", torch="torch.multiply({x}, {number})", keras="ops.multiply({x}, {number})"
 )
 divide_by = with_number(
@@ -276,8 +277,8 @@ divide_by = with_number(
     torch=all_dtypes("{x} / {number}", REAL),
     keras="{x} / {number}",
 )
-divide_by_alias = respelled(divide_by, "divide_by_alias", torch="torch.divide({x}, {number})")
-true_divide_by = respelled(divide_by, "true_divide_by", torch="torch.true_divide({x}, {number})")
+divide_by_alias = spelled(divide_by, "divide_by_alias", torch="torch.divide({x}, {number})")
+true_divide_by = spelled(divide_by, "true_divide_by", torch="torch.true_divide({x}, {number})")
 number_divide = with_number(
     "number_divide",
     "A constant divided by each element; of integers, in float32.",
@@ -329,7 +330,7 @@ number_power = with_number(
     torch="{number} ** {x}",
     keras="{number} ** {x}",
 )
-number_power_function = respelled(
+number_power_function = spelled(
     number_power, "number_power_function", torch="torch.pow({number}, {x})", keras="ops.power({number}, {x})"
 )
 maximum_number = with_number(
@@ -413,17 +414,17 @@ def subtract_scaled(require: Require, x: Tensor, y: Tensor, *, alpha: float) -> 
 
 
 absolute = unary("absolute", REAL, reference=np.abs, torch="torch.abs({x})", keras="ops.abs({x})")
-absolute_alias = respelled(absolute, "absolute_alias", torch="torch.absolute({x})", keras="ops.absolute({x})")
-absolute_builtin = respelled(absolute, "absolute_builtin", torch="abs({x})", keras="abs({x})")
+absolute_alias = spelled(absolute, "absolute_alias", torch="torch.absolute({x})", keras="ops.absolute({x})")
+absolute_builtin = spelled(absolute, "absolute_builtin", torch="abs({x})", keras="abs({x})")
 negative = unary(
     "negative", (*FLOATS, *SIGNED), reference=np.negative, torch="torch.neg({x})", keras="ops.negative({x})"
 )
-negative_operator = respelled(negative, "negative_operator", torch="-{x}", keras="-{x}")
+negative_operator = spelled(negative, "negative_operator", torch="-{x}", keras="-{x}")
 positive = unary(
     "positive", REAL, reference=np.positive, torch=all_dtypes("torch.positive({x})", REAL), doc="Each element itself."
 )
 sign = unary("sign", REAL, reference=np.sign, torch="torch.sign({x})", keras="ops.sign({x})")
-sign_alias = respelled(sign, "sign_alias", torch="torch.sgn({x})")
+sign_alias = spelled(sign, "sign_alias", torch="torch.sgn({x})")
 square = unary("square", REAL, reference=np.square, torch="torch.square({x})", keras="ops.square({x})")
 sign_bit = unary(
     "sign_bit",

@@ -23,10 +23,10 @@ from graphfuzz.spec import (
     index,
     operator,
     sizes,
+    spelled,
     weight,
 )
 from operators.precision import Array, wide
-from operators.spelling import spelled
 
 
 def _rows(table: Tensor, **_: object) -> tuple[Any, Any]:

@@ -23,10 +23,11 @@ from graphfuzz.spec import (
     permutation,
     size,
     sizes,
+    spelled,
     tensor,
 )
 from operators.axes import swapaxes
-from operators.spelling import Pair, everywhere, spelled
+from operators.spelling import Pair, everywhere
 
 
 @operator(

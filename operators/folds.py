@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from graphfuzz.spec import (
     axis,
     broadcast,
     flag,
+    named,
     operator,
     reduced_shape,
     tensor,
@@ -42,17 +42,6 @@ def accumulator(framework: str, bound: Mapping[str, str], attrs: Mapping[str, An
 def float_result(framework: str, bound: Mapping[str, str], attrs: Mapping[str, Any]) -> str:
     """The dtype of a mean: of integers, float32."""
     return bound["T"] if is_float(bound["T"]) else "float32"
-
-
-def named(name: str, doc: str, rule: Callable[..., Any], extra: Iterable[str] = ()) -> Callable[..., Any]:
-    """The rule under this name; the attributes that it takes as `**others` are the `extra` ones."""
-    rule.__name__, rule.__doc__ = name, doc
-    signature = inspect.signature(rule)
-    kept = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    known = {p.name for p in kept}
-    more = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in extra if n not in known]
-    rule.__signature__ = signature.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
-    return rule
 
 
 def several(shape: Shape, count: int) -> Shape | list[Shape]:

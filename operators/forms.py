@@ -20,38 +20,15 @@ from graphfuzz.spec import (
     Shape,
     Tensor,
     broadcast,
+    named,
     operator,
     tensor,
 )
 from graphfuzz.spec.attributes import Attribute
-from graphfuzz.spec.declaration import checked
 from graphfuzz.spec.dtypes import is_float, promoted
+from graphfuzz.spec.families import Emitted
 from graphfuzz.spec.operator import Bounds, Returns
 from operators.precision import Array
-
-Emitted = str | Callable[..., str] | Emission | None
-
-
-def respelled(op: Operator, name: str, *, torch: Emitted = None, keras: Emitted = None) -> Operator:
-    """The same operator under another of its public names, or in another form, in the frameworks that are given.
-
-    Dtypes and defects are those of `op` where the new emission says nothing of them.
-    """
-    emissions = {}
-    for framework, given in (("torch", torch), ("keras", keras)):
-        if given is not None:
-            made, old = given if isinstance(given, Emission) else Emission(given), op.emissions[framework]
-            dtypes, defects = {**old.dtypes, **made.dtypes}, made.defects or old.defects
-            emissions[framework] = msgspec.structs.replace(made, dtypes=dtypes, defects=defects)
-    return checked(msgspec.structs.replace(op, name=name, emissions=emissions, variables=_taken(op, emissions)))
-
-
-def _taken(op: Operator, emissions: Mapping[str, Emission]) -> dict[str, tuple[str, ...]]:
-    """The dtypes of each variable that some emission takes."""
-    return {
-        variable: tuple(d for d in names if any(d in e.dtypes.get(variable, names) for e in emissions.values()))
-        for variable, names in op.variables.items()
-    }
 
 
 def in_float(*variables: str) -> Returns:
@@ -89,12 +66,6 @@ def by_dtype(name: str, floats: Bounds, integers: Bounds) -> Callable[..., Bound
         return (max(low, 0), high) if dtype in UNSIGNED else (low, high)
 
     return bounds
-
-
-def named(name: str, doc: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule with the name and the documentation of its operator."""
-    rule.__name__, rule.__doc__ = name, doc
-    return rule
 
 
 def all_dtypes(call: str | Callable[..., str], dtypes: Sequence[str] = ANY) -> Emission:

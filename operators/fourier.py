@@ -27,6 +27,7 @@ from graphfuzz.spec import (
     choose,
     emission,
     flag,
+    named,
     normalize_axes,
     operator,
     size,
@@ -42,14 +43,6 @@ NORMS = choice("backward", "ortho", "forward")
 
 def _wide(x: Array) -> Array:
     return x.astype("complex128" if np.iscomplexobj(x) else "float64")
-
-
-def _named(rule: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
-    rule.__name__, rule.__doc__ = name, doc
-    return rule
-
-
-# PyTorch's transforms
 
 
 def _torch_options(n: int, along: Any, norm: str) -> str:
@@ -82,7 +75,7 @@ def _transform(name: str, dtypes: Sequence[str], returns: Returns, prefix: str =
         returns=returns,
         reference=lambda x, *, along, n, norm: transform(_wide(x), n or None, along, norm),
         torch=lambda x, along, n, norm: f"torch.fft.{name}({x}{_torch_options(n, along, norm)})",
-    )(_named(rule, f"{prefix}{name}", f"PyTorch's {name} along an axis."))
+    )(named(f"{prefix}{name}", f"PyTorch's {name} along an axis.", rule))
 
 
 def _transform_of_axes(name: str, dtypes: Sequence[str], returns: Returns, prefix: str = "") -> Operator:
@@ -106,7 +99,7 @@ def _transform_of_axes(name: str, dtypes: Sequence[str], returns: Returns, prefi
         returns=returns,
         reference=lambda x, *, along, norm: transform(_wide(x), axes=along, norm=norm),
         torch=lambda x, along, norm: f"torch.fft.{name}({x}{_torch_options(0, along, norm)})",
-    )(_named(rule, f"{prefix}{name}", f"PyTorch's {name} along axes."))
+    )(named(f"{prefix}{name}", f"PyTorch's {name} along axes.", rule))
 
 
 def _transform_of_images(name: str, dtypes: Sequence[str], returns: Returns, prefix: str = "") -> Operator:
@@ -127,7 +120,7 @@ def _transform_of_images(name: str, dtypes: Sequence[str], returns: Returns, pre
         returns=returns,
         reference=lambda x, *, norm: transform(_wide(x), norm=norm),
         torch=lambda x, norm: f"torch.fft.{name}({x}{_torch_options(0, None, norm)})",
-    )(_named(rule, f"{prefix}{name}", f"PyTorch's {name} along the last two axes."))
+    )(named(f"{prefix}{name}", f"PyTorch's {name} along the last two axes.", rule))
 
 
 TRANSFORMS = [
@@ -246,7 +239,7 @@ def _keras_pairs(name: str, rank: Sequence[int]) -> Operator:
         dtypes=PARTS,
         reference=lambda x, y: _split(transform(_paired(x, y))),
         keras=f"ops.{name}(({{x}}, {{y}}))",
-    )(_named(rule, f"keras_{name}", f"Keras' {name} of real and imaginary parts."))
+    )(named(f"keras_{name}", f"Keras' {name} of real and imaginary parts.", rule))
 
 
 @operator(

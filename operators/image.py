@@ -27,7 +27,6 @@ from graphfuzz.spec import (
 )
 from graphfuzz.spec.dtypes import UNCOMMON, is_float
 from operators.native_convolution import FIRST_DTYPES, from_first, in_first, laid_out, shape_in
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 from operators.resizing import KERNELS, weighted
 from operators.spatial import (
@@ -42,6 +41,7 @@ from operators.spatial import (
     thin_convolution,
     windows,
 )
+from operators.spelling import in_layer
 
 KERAS = tuple(d for d in REAL if d not in UNCOMMON["keras"])
 
@@ -210,10 +210,7 @@ def _tf_extract() -> Operator:
 
     attrs = _patch_attributes(2, (LAST,))
     del attrs["layout"]
-    call = (
-        "tf.image.extract_patches(x, (1, *self.size, 1), (1, *self.strides, 1), (1, *self.dilations, 1), "
-        "self.padding.upper())"
-    )
+    call = "tf.image.extract_patches(x, (1, *{size}, 1), (1, *{strides}, 1), (1, *{dilations}, 1), {padding!r}.upper())"
     return declared(
         "tf_extract_patches",
         "The elements under each position of a window, as channels; by TensorFlow's own operator.",
@@ -222,7 +219,7 @@ def _tf_extract() -> Operator:
         attrs=attrs,
         dtypes=KERAS,
         reference=lambda x, **use: _patches(x, layout=LAST, **use),
-        keras=in_own_layer("tf_extract_patches", call, ["x"], list(attrs)),
+        keras=in_layer("x", call),
     )
 
 

@@ -21,9 +21,10 @@ from graphfuzz.spec import (
     emission,
     index,
     operator,
+    spelled,
     tensor,
 )
-from operators.spelling import in_layer, spelled
+from operators.spelling import in_layer
 
 
 def _places(x: Tensor, axis: int, **_: object) -> tuple[Any, Any]:

@@ -23,14 +23,15 @@ from graphfuzz.spec import (
     choice,
     either,
     emission,
+    named,
     operator,
+    spelled,
     tensor,
 )
 from graphfuzz.spec.attributes import Attribute
 from graphfuzz.spec.dtypes import is_float
 from graphfuzz.spec.operator import Bounds
 from operators import bitwise, comparison, elementwise, rounding, selection, special, trigonometric
-from operators.forms import named, respelled
 from operators.precision import Array, wide
 
 NUMBERS = (*FLOATS, *SIGNED, "uint8")
@@ -39,7 +40,7 @@ NUMBERS = (*FLOATS, *SIGNED, "uint8")
 def _in_place(op: Operator, method: str, dtypes: Sequence[str] | None = FLOATS) -> Operator:
     """The operator as a method that changes a copy of its operand."""
     call = f"{{x}}.clone().{method}"
-    return respelled(op, f"{op.name}_inplace", torch=call if dtypes is None else emission(call, dtypes=dtypes))
+    return spelled(op, f"{op.name}_inplace", torch=call if dtypes is None else emission(call, dtypes=dtypes))
 
 
 METHODS = [
@@ -171,6 +172,10 @@ def _swap_ends(z: Array) -> None:
 
 _ELLIPSIS_FIRST = (..., 0)
 
+_DENSE = "z = z.contiguous()\n"
+"""Before what depends on how the elements lie in memory, which a clone takes over."""
+
+
 VIEWS = [
     changed("first_column_add", "One more in the last axis' first place.", "z[..., 0].add_(1)",
             lambda z: _add_at(z, _ELLIPSIS_FIRST, 1)),
@@ -194,11 +199,11 @@ VIEWS = [
             lambda z: _on_diagonal(z, 0, 1, lambda v: 0 * v), rank=range(2, 7)),
     changed("diagonal_add", "One more on the last two axes' diagonal.", "z.diagonal(0, -2, -1).add_(1)",
             lambda z: _on_diagonal(z, -2, -1, lambda v: v + 1), rank=range(2, 7)),
-    changed("flat_scale", "Every second element negated, in memory order.", "z.view(-1)[::2].mul_(-1)",
+    changed("flat_scale", "Every second element negated, in memory order.", _DENSE + "z.view(-1)[::2].mul_(-1)",
             _flat(lambda z: _scale_at(z, slice(None, None, 2), -1)), dtypes=(*FLOATS, *SIGNED), rank=range(7)),
-    changed("flat_assign", "A constant in the first place.", "z.view(-1)[0] = 7",
+    changed("flat_assign", "A constant in the first place.", _DENSE + "z.view(-1)[0] = 7",
             _flat(lambda z: _set_at(z, 0, 7)), rank=range(7)),
-    changed("flatten_add", "One more, through a flat view.", "z.flatten().add_(1)", lambda z: z + 1),
+    changed("flatten_add", "One more, through a flat view.", _DENSE + "z.flatten().add_(1)", lambda z: z + 1),
     changed("unsqueeze_add", "One more, through a view with another axis.", "z.unsqueeze(0).add_(1)",
             lambda z: z + 1, rank=range(7)),
     changed("squeeze_scale", "Twice each element, through a view with fewer axes.", "z.squeeze().mul_(2)",
@@ -227,7 +232,7 @@ VIEWS = [
     changed("ellipsis_assign", "Twice each element, assigned to all of it.", "z[...] = z * 2",
             lambda z: 2 * z, rank=range(7)),
     changed("view_before_add", "One more, seen through a view made before.",
-            "seen = z.view(-1)\nz.add_(1)\nz = seen.view(x.shape)", lambda z: z + 1, rank=range(7)),
+            _DENSE + "seen = z.view(-1)\nz.add_(1)\nz = seen.view(x.shape)", lambda z: z + 1, rank=range(7)),
     changed("row_before_scale", "Twice each element plus twice the first row, which is a view made before.",
             "row = z[0]\nz.mul_(2)\nz = z + row", lambda z: 2 * z + 2 * z[:1]),
     changed("detached_add", "One more, through what is detached.", "z.detach().add_(1)", lambda z: z + 1,

@@ -21,11 +21,12 @@ from graphfuzz.spec import (
     emission,
     flag,
     operator,
+    spelled,
     tensor,
     variadic,
 )
 from operators.precision import Array
-from operators.spelling import everywhere, in_layer, keras_layer, spelled
+from operators.spelling import everywhere, in_layer, keras_layer
 
 
 def _joined(require: Require, shapes: Sequence[Shape], axis: int) -> Shape:

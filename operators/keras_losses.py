@@ -25,16 +25,17 @@ from graphfuzz.spec import (
     emission,
     flag,
     index,
+    named,
     operator,
     tensor,
 )
 from graphfuzz.spec.attributes import Attribute
 from graphfuzz.spec.operator import Bounds
 from operators.class_losses import log_softmax
-from operators.folds import alike, distinct, meeting, named
+from operators.folds import alike, distinct, meeting
 from operators.losses import softplus
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 _EPSILON = 1e-7
 """What `keras.config.epsilon()` is unless told otherwise."""
@@ -95,8 +96,8 @@ def _pair(
     def reduced_reference(y_true: Array, y_pred: Array, *, reduction: str, **others: Any) -> Array:
         return _reduced(value(wide(y_true), wide(y_pred), **others), reduction)
 
-    settings = "".join(f", {a}=self.{a}" for a in own)
-    function_emission = in_own_layer(name, f"{function}(y_true, y_pred{settings})", ["y_true", "y_pred"], tuple(own))
+    settings = "".join(f", {a}={{{a}!r}}" for a in own)
+    function_emission = in_layer("y_true, y_pred", f"{function}(y_true, y_pred{settings})")
     ranks = range(1, 6)
     operands = (tensor("y_true", rank=ranks, domain=true), tensor("y_pred", rank=ranks, domain=predicted))
     fields: dict[str, Any] = {"dtypes": dtypes, "defined": defined}
@@ -327,6 +328,11 @@ tversky = _whole(
 )
 
 
+def _hinge_call(squared: bool, signed: bool, **_: Any) -> str:
+    targets = "2 * ops.cast(positive, y_pred.dtype) - 1" if signed else "positive"
+    return f"keras.losses.{'squared_hinge' if squared else 'hinge'}({targets}, y_pred)"
+
+
 @operator(
     tensor("positive", "bool", rank=range(1, 6)),
     tensor("y_pred", rank=range(1, 6)),
@@ -336,13 +342,7 @@ tversky = _whole(
         np.maximum(1 - np.where(positive, 1, -1) * wide(y_pred), 0) ** (2 if squared else 1)
     ),
     # The functions look at the targets' values, for which they need tensors.
-    keras=in_own_layer(
-        "hinge",
-        "(keras.losses.squared_hinge if self.squared else keras.losses.hinge)"
-        "(2 * ops.cast(positive, y_pred.dtype) - 1 if self.signed else positive, y_pred)",
-        ["positive", "y_pred"],
-        ["squared", "signed"],
-    ),
+    keras=in_layer("positive, y_pred", _hinge_call),
 )
 def hinge(require: Require, positive: Tensor, y_pred: Tensor, *, squared: bool, signed: bool) -> Shape:
     """The mean (squared) hinge loss along the last axis, of targets 0 and 1 or -1 and 1."""
@@ -584,12 +584,7 @@ def psnr(require: Require, x: Tensor, y: Tensor, *, max_val: float) -> Shape:
         True,
         axis,
     ),
-    keras=in_own_layer(
-        "softmax_cross_entropy",
-        "tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=self.axis)",
-        ["labels", "logits"],
-        ["axis"],
-    ),
+    keras=in_layer("labels, logits", "tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis={axis})"),
 )
 def softmax_cross_entropy(require: Require, labels: Tensor, logits: Tensor, *, axis: int) -> Shape:
     """The cross entropy of target probabilities and logits along an axis, by TensorFlow's function."""
@@ -609,11 +604,7 @@ def softmax_cross_entropy(require: Require, labels: Tensor, logits: Tensor, *, a
     tensor("logits", rank=range(1, 5)),
     dtypes={"I": INDICES, "T": FLOATS},
     reference=lambda labels, logits: _sparse(labels, logits, True),
-    keras=in_own_layer(
-        "sparse_softmax_cross_entropy",
-        "tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)",
-        ["labels", "logits"],
-    ),
+    keras=in_layer("labels, logits", "tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)"),
 )
 def sparse_softmax_cross_entropy(require: Require, labels: Tensor, logits: Tensor) -> Shape:
     """The cross entropy of target classes and logits along the last axis, by TensorFlow's function."""
@@ -631,12 +622,7 @@ def sparse_softmax_cross_entropy(require: Require, labels: Tensor, logits: Tenso
     reference=lambda labels, logits, *, weight: (
         (1 - wide(labels)) * wide(logits) + (1 + (weight - 1) * wide(labels)) * softplus(-wide(logits))
     ),
-    keras=in_own_layer(
-        "weighted_cross_entropy",
-        "tf.nn.weighted_cross_entropy_with_logits(labels, logits, self.weight)",
-        ["labels", "logits"],
-        ["weight"],
-    ),
+    keras=in_layer("labels, logits", "tf.nn.weighted_cross_entropy_with_logits(labels, logits, {weight})"),
 )
 def weighted_cross_entropy(require: Require, labels: Tensor, logits: Tensor, *, weight: float) -> Shape:
     """Each element's cross entropy of a binary target and a logit, positive ones weighted."""
@@ -647,7 +633,7 @@ def weighted_cross_entropy(require: Require, labels: Tensor, logits: Tensor, *, 
     tensor("x"),
     dtypes=FLOATS,
     reference=lambda x: np.sum(wide(x) ** 2) / 2,
-    keras=in_own_layer("l2_loss", "tf.nn.l2_loss(x)", ["x"]),
+    keras=in_layer("x", "tf.nn.l2_loss(x)"),
 )
 def l2_loss(require: Require, x: Tensor) -> Shape:
     """Half the sum of all elements' squares, by TensorFlow's function."""
@@ -659,7 +645,7 @@ def l2_loss(require: Require, x: Tensor) -> Shape:
     tensor("log_input", domain=(-2, 2)),
     dtypes=FLOATS,
     reference=lambda targets, log_input: np.exp(wide(log_input)) - wide(log_input) * wide(targets),
-    keras=in_own_layer("log_poisson_loss", "tf.nn.log_poisson_loss(targets, log_input)", ["targets", "log_input"]),
+    keras=in_layer("targets, log_input", "tf.nn.log_poisson_loss(targets, log_input)"),
 )
 def log_poisson_loss(require: Require, targets: Tensor, log_input: Tensor) -> Shape:
     """Each element's Poisson loss of a target and a logarithm of a prediction, by TensorFlow's function."""
@@ -671,11 +657,7 @@ def log_poisson_loss(require: Require, targets: Tensor, log_input: Tensor) -> Sh
     dtypes=_SINGLE,
     defined=lambda x: distinct(x, -1),
     reference=lambda x: -np.sum(np.max(wide(x), -1), 0)[:, None],
-    keras=in_own_layer(
-        "greedy_decoder_score",
-        "tf.nn.ctc_greedy_decoder(x, tf.fill([x.shape[1]], x.shape[0]))[1]",
-        ["x"],
-    ),
+    keras=in_layer("x", "tf.nn.ctc_greedy_decoder(x, tf.fill([x.shape[1]], x.shape[0]))[1]"),
 )
 def greedy_decoder_score(require: Require, x: Tensor) -> Shape:
     """The negative sum of the greatest logits of (time, batch, classes), as TensorFlow's greedy decoder says it."""

@@ -25,6 +25,7 @@ from graphfuzz.spec import (
     either,
     emission,
     flag,
+    named,
     operator,
     tensor,
     variadic,
@@ -98,7 +99,6 @@ def product(
             require(x.shape[0] == y.shape[0], "there are as many matrices")
         return matmul_shape(require, x.shape, y.shape)
 
-    rule.__name__, rule.__doc__ = name, doc
     declare = operator(
         tensor("x", rank=x_rank),
         tensor("y", rank=y_rank),
@@ -110,7 +110,7 @@ def product(
         torch=torch,
         keras=None if keras is None else emission(keras, dtypes=PRODUCTS),
     )
-    return declare(rule)
+    return declare(named(name, doc, rule))
 
 
 @operator(
@@ -391,7 +391,6 @@ def added(
             require(either(have == wanted, have == 1), "x is stretched to the product")
         return result
 
-    rule.__name__, rule.__doc__ = name, doc
     declare = operator(
         tensor("x", rank=range(rank + 1)),
         tensor("a", rank=ranks[0]),
@@ -407,7 +406,7 @@ def added(
         ),
         empty=empty,
     )
-    return declare(rule)
+    return declare(named(name, doc, rule))
 
 
 def _typed(x: Array, factor: float) -> float:

@@ -18,6 +18,7 @@ from graphfuzz.spec import (
     choice,
     emission,
     flag,
+    named,
     number,
     operator,
     size,
@@ -40,7 +41,6 @@ def _looped(name: str, doc: str, torch: Emission | None, keras: Emission | None)
     def rule(require: Require, x: Tensor, *, times: int, factor: float) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
     return operator(
         tensor("x"),
         attrs={"times": size(1, 5), "factor": number(-1, 1)},
@@ -48,7 +48,7 @@ def _looped(name: str, doc: str, torch: Emission | None, keras: Emission | None)
         torch=torch,
         keras=keras,
         **ON_FLOATS,
-    )(rule)
+    )(named(name, doc, rule))
 
 
 LOOPS = [
@@ -200,8 +200,8 @@ def _mapped(name: str, doc: str, torch: Emission | None, keras: str | Emission) 
         rows = wide(x).reshape(len(x), -1)
         return np.asarray((rows * np.sum(rows, 1, keepdims=True)).reshape(x.shape))
 
-    rule.__name__, rule.__doc__ = name, doc
-    return operator(tensor("x", rank=range(1, 5)), reference=reference, torch=torch, keras=keras, **ON_FLOATS)(rule)
+    declare = operator(tensor("x", rank=range(1, 5)), reference=reference, torch=torch, keras=keras, **ON_FLOATS)
+    return declare(named(name, doc, rule))
 
 
 _ROW = "lambda row: row * ops.sum(row)"

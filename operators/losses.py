@@ -26,6 +26,7 @@ from graphfuzz.spec import (
     either,
     emission,
     flag,
+    named,
     number,
     operator,
     tensor,
@@ -35,7 +36,7 @@ from graphfuzz.spec.attributes import Attribute
 from graphfuzz.spec.declaration import checked
 from graphfuzz.spec.dims import Size
 from graphfuzz.spec.operator import Bounds, Operands, Parameter
-from operators.folds import alike, named
+from operators.folds import alike
 from operators.precision import Array, wide
 
 _REDUCTION = choice("mean", "sum", "none")

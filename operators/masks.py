@@ -21,10 +21,11 @@ from graphfuzz.spec import (
     emission,
     operator,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array, wide
-from operators.spelling import everywhere, in_layer, spelled
+from operators.spelling import everywhere, in_layer
 
 
 def _mask(bits: Sequence[int]) -> list[bool]:

@@ -22,6 +22,7 @@ from graphfuzz.spec import (
     either,
     emission,
     flag,
+    named,
     operator,
     size,
     tensor,
@@ -58,7 +59,6 @@ def determined(
         _square(require, x)
         return x.shape[:-2]
 
-    rule.__name__, rule.__doc__ = name, doc
     declare = operator(
         tensor("x", rank=rank),
         dtypes=_SOLVED,
@@ -68,7 +68,7 @@ def determined(
         torch=torch,
         keras=keras,
     )
-    return declare(rule)
+    return declare(named(name, doc, rule))
 
 
 def _positive(x: Array) -> bool:

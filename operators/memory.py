@@ -18,12 +18,14 @@ from graphfuzz.spec import (
     ceil_div,
     choice,
     emission,
+    named,
     operator,
     size,
     tensor,
 )
+from graphfuzz.spec.families import Emitted
 from operators import elementwise
-from operators.forms import Emitted, all_dtypes, named
+from operators.forms import all_dtypes
 from operators.precision import Array, wide
 
 

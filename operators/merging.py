@@ -17,12 +17,12 @@ from graphfuzz.spec import (
     broadcast,
     either,
     emission,
+    named,
     operator,
     stretched,
     variadic,
 )
 from operators import elementwise
-from operators.forms import named
 from operators.precision import wide
 
 

@@ -14,11 +14,12 @@ from graphfuzz.spec import (
     axes,
     axis,
     flag,
+    named,
     operator,
     reduced_shape,
     tensor,
 )
-from operators.folds import distinct, meeting, named
+from operators.folds import distinct, meeting
 from operators.precision import Array, wide
 
 _MISSING = "{x}.masked_fill({missing}, float('nan'))"

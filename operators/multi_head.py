@@ -627,8 +627,8 @@ def multi_head_attention_masked(
     """Keras' multi-head attention, without biases, to the values (which are the keys, too) that a mask keeps."""
     batch = _sequences(require, query, value, value)
     _keras_kernels(require, (query, value, value), (query_kernel, key_kernel, value_kernel, out_kernel))
-    for a, b in zip(mask.shape, (*batch, query.shape[1], value.shape[1]), strict=False):
-        stretches = b == 1 if outputs == "values" and b is query.shape[1] else False
+    for place, (a, b) in enumerate(zip(mask.shape, (*batch, query.shape[1], value.shape[1]), strict=True)):
+        stretches = b == 1 if outputs == "values" and place == 1 else False
         require(either(a == b, a == 1, stretches), "the mask is stretched to targets and sources")
     targets = broadcast(require, mask.shape[1:2], query.shape[1:2]) if outputs == "values" else query.shape[1:2]
     made = (*batch, *targets, out_kernel.shape[2])
@@ -789,7 +789,8 @@ def additive_attention(
         query_kept[..., None], attended(query, value, value, mask=value_kept[:, None], scale=1.0)[0], 0
     ),
     keras=emission(
-        "{layer}([{query}, {value}], mask=[{query_kept}, {value_kept}])",
+        # The copy has no mask of its own, which later layers would use.
+        "ops.copy({layer}([{query}, {value}], mask=[{query_kept}, {value_kept}]))",
         layer='layers.Attention(dtype="{query.dtype}")',
         defects=[
             Defect(

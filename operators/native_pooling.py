@@ -22,10 +22,10 @@ from graphfuzz.spec import (
     tensor,
 )
 from operators.native_convolution import from_first, in_first, laid_out, shape_in
-from operators.own_layer import in_own_layer
 from operators.pooling import AXES, TF_3D, TF_MAX, lowest, no_ties
 from operators.precision import wide
 from operators.spatial import FIRST, LAST, declared, named_paddings, slid, windows
+from operators.spelling import in_layer
 
 
 def _seen(x: Any, window: Any, strides: Any, padding: str, fill: Any) -> Any:
@@ -156,10 +156,7 @@ def _argmax() -> Operator:
         values = from_first(LAST, _largest(in_first(LAST, x), window, strides, padding))
         return values, _places(x, window, strides, padding, batched)
 
-    call = (
-        "tuple(tf.nn.max_pool_with_argmax(x, self.window, self.strides, self.padding, "
-        "include_batch_in_index=self.batched))"
-    )
+    call = "tuple(tf.nn.max_pool_with_argmax(x, {window}, {strides}, {padding!r}, include_batch_in_index={batched}))"
     return declared(
         "tf_argmax_pool2d",
         "The largest element of each window of (batch, height, width, channels), and where it stands in all of them.",
@@ -175,7 +172,7 @@ def _argmax() -> Operator:
         returns=("T", "int64"),
         defined=_argmax_defined,
         reference=reference,
-        keras=in_own_layer("tf_argmax_pool2d", call, ["x"], ["window", "strides", "padding", "batched"]),
+        keras=in_layer("x", call),
     )
 
 
@@ -183,9 +180,7 @@ def _v2() -> Operator:
     def rule(require: Require, x: Tensor, *, window: Sequence[Size], strides: Sequence[Size], padding: str) -> Shape:
         return _pooled(require, x, window, strides, padding, LAST)
 
-    call = (
-        "tf.raw_ops.MaxPoolV2(input=x, ksize=(1, *self.window, 1), strides=(1, *self.strides, 1), padding=self.padding)"
-    )
+    call = "tf.raw_ops.MaxPoolV2(input=x, ksize=(1, *{window}, 1), strides=(1, *{strides}, 1), padding={padding!r})"
     return declared(
         "tf_max_pool2d_v2",
         "The largest element of each window, whose size is an operand of TensorFlow's operator.",
@@ -198,7 +193,7 @@ def _v2() -> Operator:
         },
         dtypes=TF_MAX,
         reference=lambda x, **attrs: from_first(LAST, _largest(in_first(LAST, x), **attrs)),
-        keras=in_own_layer("tf_max_pool2d_v2", call, ["x"], ["window", "strides", "padding"]),
+        keras=in_layer("x", call),
     )
 
 

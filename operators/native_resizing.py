@@ -22,7 +22,6 @@ from graphfuzz.spec import (
     sizes,
     tensor,
 )
-from operators.own_layer import in_own_layer
 from operators.precision import Array
 from operators.resizing import (
     centers,
@@ -35,6 +34,7 @@ from operators.resizing import (
     weighted,
 )
 from operators.spatial import FIRST, LAST, declared
+from operators.spelling import in_layer
 
 MODES = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
 RESIZED = ("int8", "uint8", "int16", "uint16", "int32", "int64", *FLOATS)
@@ -244,13 +244,12 @@ def _raw(mode: str, function: str, conventions: Sequence[str], returns: str) -> 
     def defined(x: Any, sizes: Any, convention: str) -> bool:
         return all(_tf_defined(mode, convention, n, m) for n, m in zip(x.shape[1:3], sizes, strict=True))
 
-    given = 'align_corners=self.convention == "aligned"'
-    if "centered" in conventions:
-        given += ', half_pixel_centers=self.convention == "centered"'
-    name = f"tf_resize_{mode}"
-    call = f"tf.raw_ops.{function}(images=x, size=self.sizes, {given})"
+    def call(convention: str, sizes: Sequence[int], **_: Any) -> str:
+        centered = f", half_pixel_centers={convention == 'centered'}" if "centered" in conventions else ""
+        return f"tf.raw_ops.{function}(images=x, size={sizes}, align_corners={convention == 'aligned'}{centered})"
+
     return declared(
-        name,
+        f"tf_resize_{mode}",
         f"Images (batch, height, width, channels) resized to a height and a width; {mode}.",
         rule,
         tensor("x", rank=4),
@@ -260,7 +259,7 @@ def _raw(mode: str, function: str, conventions: Sequence[str], returns: str) -> 
         domain=(-8.0, 8.0),
         defined=defined,
         reference=reference,
-        keras=in_own_layer(name, call, ["x"], ["sizes", "convention"]),
+        keras=in_layer("x", call),
     )
 
 

@@ -18,13 +18,14 @@ from graphfuzz.spec import (
     emission,
     flag,
     layered,
+    named,
     operator,
     reduced_shape,
     tensor,
 )
-from operators.folds import along_axis, meeting, named, over_all, over_axes
-from operators.own_layer import in_own_layer
+from operators.folds import along_axis, meeting, over_all, over_axes
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 _INF = float("inf")
 _INFERRED = ("float32",)
@@ -232,9 +233,7 @@ l2_normalize = along_axis(
     "The elements along one axis over the root of the sum of their squares, no less than a constant.",
     attrs={"least": choice(0.015625, 0.5, 4.0)},
     reference=lambda x, *, axis, least: wide(x) / np.sqrt(np.maximum(np.sum(wide(x) ** 2, axis, keepdims=True), least)),
-    keras=in_own_layer(
-        "l2_normalize", "tf.math.l2_normalize(x, axis=self.axis, epsilon=self.least)", ["x"], ["axis", "least"]
-    ),
+    keras=in_layer("x", "tf.math.l2_normalize(x, axis={axis}, epsilon={least})"),
 )
 clip_by_norm = along_axis(
     "clip_by_norm",
@@ -244,9 +243,7 @@ clip_by_norm = along_axis(
     reference=lambda x, *, axis, largest: (
         wide(x) * largest / np.maximum(np.sqrt(np.sum(wide(x) ** 2, axis, keepdims=True)), largest)
     ),
-    keras=in_own_layer(
-        "clip_by_norm", "tf.clip_by_norm(x, self.largest, axes=[self.axis])", ["x"], ["axis", "largest"]
-    ),
+    keras=in_layer("x", "tf.clip_by_norm(x, {largest}, axes=[{axis}])"),
 )
 
 

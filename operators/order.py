@@ -23,8 +23,8 @@ from graphfuzz.spec import (
 )
 from graphfuzz.spec.dims import Size
 from operators.folds import along_axis, along_removed, distinct, over_all, over_all_kept, over_axis
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 _PLACE = by_framework("int64", "int32")
 
@@ -111,7 +111,7 @@ def _tensorflow_place(name: str, fold: Callable[..., Array], largest: bool) -> O
         empty=False,
         defined=lambda x, *, axis: _no_ties(x, axis=axis, largest=largest),
         reference=lambda x, *, axis: fold(x, axis),
-        keras=in_own_layer(f"{name}_in_tensorflow", f"tf.{name}(x, axis=self.axis)", ["x"], ["axis"]),
+        keras=in_layer("x", f"tf.{name}(x, axis={{axis}})"),
     )
 
 
@@ -190,7 +190,7 @@ argsort_descending = along_axis(
     defined=lambda x, *, axis: distinct(x, axis),
     reference=lambda x, *, axis: _sorted(x, axis, True)[1],
     torch="torch.argsort({x}, dim={axis}, descending=True)",
-    keras=in_own_layer("argsort_descending", 'tf.argsort(x, axis=self.axis, direction="DESCENDING")', ["x"], ["axis"]),
+    keras=in_layer("x", 'tf.argsort(x, axis={axis}, direction="DESCENDING")'),
 )
 sort_descending = along_axis(
     "sort_descending",
@@ -198,7 +198,7 @@ sort_descending = along_axis(
     "The elements along one axis in descending order.",
     reference=lambda x, *, axis: np.flip(np.sort(x, axis), axis),
     torch="torch.sort({x}, dim={axis}, descending=True).values",
-    keras=in_own_layer("sort_descending", 'tf.sort(x, axis=self.axis, direction="DESCENDING")', ["x"], ["axis"]),
+    keras=in_layer("x", 'tf.sort(x, axis={axis}, direction="DESCENDING")'),
 )
 
 

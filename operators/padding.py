@@ -22,10 +22,11 @@ from graphfuzz.spec import (
     minimum,
     operator,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
-from operators.spelling import everywhere, keras_layer, spelled
+from operators.spelling import everywhere, keras_layer
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -22,6 +22,7 @@ from graphfuzz.spec import (
     choice,
     emission,
     flag,
+    named,
     number,
     operator,
     size,
@@ -158,7 +159,6 @@ def _faked(name: str, doc: str, keras: str | Emission) -> Operator:
     def rule(require: Require, x: Tensor, *, low: float, high: float, bits: int, narrow: bool) -> Shape:
         return x.shape
 
-    rule.__name__, rule.__doc__ = name, doc
     return operator(
         tensor("x"),
         attrs={"low": number(-6, -0.5), "high": number(0.5, 6), "bits": choice(8, 4, 7), "narrow": flag()},
@@ -166,7 +166,7 @@ def _faked(name: str, doc: str, keras: str | Emission) -> Operator:
         defined=_fake_quant_defined,
         reference=_fake_quant,
         keras=keras,
-    )(rule)
+    )(named(name, doc, rule))
 
 
 FAKED = [

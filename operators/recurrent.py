@@ -25,6 +25,7 @@ from graphfuzz.spec import (
     choice,
     emission,
     flag,
+    named,
     operator,
     tensor,
     weight,
@@ -103,7 +104,6 @@ def _common(name: str, cell: Cell, doc: str, torch: str, keras: str, state: Mapp
         outputs, _ = run(cell, np.swapaxes(x, 0, 1), rows_as_columns(arrays))
         return np.swapaxes(outputs, 0, 1) if sequences else outputs[-1]
 
-    rule.__name__, rule.__doc__ = name, doc
     return operator(
         *parameters,
         attrs={"sequences": flag()},
@@ -121,7 +121,7 @@ def _common(name: str, cell: Cell, doc: str, torch: str, keras: str, state: Mapp
             },
         ),
         keras=emission("{layer}({x})", layer=keras_layer(keras, "return_sequences={sequences}"), state=state),
-    )(rule)
+    )(named(name, doc, rule))
 
 
 # Unlike the operator +, the sum over a list refuses biases of different lengths.

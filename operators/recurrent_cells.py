@@ -25,6 +25,7 @@ from graphfuzz.spec import (
     either,
     emission,
     flag,
+    named,
     number,
     operator,
     size,
@@ -246,7 +247,6 @@ def _conv_lstm(axes: int) -> Operator:
         told += flags(return_sequences=attrs["sequences"], return_state=attrs["states"])
         return constructed(kind, recurrent.shape[-2], x.dtype, *told, "recurrent_activation='sigmoid'")
 
-    rule.__name__, rule.__doc__ = name, f"A long short-term memory of {axes}-dimensional convolutions."
     return operator(
         tensor("x", rank=axes + 3),
         weight("kernel", rank=axes + 2, domain=CALM),
@@ -257,7 +257,7 @@ def _conv_lstm(axes: int) -> Operator:
         domain=DOMAIN,
         reference=reference,
         keras=emission("{layer}({x})", layer=layer, state={n: "{" + n + "}" for n in ("kernel", "recurrent", "bias")}),
-    )(rule)
+    )(named(name, f"A long short-term memory of {axes}-dimensional convolutions.", rule))
 
 
 @operator(

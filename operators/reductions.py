@@ -20,12 +20,13 @@ from graphfuzz.spec import (
     choice,
     dtype_choice,
     emission,
+    named,
     named_by,
     operator,
     tensor,
 )
 from graphfuzz.spec.operator import Returns
-from operators.folds import accumulator, float_result, mean_of, named, over_all, over_all_kept, over_axes, over_axis
+from operators.folds import accumulator, float_result, mean_of, over_all, over_all_kept, over_axes, over_axis
 from operators.precision import Array, wide
 
 _TORCH = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"

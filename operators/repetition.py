@@ -23,10 +23,11 @@ from graphfuzz.spec import (
     operator,
     prod,
     sizes,
+    spelled,
     tensor,
     variadic,
 )
-from operators.spelling import Proposal, everywhere, keras_layer, known, spelled
+from operators.spelling import Proposal, everywhere, keras_layer, known
 
 
 def _propose_broadcast(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:

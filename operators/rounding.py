@@ -16,11 +16,12 @@ from graphfuzz.spec import (
     choice,
     emission,
     operator,
+    spelled,
     tensor,
     unary,
 )
 from graphfuzz.spec.dtypes import epsilon, is_float
-from operators.forms import all_dtypes, respelled
+from operators.forms import all_dtypes
 from operators.precision import Array, wide
 
 floor = unary(
@@ -47,7 +48,7 @@ truncate = unary(
     keras="ops.trunc({x})",
     doc="Each element without its fraction.",
 )
-truncate_fix = respelled(truncate, "truncate_fix", torch="torch.fix({x})")
+truncate_fix = spelled(truncate, "truncate_fix", torch="torch.fix({x})")
 round_half_even = unary(
     "round",
     REAL,
@@ -115,7 +116,7 @@ def round_decimals(require: Require, x: Tensor, *, decimals: int) -> Shape:
     return x.shape
 
 
-round_decimals_special = respelled(
+round_decimals_special = spelled(
     round_decimals, "round_decimals_special", torch="torch.special.round({x}, decimals={decimals})"
 )
 

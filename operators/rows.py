@@ -22,10 +22,11 @@ from graphfuzz.spec import (
     index,
     operator,
     sizes,
+    spelled,
     tensor,
     variadic,
 )
-from operators.spelling import Order, everywhere, in_layer, spelled
+from operators.spelling import Order, everywhere, in_layer
 
 
 @operator(

@@ -24,10 +24,10 @@ from graphfuzz.spec import (
     sizes,
     tensor,
 )
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
 from operators.resizing import keys
 from operators.spatial import declared
+from operators.spelling import in_layer
 
 SPACE = {2: "a plane", 3: "space"}
 MARGIN = 1e-3
@@ -214,7 +214,7 @@ def _crop_and_resize() -> Operator:
         require(boxes.shape[0] == image.shape[0], "each box has its image")
         return (boxes.shape[0], *crop, x.shape[3])
 
-    call = "tf.image.crop_and_resize(x, boxes, image, self.crop, method=self.method, extrapolation_value=self.beyond)"
+    call = "tf.image.crop_and_resize(x, boxes, image, {crop}, method={method!r}, extrapolation_value={beyond})"
     return declared(
         "tf_crop_and_resize",
         "Boxes (top, left, bottom, right; shares of the image) of chosen images (batch, height, width, channels).",
@@ -228,7 +228,7 @@ def _crop_and_resize() -> Operator:
         domain=(-8.0, 8.0),
         defined=_crop_defined,
         reference=_crop_reference,
-        keras=in_own_layer("tf_crop_and_resize", call, ["x", "boxes", "image"], ["crop", "method", "beyond"]),
+        keras=in_layer("x, boxes, image", call),
     )
 
 

@@ -20,14 +20,15 @@ from graphfuzz.spec import (
     emission,
     flag,
     index,
+    named,
     operator,
     size,
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import distinct, named
-from operators.own_layer import in_own_layer
+from operators.folds import distinct
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 _PLACE = by_framework("int64", "int32")
 
@@ -128,7 +129,7 @@ def _search_rows(sequence: Array, values: Array) -> Array:
     returns="int32",
     reference=_search_rows,
     torch="torch.searchsorted(torch.sort({sequence}).values, {values}, out_int32=True)",
-    keras=in_own_layer("searchsorted_rows", "tf.searchsorted(tf.sort(sequence), values)", ["sequence", "values"]),
+    keras=in_layer("sequence, values", "tf.searchsorted(tf.sort(sequence), values)"),
 )
 def searchsorted_rows(require: Require, sequence: Tensor, values: Tensor) -> Shape:
     """Where each value would have to be put into the sequence of its own row."""
@@ -224,9 +225,7 @@ def unique_slices(require: Require, x: Tensor, *, axis: int) -> Shape:
     returns=("int32", "int32"),
     defined=_one_zero,
     reference=_inverse_first,
-    keras=in_own_layer(
-        "unique_places_unsorted", "[tf.unique(x)[1], tf.gather(*tf.unique_with_counts(x)[2:0:-1])]", ["x"]
-    ),
+    keras=in_layer("x", "[tf.unique(x)[1], tf.gather(*tf.unique_with_counts(x)[2:0:-1])]"),
 )
 def unique_places_unsorted(require: Require, x: Tensor) -> list[Shape]:
     """For each element its place among the unique ones in order of appearance, and how often it occurs."""
@@ -275,7 +274,7 @@ def in_top_k(require: Require, targets: Tensor, predictions: Tensor, *, k: int) 
     returns="int32",
     defined=_one_zero,
     reference=lambda x: _inverse_sorted(x)[0],
-    keras=in_own_layer("unique_inverse", "ops.unique(x, return_inverse=True)[1]", ["x"]),
+    keras=in_layer("x", "ops.unique(x, return_inverse=True)[1]"),
 )
 def unique_inverse(require: Require, x: Tensor) -> Shape:
     """For each element its place among the sorted unique ones, by Keras' function."""
@@ -302,7 +301,7 @@ def _of_sets(name: str, operation: str, doc: str, combine: Callable[[set[int], s
         dtypes=INDICES,
         returns=("T", "int32"),
         reference=reference,
-        keras=in_own_layer(name, f"[tf.reduce_sum({operation}.values), tf.size({operation}.values)]", ["x", "y"]),
+        keras=in_layer("x, y", f"[tf.reduce_sum({operation}.values), tf.size({operation}.values)]"),
     )(named(name, doc, rule))
 
 

@@ -11,22 +11,21 @@ from graphfuzz.spec import (
     INTEGERS,
     REAL,
     UNSIGNED,
-    Operand,
+    Emission,
     Operator,
     Require,
     Shape,
     Tensor,
-    emission,
     index,
+    named,
     operator,
     size,
     sizes,
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import named
-from operators.own_layer import in_own_layer
 from operators.precision import Array, wide
+from operators.spelling import in_layer
 
 _COUNTED = {"counts": sizes(1, 6, count=(1, 2, 3, 4))}
 """How many rows each segment has: sorted segment numbers are constants of the model."""
@@ -66,19 +65,16 @@ def _sorted_segments(name: str, fold: Callable[..., Array], dtypes: Sequence[str
     )(named(name, f"The {name.split('_')[-1]} of the rows of each segment, whose numbers are sorted.", rule))
 
 
-def _tensorflow_sorted(name: str, function: str) -> Any:
-    given = in_own_layer(
-        name, f"tf.ensure_shape(tf.math.{function}(x, self.ids), [self.ids[-1] + 1, *x.shape[1:]])", ["x"]
-    )
+def _tensorflow_sorted(function: str) -> Emission:
+    def call(counts: Sequence[int], **_: Any) -> str:
+        ids = _ids(counts)
+        return f"tf.ensure_shape(tf.math.{function}(x, {ids}), [{ids[-1] + 1}, *x.shape[1:]])"
 
-    def call(x: Operand, counts: Sequence[int]) -> str:
-        return f"{name}_layer_of_ones_own(ids={_ids(counts)})({x})"
-
-    return emission(call, helper=given.helper)
+    return in_layer("x", call)
 
 
 sorted_segments = [
-    _sorted_segments(f"segment_{fold}", function, dtypes, _tensorflow_sorted(f"segment_{fold}", f"segment_{fold}"))
+    _sorted_segments(f"segment_{fold}", function, dtypes, _tensorflow_sorted(f"segment_{fold}"))
     for fold, function, dtypes in (
         ("sum", np.sum, REAL),
         ("mean", np.mean, FLOATS),
@@ -133,12 +129,7 @@ unsorted_segments = [
     attrs={"count": size(1, 6)},
     dtypes={"T": REAL, "I": INDICES},
     reference=lambda x, ids, *, count: _folded(x.reshape(-1, *x.shape[2:]), ids.reshape(-1), count, np.sum),
-    keras=in_own_layer(
-        "unsorted_segment_sum_2d",
-        "tf.math.unsorted_segment_sum(x, ids, self.count)",
-        ["x", "ids"],
-        ["count"],
-    ),
+    keras=in_layer("x, ids", "tf.math.unsorted_segment_sum(x, ids, {count})"),
 )
 def unsorted_segment_sum_2d(require: Require, x: Tensor, ids: Tensor, *, count: Size) -> Shape:
     """The sum of all that belongs to each segment, the numbers having two axes."""
@@ -162,7 +153,7 @@ def _mean_segments(name: str, doc: str, scale: Callable[[int], float]) -> Operat
         reference=lambda x, ids, *, count: _folded(
             x, ids, count, lambda rows, axis: np.sum(rows, axis) * scale(max(len(rows), 1))
         ),
-        keras=in_own_layer(name, f"tf.math.{name}(x, ids, self.count)", ["x", "ids"], ["count"]),
+        keras=in_layer("x, ids", f"tf.math.{name}(x, ids, {{count}})"),
     )(named(name, doc, rule))
 
 
@@ -179,13 +170,6 @@ mean_segments = [
 def _sparse(fold: str, combine: Callable[[Array], Array], dtypes: Sequence[str], padded: bool) -> Operator:
     """A fold of rows that indices pick, in sorted segments; `padded` by one segment more, which is empty."""
     name = f"sparse_segment_{fold}{'_padded' if padded else ''}"
-    count = ", num_segments=self.segments" if padded else ""
-    length = "self.segments" if padded else "self.ids[-1] + 1"
-    given = in_own_layer(
-        name,
-        f"tf.ensure_shape(tf.sparse.segment_{fold}(x, rows, self.ids{count}), [{length}, *x.shape[1:]])",
-        ["x", "rows"],
-    )
 
     def rule(require: Require, x: Tensor, rows: Tensor, *, counts: Sequence[Size]) -> Shape:
         require(rows.shape[0] == _total(counts), "each index belongs to a segment")
@@ -196,9 +180,10 @@ def _sparse(fold: str, combine: Callable[[Array], Array], dtypes: Sequence[str],
         made = [combine(wide(x)[rows[ids == segment]]) for segment in range(len(counts))]
         return np.stack(made + [np.zeros(x.shape[1:])] * padded)
 
-    def call(x: Operand, rows: Operand, counts: Sequence[int]) -> str:
-        segments = f", segments={len(counts) + 1}" if padded else ""
-        return f"{name}_layer_of_ones_own(ids={_ids(counts)}{segments})({x}, {rows})"
+    def call(counts: Sequence[int], **_: Any) -> str:
+        ids = _ids(counts)
+        length, option = (len(counts) + 1, f", num_segments={len(counts) + 1}") if padded else (ids[-1] + 1, "")
+        return f"tf.ensure_shape(tf.sparse.segment_{fold}(x, rows, {ids}{option}), [{length}, *x.shape[1:]])"
 
     return operator(
         tensor("x", rank=range(1, 7)),
@@ -206,7 +191,7 @@ def _sparse(fold: str, combine: Callable[[Array], Array], dtypes: Sequence[str],
         attrs=_COUNTED,
         dtypes={"T": dtypes, "I": INDICES},
         reference=reference,
-        keras=emission(call, helper=given.helper),
+        keras=in_layer("x, rows", call),
     )(named(name, f"The {fold} of the rows that indices pick, by sorted segments.", rule))
 
 

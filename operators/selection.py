@@ -16,12 +16,15 @@ from graphfuzz.spec import (
     Tensor,
     broadcast,
     choice,
+    named,
     number,
     operator,
     promote,
+    spelled,
     tensor,
 )
-from operators.forms import Emitted, all_dtypes, met_number, named, promotes_alike, respelled, ternary, with_number
+from graphfuzz.spec.families import Emitted
+from operators.forms import all_dtypes, met_number, promotes_alike, ternary, with_number
 from operators.precision import Array, wide
 
 
@@ -155,7 +158,7 @@ def clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     return x.shape
 
 
-clip_alias = respelled(clip, "clip_alias", torch="torch.clip({x}, min={low}, max={high})")
+clip_alias = spelled(clip, "clip_alias", torch="torch.clip({x}, min={low}, max={high})")
 
 
 @operator(
@@ -202,8 +205,8 @@ clamp_high = with_number(
     reference=lambda x, *, number: np.minimum(wide(x), number),
     torch="torch.clamp({x}, max={number})",
 )
-clamp_min = respelled(clamp_low, "clamp_min", torch="torch.clamp_min({x}, {number})")
-clamp_max = respelled(clamp_high, "clamp_max", torch="torch.clamp_max({x}, {number})")
+clamp_min = spelled(clamp_low, "clamp_min", torch="torch.clamp_min({x}, {number})")
+clamp_max = spelled(clamp_high, "clamp_max", torch="torch.clamp_max({x}, {number})")
 
 
 def _between(
@@ -234,8 +237,8 @@ clamp_low_tensor = _clamp_tensor(
 clamp_high_tensor = _clamp_tensor(
     "clamp_high_tensor", "Each element of x, or y's where it is above it.", np.minimum, "torch.clamp({x}, max={y})"
 )
-clamp_min_tensor = respelled(clamp_low_tensor, "clamp_min_tensor", torch="torch.clamp_min({x}, {y})")
-clamp_max_tensor = respelled(clamp_high_tensor, "clamp_max_tensor", torch="torch.clamp_max({x}, {y})")
+clamp_min_tensor = spelled(clamp_low_tensor, "clamp_min_tensor", torch="torch.clamp_min({x}, {y})")
+clamp_max_tensor = spelled(clamp_high_tensor, "clamp_max_tensor", torch="torch.clamp_max({x}, {y})")
 
 
 @np.errstate(all="ignore")

@@ -21,10 +21,11 @@ from graphfuzz.spec import (
     permutation,
     prod,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
-from operators.spelling import Proposal, everywhere, keras_layer, known, spelled
+from operators.spelling import Proposal, everywhere, keras_layer, known
 
 
 def _factors(rng: random.Random, total: int, count: int) -> tuple[int, ...]:

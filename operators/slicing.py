@@ -27,10 +27,11 @@ from graphfuzz.spec import (
     operator,
     size,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
-from operators.spelling import Proposal, Several, everywhere, in_layer, known, spelled
+from operators.spelling import Proposal, Several, everywhere, in_layer, known
 
 
 def _inside(place: Size, n: Size) -> Size:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphfuzz.spec import Condition, Operand, Operator, Require, Size, Tensor, both, ceil_div, maximum, operator
+from graphfuzz.spec import Condition, Operand, Operator, Require, Size, Tensor, both, ceil_div, maximum, named, operator
 from graphfuzz.spec.operator import Parameter
 
 FIRST, LAST = "channels_first", "channels_last"
@@ -27,8 +27,7 @@ def precise(x: Any) -> Any:
 
 def declared(name: str, doc: str, rule: Callable[..., Any], *parameters: Parameter, **fields: Any) -> Operator:
     """The operator of this name whose rule is one of a family's; `fields` as for `operator`."""
-    rule.__name__, rule.__doc__ = name, doc
-    return operator(*parameters, **fields)(rule)
+    return operator(*parameters, **fields)(named(name, doc, rule))
 
 
 def windows(x: Any, window: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Any:

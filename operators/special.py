@@ -21,9 +21,10 @@ from graphfuzz.spec import (
     number,
     operator,
     size,
+    spelled,
     tensor,
 )
-from operators.forms import floating, respelled, with_number
+from operators.forms import floating, with_number
 from operators.precision import Array, wide
 
 KERAS_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool")
@@ -337,12 +338,12 @@ expit = floating(
     torch="torch.special.expit({x})",
 )
 
-erf_special = respelled(erf, "erf_special", torch="torch.special.erf({x})")
-erfc_special = respelled(erfc, "erfc_special", torch="torch.special.erfc({x})")
-expm1_special = respelled(expm1, "expm1_special", torch="torch.special.expm1({x})")
-exp2_special = respelled(exp2, "exp2_special", torch="torch.special.exp2({x})")
-sinc_special = respelled(sinc, "sinc_special", torch="torch.special.sinc({x})")
-logit_special = respelled(logit, "logit_special", torch="torch.special.logit({x})")
+erf_special = spelled(erf, "erf_special", torch="torch.special.erf({x})")
+erfc_special = spelled(erfc, "erfc_special", torch="torch.special.erfc({x})")
+expm1_special = spelled(expm1, "expm1_special", torch="torch.special.expm1({x})")
+exp2_special = spelled(exp2, "exp2_special", torch="torch.special.exp2({x})")
+sinc_special = spelled(sinc, "sinc_special", torch="torch.special.sinc({x})")
+logit_special = spelled(logit, "logit_special", torch="torch.special.logit({x})")
 
 
 @operator(
@@ -414,7 +415,7 @@ xlogy = binary(
     torch="torch.xlogy({x}, {y})",
     doc="x times the logarithm of y, broadcast; zero where x is.",
 )
-xlogy_special = respelled(xlogy, "xlogy_special", torch="torch.special.xlogy({x}, {y})")
+xlogy_special = spelled(xlogy, "xlogy_special", torch="torch.special.xlogy({x}, {y})")
 xlogy_number = with_number(
     "xlogy_number",
     "Each element times the logarithm of a constant.",

@@ -1,4 +1,4 @@
-"""What the modules that move elements share: operators that differ in their spelling only, and their attributes."""
+"""What the modules that move elements share: layers of one's own, and kinds of attributes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from graphfuzz.spec import Emission, Operator, Size, emission
-from graphfuzz.spec.declaration import checked
-from graphfuzz.spec.dtypes import UNCOMMON, is_float
+from graphfuzz.spec.declaration import common_dtypes
+from graphfuzz.spec.dtypes import is_float
 
-Emitted = str | Callable[..., str] | Emission | None
 Proposal = Mapping[str, Any]
 
 FUNCTION = '''
@@ -35,6 +34,8 @@ def in_layer(operands: str, call: str | Callable[..., str], *, dtypes: Any = Non
     """A layer of one's own, for what keras.ops lacks or knows of tensors only: `call` on the named operands.
 
     It may use TensorFlow as `tf`; attributes stand in braces, or `call` is a function of operands and attributes.
+    The layer takes every operand for a dense one: Keras infers that the product of a tensor and a Python number is
+    sparse (keras/src/ops/numpy.py, Multiply.compute_output_spec), which TensorFlow's own operators refuse then.
     """
     passed = ", ".join("{" + name.strip().lstrip("*") + "}" for name in operands.split(","))
 
@@ -64,28 +65,6 @@ def keras_layer(
     return emission(call, layer=layer, dtypes=dtypes)
 
 
-def spelled(
-    op: Operator,
-    name: str,
-    doc: str | None = None,
-    *,
-    torch: Emitted = None,
-    keras: Emitted = None,
-    **fields: Any,
-) -> Operator:
-    """Another operator with the signature and the rule of `op`, in the frameworks given; `fields` replace its others.
-
-    Its dtypes are those of `op` where an emission says nothing else.
-    """
-    emissions = {}
-    for framework, given in (("torch", torch), ("keras", keras)):
-        if given is not None:
-            made = given if isinstance(given, Emission) else Emission(given)
-            limits = {**_limits(op, framework), **made.dtypes}
-            emissions[framework] = msgspec.structs.replace(made, dtypes=limits)
-    return checked(msgspec.structs.replace(op, name=name, doc=doc or op.doc, emissions=emissions, **fields))
-
-
 def everywhere(op: Operator, *frameworks: str) -> Operator:
     """The operator with the dtypes, too, that few kernels know: in the frameworks named, both unless told.
 
@@ -93,23 +72,9 @@ def everywhere(op: Operator, *frameworks: str) -> Operator:
     """
     emissions = dict(op.emissions)
     for framework in frameworks or ("torch", "keras"):
-        if framework in emissions and emissions[framework].dtypes == _common(op, framework):
+        if framework in emissions and emissions[framework].dtypes == common_dtypes(framework, op.variables):
             emissions[framework] = msgspec.structs.replace(emissions[framework], dtypes={})
     return msgspec.structs.replace(op, emissions=emissions)
-
-
-def _limits(op: Operator, framework: str) -> Mapping[str, tuple[str, ...]]:
-    """The dtypes that the operator has in a framework; the common ones where it has no emission there."""
-    if framework in op.emissions:
-        return op.emissions[framework].dtypes
-    return _common(op, framework)
-
-
-def _common(op: Operator, framework: str) -> Mapping[str, tuple[str, ...]]:
-    """What an emission that states no dtypes is limited to."""
-    rare = UNCOMMON[framework]
-    common = {variable: tuple(d for d in names if d not in rare) for variable, names in op.variables.items()}
-    return {variable: names for variable, names in common.items() if names and names != op.variables[variable]}
 
 
 def known(shape: Sequence[Size]) -> list[int] | None:

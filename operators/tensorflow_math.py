@@ -27,9 +27,9 @@ from graphfuzz.spec import (
 from graphfuzz.spec.dtypes import UNCOMMON
 from operators import division
 from operators.forms import in_float
-from operators.own_layer import in_own_layer
 from operators.precision import wide
 from operators.special import _digamma, _erfinv, _lgamma
+from operators.spelling import in_layer
 
 _COMMON = [d for d in ANY if d not in UNCOMMON["keras"]]
 
@@ -44,7 +44,7 @@ def _unary(
     defects: Sequence[Defect] = (),
 ) -> Operator:
     name = f"tf_{name}"
-    made = in_own_layer(name, call, ["x"], dtypes=dtypes, defects=defects)
+    made = in_layer("x", call, dtypes=dtypes, defects=defects)
     return unary(name, dtypes, reference=reference, domain=domain, keras=made, doc=doc)
 
 
@@ -57,7 +57,7 @@ def _binary(
     divisor: tuple[float, float] | None = None,
 ) -> Operator:
     name = f"tf_{name}"
-    made = in_own_layer(name, call, ["x", "y"], dtypes=dtypes)
+    made = in_layer("x, y", call, dtypes=dtypes)
     return binary(name, dtypes, reference=reference, divisor=divisor, keras=made, doc=doc)
 
 
@@ -134,7 +134,7 @@ TRUNCATED = [
         "The quotient of each pair of elements, broadcast, rounded toward zero.",
         SIGNED,
         reference=division.truncated,
-        keras=in_own_layer("tf_truncate_divide", "tf.truncatediv(x, y)", ["x", "y"], dtypes=SIGNED),
+        keras=in_layer("x, y", "tf.truncatediv(x, y)", dtypes=SIGNED),
     ),
     division.division(
         "tf_truncate_remainder",
@@ -142,9 +142,7 @@ TRUNCATED = [
         ("int32", "int64", "float32", "float64"),
         defined=division.rounds_safely,
         reference=lambda x, y: np.fmod(wide(x), wide(y)),
-        keras=in_own_layer(
-            "tf_truncate_remainder", "tf.truncatemod(x, y)", ["x", "y"], dtypes=("int32", "int64", "float32", "float64")
-        ),
+        keras=in_layer("x, y", "tf.truncatemod(x, y)", dtypes=("int32", "int64", "float32", "float64")),
     ),
     division.division(
         "tf_divide",
@@ -152,7 +150,7 @@ TRUNCATED = [
         FLOATS,
         returns=in_float("T"),
         reference=lambda x, y: wide(x) / wide(y),
-        keras=in_own_layer("tf_divide", "tf.math.divide(x, y)", ["x", "y"], dtypes=FLOATS),
+        keras=in_layer("x, y", "tf.math.divide(x, y)", dtypes=FLOATS),
     ),
 ]
 
@@ -166,9 +164,7 @@ TRUNCATED = [
         condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y
     ),
     empty=True,
-    keras=in_own_layer(
-        "tf_select", "tf.raw_ops.Select(condition=condition, x=x, y=y)", ["condition", "x", "y"], dtypes=_COMMON
-    ),
+    keras=in_layer("condition, x, y", "tf.raw_ops.Select(condition=condition, x=x, y=y)", dtypes=_COMMON),
 )
 def tf_select(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Shape:
     """The element of x where the condition holds, else that of y; the condition may be for whole rows."""
@@ -184,7 +180,7 @@ def tf_select(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Shap
 
 _CLIP = (
     "tf.raw_ops.ClipByValue("
-    "t=x, clip_value_min=tf.constant(self.low, x.dtype), clip_value_max=tf.constant(self.high, x.dtype))"
+    "t=x, clip_value_min=tf.constant({low}, x.dtype), clip_value_max=tf.constant({high}, x.dtype))"
 )
 
 
@@ -194,7 +190,7 @@ _CLIP = (
     dtypes=FLOATS,
     reference=lambda x, *, low, high: np.clip(wide(x), low, high),
     empty=True,
-    keras=in_own_layer("tf_clip", _CLIP, ["x"], ["low", "high"]),
+    keras=in_layer("x", _CLIP),
 )
 def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     """Each element, or the bound that it exceeds."""
@@ -241,7 +237,7 @@ def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     returns=("T", "U"),
     reference=lambda x, y: (x, y),
     empty=True,
-    keras=in_own_layer("tf_identity_n", "tf.identity_n([x, y])", ["x", "y"], dtypes={"T": _COMMON, "U": _COMMON}),
+    keras=in_layer("x, y", "tf.identity_n([x, y])", dtypes={"T": _COMMON, "U": _COMMON}),
 )
 def tf_identity_n(require: Require, x: Tensor, y: Tensor) -> list[Shape]:
     """Two tensors, as they are."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphfuzz.spec import FLOATS, INTEGERS, Operator, binary
-from operators.forms import all_dtypes, floating, respelled
+from graphfuzz.spec import FLOATS, INTEGERS, Operator, binary, spelled
+from operators.forms import all_dtypes, floating
 from operators.precision import wide
 from operators.special import KERAS_INTEGERS
 
@@ -144,7 +144,7 @@ arctan2_whole = binary(
     doc="The angle of the point (y, x), whose coordinates are integers, broadcast.",
 )
 
-arcsin_alias = respelled(arcsin, "arcsin_alias", torch="torch.arcsin({x})")
-arctan2_alias = respelled(arctan2, "arctan2_alias", torch="torch.arctan2({x}, {y})")
+arcsin_alias = spelled(arcsin, "arcsin_alias", torch="torch.arcsin({x})")
+arctan2_alias = spelled(arctan2, "arctan2_alias", torch="torch.arctan2({x}, {y})")
 
 OPERATORS: Sequence[Operator] = [op for op in globals().values() if isinstance(op, Operator)]

@@ -23,11 +23,12 @@ from graphfuzz.spec import (
     minimum,
     operator,
     sizes,
+    spelled,
     tensor,
 )
 from operators.precision import Array
 from operators.scatter import folded
-from operators.spelling import in_layer, spelled
+from operators.spelling import in_layer
 
 
 def _coordinates(x: Tensor, coordinates: Tensor, **_: object) -> tuple[Any, Any]:

@@ -94,10 +94,14 @@ def _complete(
 ) -> Emission:
     """The emission, limited to the dtypes that are common in the framework where it does not say itself."""
     made = given if isinstance(given, Emission) else Emission(given)
+    return msgspec.structs.replace(made, dtypes={**common_dtypes(framework, variables), **made.dtypes})
+
+
+def common_dtypes(framework: str, variables: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """To which dtypes an emission is limited that states none: those that most kernels of the framework know."""
     uncommon = dtype_groups.UNCOMMON.get(framework, ())
     common = {v: tuple(d for d in names if d not in uncommon) for v, names in variables.items()}
-    limits = {v: names for v, names in common.items() if names and names != variables[v]}
-    return msgspec.structs.replace(made, dtypes={**limits, **made.dtypes})
+    return {v: names for v, names in common.items() if names and names != variables[v]}
 
 
 def _problems(op: Operator) -> Iterator[Problem]:

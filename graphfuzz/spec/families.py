@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from graphfuzz.spec.attributes import axes, flag
-from graphfuzz.spec.declaration import checked, operator
+from graphfuzz.spec.declaration import checked, common_dtypes, operator
 from graphfuzz.spec.dims import Condition, Size, both, choose, either, negate
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
@@ -72,8 +73,14 @@ def normalize_axes(axes: Sequence[int], rank: int) -> list[int]:
     return [a % rank for a in axes]
 
 
-def _named(name: str, doc: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+def named(name: str, doc: str, rule: Callable[..., Any], extra: Iterable[str] = ()) -> Callable[..., Any]:
+    """The rule with its operator's name and documentation; what it takes as `**others` are the `extra` attributes."""
     rule.__name__, rule.__doc__ = name, doc
+    signature = inspect.signature(rule)
+    kept = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    known = {p.name for p in kept}
+    more = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in extra if n not in known]
+    rule.__signature__ = signature.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
     return rule
 
 
@@ -106,7 +113,7 @@ def unary(
         torch=torch,
         keras=keras,
     )
-    return declare(_named(name, doc or f"Elementwise {name.replace('_', ' ')}.", rule))
+    return declare(named(name, doc or f"Elementwise {name.replace('_', ' ')}.", rule))
 
 
 def binary(
@@ -140,7 +147,7 @@ def binary(
         torch=torch,
         keras=keras,
     )
-    return declare(_named(name, doc or f"Elementwise {name.replace('_', ' ')} of two operands, broadcast.", rule))
+    return declare(named(name, doc or f"Elementwise {name.replace('_', ' ')} of two operands, broadcast.", rule))
 
 
 def comparison(name: str, *, reference: Reference, torch: Emitted, keras: Emitted) -> Operator:
@@ -190,7 +197,7 @@ def reduction(
         torch=torch,
         keras=keras,
     )
-    return declare(_named(name, doc or f"The {name.replace('_', ' ')} along axes.", rule))
+    return declare(named(name, doc or f"The {name.replace('_', ' ')} along axes.", rule))
 
 
 def layered(
@@ -207,3 +214,25 @@ def layered(
         if constructed is not None
     }
     return checked(msgspec.structs.replace(op, name=f"{op.name}_layer", emissions=emissions))
+
+
+def spelled(
+    op: Operator, name: str, doc: str | None = None, *, torch: Emitted = None, keras: Emitted = None, **fields: Any
+) -> Operator:
+    """The same operator under another of its public names, or in another form, in the frameworks given.
+
+    Its dtypes and defects in a framework are those of `op` where the new emission says nothing of them; `fields`
+    replace others of its fields.
+    """
+    given = {framework: e for framework, e in (("torch", torch), ("keras", keras)) if e is not None}
+    emissions = {framework: _over(op, framework, e) for framework, e in given.items()}
+    return checked(msgspec.structs.replace(op, name=name, doc=doc or op.doc, emissions=emissions, **fields))
+
+
+def _over(op: Operator, framework: str, given: str | Callable[..., str] | Emission) -> Emission:
+    """An emission, completed by that of `op`; by the common dtypes, where it has none in the framework."""
+    made = given if isinstance(given, Emission) else Emission(given)
+    old = op.emissions.get(framework)
+    dtypes: Mapping[str, tuple[str, ...]] = old.dtypes if old else common_dtypes(framework, op.variables)
+    defects = made.defects or (old.defects if old else ())
+    return msgspec.structs.replace(made, dtypes={**dtypes, **made.dtypes}, defects=defects)

@@ -1,13 +1,13 @@
-"""Operators that differ in their spelling, and the kinds of attributes that moving elements about needs."""
+"""Limits of dtypes, layers of one's own, and the kinds of attributes that moving elements about needs."""
 
 import random
 from typing import Any
 
 import pytest
 
-from graphfuzz.spec import ANY, Require, Shape, Tensor, emission, operator, tensor
+from graphfuzz.spec import ANY, Require, Shape, Tensor, emission, operator, spelled, tensor
 from graphfuzz.spec.operator import Operand, Operands
-from operators.spelling import Order, Pair, Several, everywhere, in_layer, keras_layer, spelled
+from operators.spelling import Order, Pair, Several, everywhere, in_layer, keras_layer
 
 
 @operator(tensor("x"), dtypes=ANY, reference=lambda x: x, torch="torch.clone({x})", keras="ops.copy({x})")
@@ -18,21 +18,6 @@ def same(require: Require, x: Tensor) -> Shape:
 
 def rank_three(name: str) -> int:
     return 3
-
-
-class TestSpelled:
-    def test_keeps_what_is_not_said(self) -> None:
-        made = spelled(same, "other", torch="{x} + 0")
-        assert (made.name, made.doc, made.rule, set(made.emissions)) == ("other", "The same.", same.rule, {"torch"})
-        assert made.emissions["torch"].dtypes == same.emissions["torch"].dtypes
-
-    def test_prefers_the_dtypes_of_the_new_emission(self) -> None:
-        made = spelled(same, "other", torch=emission("{x} + 0", dtypes=("int8",)))
-        assert made.emissions["torch"].dtypes == {"T": ("int8",)}
-
-    def test_limits_a_framework_that_is_new_to_its_common_dtypes(self) -> None:
-        only = spelled(same, "only", keras="ops.copy({x})")
-        assert "uint16" not in spelled(only, "both", torch="{x}").emissions["torch"].dtypes["T"]
 
 
 class TestEverywhere:
