@@ -1,6 +1,6 @@
 """Quotients and remainders of each pair of elements, rounded in every way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,17 @@ from graphfuzz.spec import (
     Require,
     Shape,
     Tensor,
+    binary,
     broadcast,
     choice,
     emission,
-    named,
     operator,
     promote,
     spelled,
     tensor,
 )
 from graphfuzz.spec.dtypes import is_float
-from graphfuzz.spec.families import Emitted
-from graphfuzz.spec.operator import Bounds, Returns
+from graphfuzz.spec.operator import Bounds
 from operators.forms import all_dtypes, by_dtype, exact_quotient, in_float, mixed, with_number
 from operators.precision import Array, wide
 
@@ -44,34 +43,9 @@ def rounds_safely(x: Array, y: Array) -> bool:
     return _has_quotient(x, y) and (np.issubdtype(x.dtype, np.integer) or exact_quotient(x, y))
 
 
-def division(
-    name: str,
-    doc: str,
-    dtypes: Sequence[str] = REAL,
-    *,
-    reference: Callable[..., Any],
-    returns: Returns = "T",
-    defined: Callable[..., bool] = _has_quotient,
-    torch: Emitted = None,
-    keras: Emitted = None,
-) -> Operator:
-    """An operator on each pair of elements, broadcast, the second being a divisor."""
-
-    def rule(require: Require, x: Tensor, y: Tensor) -> Shape:
-        return broadcast(require, x.shape, y.shape)
-
-    declare = operator(
-        tensor("x"),
-        tensor("y", domain=DIVISORS, least=LEAST_DIVISOR),
-        dtypes=dtypes,
-        returns=returns,
-        reference=reference,
-        defined=defined,
-        empty=True,
-        torch=torch,
-        keras=keras,
-    )
-    return declare(named(name, doc, rule))
+def division(name: str, doc: str, dtypes: Sequence[str] = REAL, **fields: Any) -> Operator:
+    """An operator on each pair of elements, broadcast, the second being a divisor; `fields` as in `binary`."""
+    return binary(name, dtypes, doc=doc, divisor=DIVISORS, least=LEAST_DIVISOR, **{"defined": _has_quotient, **fields})
 
 
 def truncated(x: Array, y: Array) -> Array:

@@ -140,32 +140,19 @@ def over_all(
     attrs: Mapping[str, Attribute] | None = None,
     returns: Returns | Sequence[Returns] = "T",
     some: bool = False,
+    kept: bool = False,
     rank: Sequence[int] = range(7),
     **fields: Any,
 ) -> Operator:
-    """An operator that folds all axes away, naming none; the rest as in `over_axes`."""
+    """An operator that folds all axes away, or to one each where `kept`, naming none; the rest as in `over_axes`."""
 
     def rule(require: Require, x: Tensor, **others: Any) -> Any:
         for s in x.shape:
             require(not some or s >= 1, "there is an element to fold")
-        return several((), _count(returns))
+        return several((1,) * x.rank if kept else (), _count(returns))
 
     declare = operator(tensor("x", rank=rank), attrs=attrs, dtypes=dtypes, returns=returns, **{"empty": True, **fields})
     return declare(named(name, doc, rule, attrs or ()))
-
-
-def over_all_kept(
-    name: str, dtypes: Sequence[str], doc: str, *, returns: Returns = "T", some: bool = False, **fields: Any
-) -> Operator:
-    """An operator that folds all axes to one each, naming none."""
-
-    def rule(require: Require, x: Tensor) -> Shape:
-        for s in x.shape:
-            require(not some or s >= 1, "there is an element to fold")
-        return (1,) * x.rank
-
-    declare = operator(tensor("x"), dtypes=dtypes, returns=returns, **{"empty": True, **fields})
-    return declare(named(name, doc, rule))
 
 
 def along_axis(

@@ -22,7 +22,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import along_axis, along_removed, distinct, over_all, over_all_kept, over_axis
+from operators.folds import along_axis, along_removed, distinct, over_all, over_axis
 from operators.precision import Array, wide
 from operators.spelling import in_layer
 
@@ -77,10 +77,11 @@ argmax_all = over_all(
     torch="torch.argmax({x})",
     keras="ops.argmax({x})",
 )
-argmax_all_kept = over_all_kept(
+argmax_all_kept = over_all(
     "argmax_all_kept",
     REAL,
     "The position of the greatest of all elements, with an axis of one for each.",
+    kept=True,
     some=True,
     returns=_PLACE,
     defined=lambda x: _no_ties(x, axis=None, largest=True),

@@ -26,7 +26,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.operator import Returns
-from operators.folds import accumulator, float_result, mean_of, over_all, over_all_kept, over_axes, over_axis
+from operators.folds import accumulator, float_result, mean_of, over_all, over_axes, over_axis
 from operators.precision import Array, wide
 
 _TORCH = "torch.{}({{x}}, dim={{axes}}, keepdim={{keepdims}})"
@@ -373,27 +373,30 @@ logsumexp_all = over_all(
 
 # No axis named, and all of them kept.
 
-sum_all_kept = over_all_kept(
+sum_all_kept = over_all(
     "sum_all_kept",
     ANY,
     "The sum of all elements, with an axis of one for each.",
+    kept=True,
     returns=accumulator,
     reference=lambda x: np.sum(wide(x), keepdims=True),
     torch="torch.sum({x}, dim=None, keepdim=True)",
     keras="ops.sum({x}, keepdims=True)",
 )
-mean_all_kept = over_all_kept(
+mean_all_kept = over_all(
     "mean_all_kept",
     FLOATS,
     "The mean of all elements, with an axis of one for each.",
+    kept=True,
     reference=lambda x: mean_of(x, None, True),
     torch="torch.mean({x}, dim=None, keepdim=True)",
     keras="ops.mean({x}, keepdims=True)",
 )
-max_all_kept = over_all_kept(
+max_all_kept = over_all(
     "max_all_kept",
     ANY,
     "The greatest of all elements, with an axis of one for each.",
+    kept=True,
     some=True,
     reference=lambda x: np.max(x, keepdims=True),
     torch="torch.amax({x}, dim=(), keepdim=True)",

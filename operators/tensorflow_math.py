@@ -18,7 +18,6 @@ from graphfuzz.spec import (
     Tensor,
     binary,
     choice,
-    emission,
     operator,
     tensor,
     unary,
@@ -202,24 +201,7 @@ def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     dtypes=[d for d in _KEPT if d not in ("uint16", "uint32")],
     reference=lambda *xs: sum(wide(x) for x in xs),
     empty=True,
-    keras=emission(
-        "tf_add_n([{xs}])",
-        helper="""
-        import tensorflow as tf
-
-
-        class tf_add_n_layer(layers.Layer):
-            def compute_output_spec(self, xs):
-                return keras.KerasTensor(xs[0].shape, xs[0].dtype)
-
-            def call(self, xs):
-                return tf.add_n(xs)
-
-
-        def tf_add_n(xs):
-            return tf_add_n_layer(autocast=False)(xs)
-        """,
-    ),
+    keras=in_layer("*xs", "tf.add_n(xs)"),
 )
 def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     """The sum of several tensors of one shape."""

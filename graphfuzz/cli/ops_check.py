@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.text import Text
 
-from graphfuzz.conformance import CASES, NEAR_MISSES, Examination, examine
-from graphfuzz.conformance.checks import MAX_BINDINGS
+from graphfuzz.conformance import CASES, MAX_BINDINGS, NEAR_MISSES, Examination, examine
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
 

@@ -154,9 +154,11 @@ class Inserter(msgspec.Struct):
                     raise
         asked = symbolic_attributes(op, attrs)
         symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
-        for form, names in ((attrs, unknown), (asked, unknown + symbols)):
+        forms = [(attrs, unknown)] if unknown else []
+        forms += [(asked, unknown + symbols)] if symbols else []
+        for form, names in forms:
             try:
-                found = self._complete(op, operands, form, attrs, names, rng) if names else None
+                found = self._complete(op, operands, form, attrs, names, rng)
             except Contradiction:
                 if len(names) == len(unknown + symbols):
                     return None

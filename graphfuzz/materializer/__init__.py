@@ -9,7 +9,7 @@ from graphfuzz.materializer.keras_source import build_keras, keras_source, run_c
 from graphfuzz.materializer.torch_source import build_torch, run_torch, torch_source
 from graphfuzz.spec.registry import Registry
 
-__all__ = ["build", "run", "run_captured", "source"]
+__all__ = ["build", "run", "run_captured_keras", "source"]
 
 
 def source(graph: Graph, registry: Registry, framework: str) -> str:
@@ -20,14 +20,6 @@ def source(graph: Graph, registry: Registry, framework: str) -> str:
 def build(text: str, framework: str, weights: dict[str, Array]) -> Any:
     """The source model from its text and weights."""
     return (build_torch if framework == "torch" else build_keras)(text, weights)
-
-
-def run_captured(model: Any, framework: str, inputs: dict[str, Array]) -> list[Array]:
-    """The outputs from the program that the framework itself captures, where that is no part of a converter.
-
-    TensorFlow traces a Keras model into a graph, and tf2onnx reads that. `torch.export` belongs to the exporter.
-    """
-    return (run_torch if framework == "torch" else run_captured_keras)(model, inputs)
 
 
 def run(model: Any, framework: str, inputs: dict[str, Array]) -> list[Array]:

@@ -55,7 +55,10 @@ def run_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
 
 
 def run_captured_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
-    """The same from one traced TensorFlow graph, which is what a converter starts from."""
+    """The same from one traced TensorFlow graph, which is what a converter starts from.
+
+    The tracing is the framework's own, where `torch.export` belongs to PyTorch's exporter.
+    """
     import tensorflow as tf
 
     given = [tf.constant(a) for a in inputs.values()]

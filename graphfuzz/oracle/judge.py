@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from graphfuzz.graph import Array, Case, Graph, Values, pack_arrays, validate, widened, widened_values
-from graphfuzz.materializer import build, run, run_captured, source
+from graphfuzz.materializer import build, run, run_captured_keras, source
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, root_cause
 from graphfuzz.oracle.comparison import compare
@@ -164,11 +164,12 @@ def _stages(
 
 
 def _converted(case: Case, route: Route, clock: _Clock, model: Any) -> Any:
-    """The converted model. A model that its own framework cannot capture is no fault of the converter."""
+    """The converted model. A Keras model that TensorFlow itself cannot trace is no fault of the converter."""
     try:
         return clock.stage("conversion", lambda: route.convert(model, case.inputs()))
     except _Ended:
-        clock.stage("source", lambda: run_captured(model, case.framework, case.inputs()))
+        if route.framework == "keras":
+            clock.stage("source", lambda: run_captured_keras(model, case.inputs()))
         raise
 
 

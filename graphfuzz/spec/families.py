@@ -125,19 +125,23 @@ def binary(
     keras: Emitted = None,
     domain: Bounds | None = None,
     divisor: Bounds | Callable[..., Bounds] | None = None,
+    least: float = 0.0,
     returns: Returns = "T",
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
     empty: bool = True,
 ) -> Operator:
-    """An operator on each pair of elements of `x` and `y`, which are broadcast; `divisor` is y's own domain."""
+    """An operator on each pair of elements of `x` and `y`, which are broadcast.
+
+    divisor: y's own domain. least: the least magnitude that its floats have.
+    """
 
     def rule(require: Require, x: Tensor, y: Tensor) -> Shape:
         return broadcast(require, x.shape, y.shape)
 
     declare = operator(
         tensor("x"),
-        tensor("y", domain=divisor),
+        tensor("y", domain=divisor, least=least),
         dtypes=dtypes,
         returns=returns,
         reference=reference,

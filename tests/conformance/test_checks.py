@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphfuzz.conformance.checks import (
-    allowance,
-    bindings,
-    cases,
-    defect_failures,
-    examine,
-    framework_failures,
-    interpreter_failures,
-    near_miss_failures,
-    unreached,
-)
+from graphfuzz.conformance import bindings, cases, examine
+from graphfuzz.conformance.cases import Found, missed
+from graphfuzz.conformance.defects import defect_failures
+from graphfuzz.conformance.frameworks import allowance, framework_differences
+from graphfuzz.conformance.rules import interpreter_differences, near_miss_differences
 from graphfuzz.graph import WrongReference
 from graphfuzz.spec import (
     Defect,
@@ -44,6 +38,32 @@ def added(rule: Callable[..., Any], **changes: Any) -> Operator:
         **changes,
     }
     return operator(tensor("x", rank=2), tensor("y", rank=2), **fields)(rule)
+
+
+def found(registry: Registry, framework: str, count: int) -> tuple[Operator, Found]:
+    """The only operator, and cases of it."""
+    (op,) = registry.values()
+    return op, list(cases(op, framework, count, registry))
+
+
+def framework_failures(registry: Registry, framework: str, count: int) -> list[str]:
+    op, some = found(registry, framework, count)
+    return framework_differences(op, framework, some, registry)
+
+
+def interpreter_failures(registry: Registry, framework: str, count: int) -> list[str]:
+    op, some = found(registry, framework, count)
+    return interpreter_differences(op, framework, some)
+
+
+def near_miss_failures(registry: Registry, framework: str, count: int) -> list[str]:
+    op, some = found(registry, framework, count)
+    return near_miss_differences(op, some, registry)
+
+
+def unreached(registry: Registry, framework: str, count: int) -> list[str]:
+    op, some = found(registry, framework, count)
+    return missed(op, framework, bindings(op, framework), some)
 
 
 def plus(require: Require, x: Tensor, y: Tensor) -> Shape:
@@ -81,10 +101,10 @@ def plus_sized(require: Require, x: Tensor, y: Tensor) -> Shape:
 class TestEachCheck:
     def test_passes_a_right_operator(self, framework: str) -> None:
         registry = Registry([added(plus)])
-        assert framework_failures(registry["plus"], framework, 4, registry) == []
-        assert interpreter_failures(registry["plus"], framework, 4, registry) == []
-        assert near_miss_failures(registry["plus"], framework, 4, registry) == []
-        assert unreached(registry["plus"], framework, 4, registry) == []
+        assert framework_failures(registry, framework, 4) == []
+        assert interpreter_failures(registry, framework, 4) == []
+        assert near_miss_failures(registry, framework, 4) == []
+        assert unreached(registry, framework, 4) == []
 
     @pytest.mark.parametrize(
         ("change", "says"),
@@ -96,29 +116,29 @@ class TestEachCheck:
     )
     def test_finds_another_result(self, framework: str, change: dict[str, Any], says: str) -> None:
         registry = Registry([added(plus, **change)])
-        found = framework_failures(registry["plus"], framework, 3, registry)
+        found = framework_failures(registry, framework, 3)
         assert len(found) == 3
         assert all(says in text and f"case_at('plus/{framework}/T=float32/" in text for text in found)
 
     def test_finds_a_rule_that_refuses_too_much(self, framework: str) -> None:
         registry = Registry([added(plus_strict)])
-        found = near_miss_failures(registry["plus_strict"], framework, 12, registry)
+        found = near_miss_failures(registry, framework, 12)
         assert any("the rule refuses it" in text for text in found)
 
     def test_finds_a_rule_that_accepts_too_much(self, framework: str) -> None:
         registry = Registry([added(plus_lax, reference=lambda x, y: x + y[:, :1])])
-        found = near_miss_failures(registry["plus_lax"], framework, 4, registry)
+        found = near_miss_failures(registry, framework, 4)
         assert any("the rule infers" in text and "Error" in text for text in found)
 
     def test_finds_a_rule_that_tells_sizes_from_symbols(self, framework: str) -> None:
         registry = Registry([added(plus_torn)])
-        found = interpreter_failures(registry["plus_torn"], framework, 4, registry)
+        found = interpreter_failures(registry, framework, 4)
         assert any("None on sizes, [('float32'" in text for text in found)
 
     def test_finds_a_reference_of_another_shape(self, framework: str) -> None:
         registry = Registry([added(plus_sized)])
         with pytest.raises(WrongReference, match="plus_sized: the reference made shape") as raised:
-            framework_failures(registry["plus_sized"], framework, 1, registry)
+            framework_failures(registry, framework, 1)
         assert raised.value.__notes__ == [f"case_at('plus_sized/{framework}/T=float32/0')"]
 
     def test_finds_a_size_attribute_that_is_bounded_wrongly(self, framework: str) -> None:
@@ -136,11 +156,11 @@ class TestEachCheck:
             return (x.shape[0] * count,)
 
         registry = Registry([repeat])
-        assert any("count 0" in text for text in near_miss_failures(repeat, framework, 4, registry))
+        assert any("count 0" in text for text in near_miss_failures(registry, framework, 4))
 
     def test_finds_a_dtype_that_is_promised_in_vain(self, framework: str) -> None:
         op = added(plus, dtypes=("float32", "float64"), defined=lambda x, y: x.dtype == np.float32)
-        assert unreached(op, framework, 2, Registry([op])) == [f"plus/{framework}/T=float64"]
+        assert unreached(Registry([op]), framework, 2) == [f"plus/{framework}/T=float64"]
 
 
 class TestDefects:
@@ -154,7 +174,7 @@ class TestDefects:
     def test_one_that_shows_passes_and_is_no_failure_elsewhere(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
         assert defect_failures(op, "torch") == []
-        assert framework_failures(op, "torch", 20, Registry([op])) == []
+        assert framework_failures(Registry([op]), "torch", 20) == []
 
     def test_one_that_is_gone_is_told(self) -> None:
         (told,) = defect_failures(self.swapped(lambda x, y: x.shape[0] == 3), "torch")
@@ -170,7 +190,7 @@ class TestDefects:
 
     def test_what_a_defect_refuses_is_no_near_miss(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
-        assert near_miss_failures(op, "torch", 30, Registry([op])) == []
+        assert near_miss_failures(Registry([op]), "torch", 30) == []
 
 
 def test_an_operator_that_allows_empty_axes_is_tried_on_them() -> None:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from graphfuzz.oracle.ledger import replaced
+
 MODULE = "torch.onnx._internal.exporter._registration"
 DECOMPOSITIONS = "torch.onnx._internal.exporter._decomp"
 COMPOSITES = "torch._export.utils"
@@ -29,30 +31,18 @@ _tables: dict[frozenset[Any], Any] = {}
 @contextmanager
 def remembered_registry() -> Iterator[None]:
     """While in effect, what is remembered is copied from the first one made. Nothing, where it is not imported."""
+    makers = (
+        (MODULE, "ONNXRegistry", "from_torchlib", _registries_remembered),
+        (DECOMPOSITIONS, None, "create_onnx_friendly_decomposition_table", _tables_remembered),
+        (COMPOSITES, None, "_materialize_cpp_cia_ops", _once),
+    )
     with ExitStack() as stack:
-        stack.enter_context(_replaced((MODULE, "ONNXRegistry"), "from_torchlib", _registries_remembered))
-        stack.enter_context(
-            _replaced((DECOMPOSITIONS,), "create_onnx_friendly_decomposition_table", _tables_remembered)
-        )
-        stack.enter_context(_replaced((COMPOSITES,), "_materialize_cpp_cia_ops", _once))
+        for module, owner, name, make in makers:
+            found = sys.modules.get(module)
+            found = getattr(found, owner, None) if owner else found
+            if found is not None and name in vars(found):
+                stack.enter_context(replaced(found, name, make))
         yield
-
-
-@contextmanager
-def _replaced(path: tuple[str, ...], name: str, make: Callable[[Any], Any]) -> Iterator[None]:
-    """While in effect, the attribute of a module, or of what the module has, is what `make` makes of it."""
-    owner = sys.modules.get(path[0])
-    for part in path[1:]:
-        owner = getattr(owner, part, None)
-    plain = vars(owner).get(name) if owner is not None else None
-    if plain is None:
-        yield
-        return
-    setattr(owner, name, make(plain))
-    try:
-        yield
-    finally:
-        setattr(owner, name, plain)
 
 
 def _registries_remembered(plain: Any) -> Any:

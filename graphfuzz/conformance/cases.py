@@ -1,0 +1,107 @@
+"""The random single-operator cases on which operators are examined, each with a key that makes it again."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from graphfuzz.generator import Exhausted, single_operator_case
+from graphfuzz.graph import Case, Graph, WrongReference, text
+from graphfuzz.spec import Operator, Registry
+
+MAX_BINDINGS = 12
+"""The most dtype bindings tried for one operator; of more, a fixed sample."""
+EMPTY_EVERY = 5
+"""Of how many cases one may have empty axes, where the operator allows them."""
+
+
+def bindings(op: Operator, framework: str, most: int = MAX_BINDINGS) -> list[dict[str, str]]:
+    """The dtypes that the operator's variables may have in a framework: all, or a fixed sample of `most`.
+
+    The sample has every dtype of every variable, if `most` is no smaller than their number.
+    """
+    limits = op.emissions[framework].dtypes
+    choices = [limits.get(variable, dtypes) for variable, dtypes in op.variables.items()]
+    combinations = list(itertools.product(*choices))
+    if len(combinations) > most:
+        rng = random.Random(op.name)
+        mixed = [rng.sample(names, len(names)) for names in choices]
+        covering = [tuple(names[i % len(names)] for names in mixed) for i in range(max(map(len, mixed)))]
+        others = [c for c in rng.sample(combinations, len(combinations)) if c not in covering]
+        combinations = (covering + others)[:most]
+    return [dict(zip(op.variables, combination, strict=True)) for combination in combinations]
+
+
+def keys(op: Operator, framework: str, count: int, most: int = MAX_BINDINGS) -> Iterator[str]:
+    """The names of `count` cases for each dtype binding."""
+    for bound in bindings(op, framework, most):
+        yield from (f"{_binding_key(op, framework, bound)}/{i}" for i in range(count))
+
+
+def _binding_key(op: Operator, framework: str, bound: Mapping[str, str]) -> str:
+    return f"{op.name}/{framework}/" + ",".join(f"{variable}={dtype}" for variable, dtype in bound.items())
+
+
+def case_at(key: str, registry: Registry) -> Case:
+    """The case with this key. Raises Exhausted where the generator finds none, WrongReference where rule and reference
+    make different shapes."""
+    name, framework, dtypes, number = key.split("/")
+    op = registry[name]
+    favored = 0 if op.empty and int(number) % EMPTY_EVERY == 1 else None
+    bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
+    try:
+        return single_operator_case(op, framework, random.Random(key), bound, favored=favored)
+    except WrongReference as error:
+        error.add_note(f"case_at({key!r})")
+        raise
+
+
+def cases(
+    op: Operator, framework: str, count: int, registry: Registry, most: int = MAX_BINDINGS
+) -> Iterator[tuple[str, Case]]:
+    """The cases that the generator finds, with their keys."""
+    for key in keys(op, framework, count, most):
+        try:
+            yield key, case_at(key, registry)
+        except Exhausted:
+            continue
+
+
+Found = Sequence[tuple[str, Case]]
+"""Cases with their keys."""
+
+
+def missed(op: Operator, framework: str, tried: Sequence[Mapping[str, str]], found: Found) -> list[str]:
+    """The dtype bindings of which no case was found: a declaration that promises too much."""
+    reached = {key.rpartition("/")[0] for key, _ in found}
+    lost = {_binding_key(op, framework, bound) for bound in tried} - reached
+    return sorted(key for key in lost if not _is_taken_by_defects(op, framework, key))
+
+
+def _is_taken_by_defects(op: Operator, framework: str, binding: str) -> bool:
+    """Whether a dtype binding would have cases, were the framework right: its defects may take a whole dtype away."""
+    intact = without_defects(op)
+    tries = range(EMPTY_EVERY) if op.emissions[framework].defects else ()
+    return any(_exists(f"{binding}/{i}", Registry([intact])) for i in tries)
+
+
+def _exists(key: str, registry: Registry) -> bool:
+    try:
+        case_at(key, registry)
+    except Exhausted:
+        return False
+    return True
+
+
+def without_defects(op: Operator) -> Operator:
+    """The operator as it would be were every framework right."""
+    emissions = {f: msgspec.structs.replace(e, defects=()) for f, e in op.emissions.items()}
+    return msgspec.structs.replace(op, emissions=emissions)
+
+
+def failure(key: str, graph: Graph, problem: str) -> str:
+    """A problem of a case, with what makes the case again."""
+    return f"{problem}; case_at({key!r}): {'; '.join(text(graph).splitlines())}"
