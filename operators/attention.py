@@ -22,7 +22,7 @@ from graphfuzz.spec import (
     operator,
     tensor,
 )
-from operators.linear import keras_matmul
+from operators.linear import stretches_wrongly
 from operators.precision import Array, wide
 from operators.softmax import softmax_of
 
@@ -67,12 +67,19 @@ def all_see(*operands: Array, causal: bool = False, **attrs: Any) -> bool:
     return mask.dtype != bool or bool(np.all(np.any(mask, -1)))
 
 
+def _matmul(x: Operand, y: Operand) -> str:
+    """Keras' product, of batches stretched before where TensorFlow would do it wrongly: `linear.STRETCHED`."""
+    if stretches_wrongly(x, y):
+        return f"ops.matmul({x}, ops.broadcast_to({y}, {x.shape[:2] + y.shape[-2:]}))"
+    return f"ops.matmul({x}, {y})"
+
+
 def _composed(query: Operand, key: Operand, value: Operand, causal: bool, mask: Operand | None, scale: Scale) -> str:
     factor = query.shape[3] ** -0.5 if isinstance(scale, str) else scale
     outer = tuple(max(sizes) for sizes in zip(query.shape[:2], key.shape[:2], strict=True))
     full = (*outer, query.shape[2], key.shape[2])
     turned = Operand(f"ops.transpose({key}, (0, 1, 3, 2))", key.dtype, (*key.shape[:2], key.shape[3], key.shape[2]))
-    logits = f"{keras_matmul(query, turned)} * {factor}"
+    logits = f"{_matmul(query, turned)} * {factor}"
     if causal:
         logits = f'ops.where(np.tri({query.shape[2]}, {key.shape[2]}, dtype="bool"), {logits}, -float("inf"))'
     if mask is not None and mask.dtype == "bool":
@@ -80,7 +87,7 @@ def _composed(query: Operand, key: Operand, value: Operand, causal: bool, mask: 
     elif mask is not None:
         # Stretched first: Keras takes what squeezes to a vector for a bias of the last axis.
         logits = f"ops.add({logits}, ops.broadcast_to({mask}, {full}))"
-    return keras_matmul(Operand(f"ops.softmax({logits}, axis=-1)", query.dtype, full), value)
+    return _matmul(Operand(f"ops.softmax({logits}, axis=-1)", query.dtype, full), value)
 
 
 def _keras(

@@ -15,7 +15,6 @@ from graphfuzz.spec import (
     COMPLEX,
     FLOATS,
     Condition,
-    Defect,
     Emission,
     Operand,
     Operands,
@@ -34,8 +33,6 @@ from graphfuzz.spec import (
 )
 from operators.spatial import (
     CONV_DOMAIN,
-    THIN,
-    THIN_SOURCE,
     all_ones,
     batched_or_not,
     convolve,
@@ -44,6 +41,7 @@ from operators.spatial import (
     order_to_last,
     slid,
     thin_convolution,
+    thin_defect,
     windows,
 )
 
@@ -149,7 +147,7 @@ def _thin(
 
 
 def _keras(spatial: int) -> Emission:
-    defects = [Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else []
+    defects = [thin_defect(_thin)] if spatial > 1 else []
     return emission(_keras_call, layer=keras_layer, state=keras_state, defects=defects)
 
 

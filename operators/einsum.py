@@ -160,7 +160,7 @@ def contraction(require: Require, equation: str, operands: Sequence[Tensor]) -> 
 
 
 def _keras(equation: str, **operands: Operand) -> str:
-    """ops.einsum of operands of which none is stretched, which TensorFlow may do wrong: see `linear.keras_matmul`."""
+    """ops.einsum of operands of which none is stretched, which TensorFlow may do wrong: see `linear.STRETCHED`."""
     given, _ = terms(equation, [operand.rank for operand in operands.values()])
     loose = {name for names in given for name in names if name[0] == "."} | _stretched(equation)
     sized = [dict(zip(names, t.shape, strict=True)) for names, t in zip(given, operands.values(), strict=True)]

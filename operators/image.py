@@ -10,7 +10,6 @@ import numpy as np
 from graphfuzz.spec import (
     FLOATS,
     REAL,
-    Defect,
     Operand,
     Operator,
     Require,
@@ -32,13 +31,12 @@ from operators.resizing import KERNELS, weighted
 from operators.spatial import (
     FIRST,
     LAST,
-    THIN,
-    THIN_SOURCE,
     all_ones,
     declared,
     named_paddings,
     slid,
     thin_convolution,
+    thin_defect,
     windows,
 )
 from operators.spelling import in_layer
@@ -186,12 +184,12 @@ def _extract(spatial: int) -> Operator:
         rule,
         tensor("x", rank=(spatial + 2, spatial + 1)),
         attrs=_patch_attributes(spatial, (LAST,) if spatial == 3 else (LAST, FIRST)),
-        dtypes=FLOATS if spatial == 2 else FIRST_DTYPES,
+        dtypes=FLOATS if spatial == 2 else ("float32", "bfloat16"),
         reference=_patches,
         keras=emission(
             f'ops.image.extract_patches{suffix}({{x}}, {{size}}, {{strides}}, {{dilations}}, "{{padding}}", '
             'data_format="{layout}")',
-            defects=[Defect(THIN, when=thin, source=THIN_SOURCE)],
+            defects=[thin_defect(thin)],
         ),
     )
 

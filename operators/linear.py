@@ -13,6 +13,7 @@ from graphfuzz.spec import (
     HALVES,
     REAL,
     SIGNED,
+    Defect,
     Operand,
     Operands,
     Operator,
@@ -20,6 +21,7 @@ from graphfuzz.spec import (
     Shape,
     Tensor,
     axis,
+    both,
     broadcast,
     choice,
     either,
@@ -66,21 +68,21 @@ def matmul_shape(require: Require, x: Shape, y: Shape) -> Shape:
     return (*broadcast(require, x[:-2], y[:-2]), *x[-2:-1], *columns)
 
 
-def _mistaken(x: Operand, y: Operand) -> bool:
-    """Whether TensorFlow would stretch y to batches (several, 1) of four axes.
-
-    Its float32 kernel (oneDNN's) makes wrong values of float32[4, 1, 5, 2] @ float32[1, 1, 2, 3], and writes beyond its
-    memory.
-    """
-    alone = 2 <= y.rank <= 4 and all(s == 1 for s in y.shape[:-2])
-    return alone and x.rank == 4 and x.shape[1] == 1 and x.shape[0] > 1
+def stretches_wrongly(x: Tensor | Operand, y: Tensor | Operand) -> Any:
+    """Whether TensorFlow would stretch y to batches (several, 1) of x's four axes, in float32 as its kernel has it."""
+    if x.rank != 4 or y.rank not in (2, 3, 4) or x.dtype in ("float16", "float64"):
+        return False
+    return both(x.shape[1] == 1, x.shape[0] > 1, *(s == 1 for s in y.shape[:-2]))
 
 
-def keras_matmul(x: Operand, y: Operand) -> str:
-    """ops.matmul, with y stretched before where TensorFlow must not do it."""
-    if _mistaken(x, y):
-        return f"ops.matmul({x}, ops.broadcast_to({y}, {x.shape[:2] + y.shape[-2:]}))"
-    return f"ops.matmul({x}, {y})"
+STRETCHED = Defect(
+    "multiplies float32[4, 1, 5, 2] by float32[1, 1, 2, 3] wrongly, and writes beyond its memory, by oneDNN's AVX-512",
+    lambda x, y, **_: stretches_wrongly(x, y),
+    "tf.linalg.matmul's definition, https://www.tensorflow.org/api_docs/python/tf/linalg/matmul; right with "
+    "TF_ENABLE_ONEDNN_OPTS=0",
+    fatal=True,
+    release="2.21",
+)
 
 
 def product(
@@ -121,7 +123,7 @@ def product(
     defined=exact(_product),
     reference=_product,
     torch="torch.matmul({x}, {y})",
-    keras=emission(keras_matmul, dtypes=PRODUCTS),
+    keras=emission("ops.matmul({x}, {y})", dtypes=PRODUCTS, defects=[STRETCHED]),
     empty=True,
 )
 def matmul(require: Require, x: Tensor, y: Tensor) -> Shape:
@@ -135,7 +137,7 @@ def matmul(require: Require, x: Tensor, y: Tensor) -> Shape:
     dtypes=("int8",),
     returns="int32",
     reference=_product,
-    keras=keras_matmul,
+    keras="ops.matmul({x}, {y})",
 )
 def matmul_int8(require: Require, x: Tensor, y: Tensor) -> Shape:
     """The matrix product of int8, which Keras sums as int32."""
@@ -154,12 +156,6 @@ def _turned_shape(x: Tensor, turned: bool) -> Shape:
     return (*x.shape[:-2], x.shape[-1], x.shape[-2]) if turned else x.shape
 
 
-def _keras_turned(x: Operand, y: Operand, turn_x: bool, turn_y: bool, adjoint: bool) -> str:
-    """With y stretched before where TensorFlow must not do it."""
-    stretched = f", {x.shape[:2] + y.shape[-2:]}" if _mistaken(x, y) else ""
-    return f"matmul_turned({x}, {y}, {turn_x}, {turn_y}, {adjoint}{stretched})"
-
-
 @operator(
     tensor("x", rank=range(2, 6)),
     tensor("y", rank=range(2, 6)),
@@ -171,13 +167,10 @@ def _keras_turned(x: Operand, y: Operand, turn_x: bool, turn_y: bool, adjoint: b
         f"torch.matmul({x}{('.mH' if adjoint else '.mT') * turn_x}, {y}{('.mH' if adjoint else '.mT') * turn_y})"
     ),
     keras=emission(
-        _keras_turned,
+        "matmul_turned({x}, {y}, {turn_x}, {turn_y}, {adjoint})",
         helper="""
-        def matmul_turned(x, y, turn_x, turn_y, adjoint, stretched=None):
+        def matmul_turned(x, y, turn_x, turn_y, adjoint):
             import tensorflow as tf
-
-            if stretched:
-                y = ops.broadcast_to(y, stretched)
 
             def product(operands):
                 if adjoint:
@@ -186,6 +179,7 @@ def _keras_turned(x: Operand, y: Operand, turn_x: bool, turn_y: bool, adjoint: b
 
             return layers.Lambda(product, dtype=x.dtype)([x, y])
         """,
+        defects=[STRETCHED],
     ),
 )
 def matmul_turned(require: Require, x: Tensor, y: Tensor, *, turn_x: bool, turn_y: bool, adjoint: bool) -> Shape:

@@ -516,7 +516,7 @@ def _keras_layer(x: Operand, kernels: Sequence[Operand], options: str = "") -> s
 
 def _keras_call(layer: str, given: Sequence[Operand], causal: bool, outputs: Outputs, options: str = "") -> str:
     # Of other batches, which Keras does not refuse, TensorFlow's matrix product makes wrong values, and writes beyond
-    # its memory (see `linear.keras_matmul`): where the rule refuses them, nothing must run.
+    # its memory (see `linear.STRETCHED`): where the rule refuses them, nothing must run.
     if len({operand.shape[0] for operand in given}) > 1:
         return f"{layer}.of_one_batch"
     scores = ", return_attention_scores=True" * (outputs != "values")

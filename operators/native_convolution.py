@@ -36,8 +36,6 @@ from operators.spatial import (
     CONV_DOMAIN,
     FIRST,
     LAST,
-    THIN,
-    THIN_SOURCE,
     all_ones,
     convolve,
     declared,
@@ -47,6 +45,7 @@ from operators.spatial import (
     precise,
     slid,
     thin_convolution,
+    thin_defect,
     torch_padded,
 )
 
@@ -63,8 +62,11 @@ FAR_SOURCE = (
 AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
 
 
-FIRST_DTYPES = ("float32", "bfloat16")
-"""What oneDNN computes for TensorFlow on CPUs: channels first, dilated transposed, depthwise with unequal strides."""
+FIRST_DTYPES = ("float32",)
+"""What oneDNN computes for TensorFlow on every CPU: channels first, dilated transposed, depthwise with unequal strides.
+
+On those with AVX-512 also bfloat16.
+"""
 
 
 def laid_out(x: Tensor | Operand, layout: str) -> tuple[Any, Any, list[Any]]:
@@ -141,10 +143,14 @@ def _thin(
 def _far(
     x: Tensor, kernel: Tensor, *_bias: Tensor, strides: Any, padding: str, dilations: Any, layout: str
 ) -> bool | Condition:
-    if x.dtype not in ("float16", "float64") or padding != "same":
+    if x.dtype == "float32" or padding != "same":
         return False
-    _, _, spatial = laid_out(x, layout)
-    axes = zip(spatial, kernel.shape[:-2], strides, strict=True)
+    return looks_elsewhere(laid_out(x, layout)[2], kernel.shape[:-2], strides)
+
+
+def looks_elsewhere(sizes: Sequence[Size], window: Sequence[Size], strides: Sequence[Size]) -> bool | Condition:
+    """Whether padding "same" were less than nothing: the last window ends well before the axis."""
+    axes = zip(sizes, window, strides, strict=True)
     return either(*((ceil_div(n, s) - 1) * s + w - n <= -2 for n, w, s in axes))
 
 
@@ -162,7 +168,7 @@ def misadded(rule: Callable[..., Any]) -> Defect:
 
 def _defects(rule: Callable[..., Any], spatial: int, layer: bool) -> list[Defect]:
     added = [misadded(rule)] if layer and spatial < 3 else []
-    return [*added, *([Defect(THIN, when=_thin, source=THIN_SOURCE)] if spatial > 1 else [])]
+    return [*added, *([thin_defect(_thin)] if spatial > 1 else [])]
 
 
 def _written(layout: str, strides: Any, padding: str, dilations: Any) -> str:

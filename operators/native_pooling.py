@@ -9,6 +9,8 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    Condition,
+    Defect,
     Emission,
     Operator,
     Require,
@@ -21,7 +23,7 @@ from graphfuzz.spec import (
     sizes,
     tensor,
 )
-from operators.native_convolution import from_first, in_first, laid_out, shape_in
+from operators.native_convolution import FAR, from_first, in_first, laid_out, looks_elsewhere, shape_in
 from operators.pooling import AXES, TF_3D, TF_MAX, lowest, no_ties
 from operators.precision import wide
 from operators.spatial import FIRST, LAST, declared, named_paddings, slid, windows
@@ -87,6 +89,14 @@ def _pool(name: str, spatial: int, doc: str, computed: Any, keras: Emission) -> 
 _REST = '{window}, {strides}, "{padding}", data_format="{layout}"'
 
 
+def _far(x: Tensor, *, window: Any, strides: Any, padding: str, layout: str) -> bool | Condition:
+    wrong = x.dtype == "bfloat16" and padding == "same"
+    return wrong and looks_elsewhere(laid_out(x, layout)[2], window, strides)
+
+
+_FAR = Defect(FAR, _far, "tf.nn.max_pool3d's definition; right with TF_ENABLE_ONEDNN_OPTS=0", release="2.21")
+
+
 def _pools(n: int) -> list[Operator]:
     made = []
     floats = TF_3D if n == 3 else FLOATS
@@ -95,9 +105,10 @@ def _pools(n: int) -> list[Operator]:
         ("average", "The mean of each window", _mean, "AveragePooling", floats),
     )
     for kind, doc, computed, layer, dtypes in kinds:
-        call = emission(f"ops.{kind}_pool({{x}}, {_REST})", dtypes=dtypes)
+        defects = [_FAR] if (kind, n) == ("max", 3) else []
+        call = emission(f"ops.{kind}_pool({{x}}, {_REST})", dtypes=dtypes, defects=defects)
         text = f'layers.{layer}{n}D({_REST}, dtype="{{x.dtype}}")'
-        layered = emission("{layer}({x})", layer=text, dtypes=floats)
+        layered = emission("{layer}({x})", layer=text, dtypes=floats, defects=defects)
         made += [
             _pool(f"native_{kind}_pool{n}d", n, doc, computed, call),
             _pool(f"native_{kind}_pool{n}d_layer", n, doc, computed, layered),

@@ -8,7 +8,6 @@ from typing import Any
 from graphfuzz.spec import (
     FLOATS,
     Condition,
-    Defect,
     Operand,
     Operands,
     Operator,
@@ -36,14 +35,13 @@ from operators.convolution import (
 )
 from operators.spatial import (
     CONV_DOMAIN,
-    THIN,
-    THIN_SOURCE,
     all_ones,
     convolve,
     declared,
     order_to_first,
     order_to_last,
     thin_convolution,
+    thin_defect,
     torch_padded,
 )
 
@@ -196,7 +194,7 @@ def _asymmetric(spatial: int) -> Operator:
             keras,
             layer=lambda **use: keras_layer(dilations=(1,) * spatial, **use),
             state=keras_state,
-            defects=[Defect(THIN, when=thin, source=THIN_SOURCE)] if spatial > 1 else [],
+            defects=[thin_defect(thin)] if spatial > 1 else [],
         ),
     )
 

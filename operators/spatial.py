@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphfuzz.spec import Condition, Operand, Operator, Require, Size, Tensor, both, ceil_div, maximum, named, operator
-from graphfuzz.spec.operator import Parameter
+from graphfuzz.spec.operator import Defect, Parameter
 
 FIRST, LAST = "channels_first", "channels_last"
 CONV_DOMAIN = (-2.0, 2.0)
@@ -129,7 +129,7 @@ def torch_padded(x: Operand | str, pairs: Sequence[tuple[int, int]], rest: str =
 def thin_convolution(
     x: Tensor, channels: Size, padded: Sequence[Size], window: Sequence[Size], strides: Sequence[Size]
 ) -> bool | Condition:
-    """Whether TensorFlow's convolution by oneDNN is wrong: `THIN` says where; `padded` are the padded spatial sizes."""
+    """Whether TensorFlow's convolution by oneDNN is wrong: `thin_defect`. padded: the spatial sizes with padding."""
     if x.dtype not in ("float32", "bfloat16") or len(strides) < 2:
         return False
     return both(
@@ -142,8 +142,12 @@ def thin_convolution(
     )
 
 
-THIN = "convolves one channel wrongly where a stride along the last axis, and it alone, leaves one position there"
-THIN_SOURCE = (
-    "tf.nn.convolution's definition, https://www.tensorflow.org/api_docs/python/tf/nn/convolution; right in float64, "
-    "in float16 and with TF_ENABLE_ONEDNN_OPTS=0 (TensorFlow 2.21)"
-)
+def thin_defect(when: Callable[..., Any]) -> Defect:
+    """That defect, for an operator of which `when` says where it is one."""
+    return Defect(
+        "convolves one channel wrongly where a stride along the last axis, and it alone, leaves one position there",
+        when,
+        "tf.nn.convolution's definition, https://www.tensorflow.org/api_docs/python/tf/nn/convolution; right in "
+        "float64, in float16 and with TF_ENABLE_ONEDNN_OPTS=0 (TensorFlow 2.21)",
+        release="2.21",
+    )

@@ -9,6 +9,7 @@ import os
 os.environ.update(
     CUDA_VISIBLE_DEVICES="",
     TF_CPP_MIN_LOG_LEVEL="3",
+    TF_ENABLE_ONEDNN_OPTS="1",
     KERAS_BACKEND="tensorflow",
     OMP_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",

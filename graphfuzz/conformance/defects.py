@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import pickle
 import subprocess
@@ -28,6 +29,8 @@ def defect_failures(op: Operator, framework: str) -> list[str]:
     """The defects said to be the framework's that show in no case tried: lift them."""
     found = []
     for defect in op.emissions[framework].defects:
+        if defect.release and _installed(framework).startswith(f"{defect.release}."):
+            continue
         hit = msgspec.structs.replace(without_defects(op), rule=_only(op.rule, defect))
         registry = Registry([hit])
         uses = cases(hit, framework, DEFECT_TRIALS, registry)
@@ -41,8 +44,17 @@ def defect_failures(op: Operator, framework: str) -> list[str]:
     return found
 
 
+def _installed(framework: str) -> str:
+    """The version of what has the framework's kernels."""
+    kernels = importlib.import_module("tensorflow" if framework == "keras" else framework)
+    return str(kernels.__version__)
+
+
 def _is_wrong_elsewhere(op: Operator, case: Case, registry: Registry) -> bool:
-    """Whether a process of its own does not survive running the source, or makes another result than the reference."""
+    """Whether a process of its own does not survive running the source, or makes another result than the reference.
+
+    A Keras model is traced as well.
+    """
     written = source(case.graph, registry, case.framework)
     given = pickle.dumps((written, case.framework, case.weights(), case.inputs()))
     ended = subprocess.run([sys.executable, "-c", _RUN_SOURCE], input=given, capture_output=True)
@@ -52,11 +64,14 @@ def _is_wrong_elsewhere(op: Operator, case: Case, registry: Registry) -> bool:
 _RUN_SOURCE = """
 import os, pickle, sys
 import ml_dtypes
-from graphfuzz.materializer import build, run
+from graphfuzz.materializer import build, run, run_captured_keras
 answer = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)
 source, framework, weights, inputs = pickle.load(sys.stdin.buffer)
-answer.write(pickle.dumps(run(build(source, framework, weights), framework, inputs)))
+model = build(source, framework, weights)
+if framework == "keras":
+    run_captured_keras(model, inputs)
+answer.write(pickle.dumps(run(model, framework, inputs)))
 """
 
 

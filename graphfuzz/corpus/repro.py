@@ -148,14 +148,19 @@ def _numbers(mismatch: Mismatch) -> list[str]:
     ]
 
 
+_KERNELS = 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # TensorFlow: without, CPUs have no channels-first convolution\n'
+
+
 def _imports(case: Case, outcome: Outcome, header: str) -> str:
     """What the script's own part needs, and what the model's source does."""
     lines = ["import sys", "import traceback"]
+    lines += ["import os"] if case.framework == "keras" else []
     lines += ["import subprocess"] if is_isolated(outcome) else []
     lines += ["import resource"] if is_starved(outcome) else []
     lines += [] if _is_inline(case) else ["from pathlib import Path"]
     dtypes = ["import ml_dtypes  # gives NumPy the dtype bfloat16; comes with onnx"] if _has_halves(case) else []
-    return "\n".join([*sorted(lines, key=_import_order), "", *dtypes, *header.splitlines()]) + "\n"
+    kernels = [_KERNELS] if case.framework == "keras" else []
+    return "\n".join([*sorted(lines, key=_import_order), "", *kernels, *dtypes, *header.splitlines()]) + "\n"
 
 
 def _import_order(line: str) -> tuple[bool, str]:

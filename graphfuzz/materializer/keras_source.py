@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from graphfuzz.graph import Array, Graph, Value
 from graphfuzz.materializer.loading import execute
 from graphfuzz.materializer.walk import helpers, steps, used_as_index, used_in_calls
 from graphfuzz.spec.registry import Registry
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+"""Read when TensorFlow is imported; unless told, it has channels-first convolutions on some processors only."""
 
 HEADER = "import keras\nimport numpy as np\nfrom keras import layers, ops\n"
 

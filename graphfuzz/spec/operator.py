@@ -163,14 +163,17 @@ class Defect(msgspec.Struct, frozen=True):
 
     what: what it does there, as a sentence's end ("... where ..."). when: on the operands (as `Tensor`) and attributes,
     known or not, whether a use is one of them. source: an upstream issue, or the documentation that it contradicts.
-    fatal: whether the framework may damage the whole process by it.
-    Such uses are not generated; the conformance checks demand that the framework is still wrong there.
+    fatal: whether the framework may damage the whole process by it. release: where only some processors' kernels are
+    wrong, the release of PyTorch or TensorFlow ("2.21") that they were seen in.
+    Such uses are not generated; the conformance checks demand that the framework is still wrong there, unless that
+    release is installed.
     """
 
     what: str
     when: Callable[..., Any]
     source: str
     fatal: bool = False
+    release: str | None = None
 
 
 class Emission(msgspec.Struct, frozen=True):

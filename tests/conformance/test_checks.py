@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from graphfuzz.conformance import bindings, cases, examine
 from graphfuzz.conformance.cases import Found, missed
@@ -179,6 +180,11 @@ class TestDefects:
     def test_one_that_is_gone_is_told(self) -> None:
         (told,) = defect_failures(self.swapped(lambda x, y: x.shape[0] == 3), "torch")
         assert "torch shows no sign of this any more: it multiplies" in told
+
+    @pytest.mark.parametrize(("release", "told"), [(torch.__version__.rpartition(".")[0], 0), ("0.1", 1)])
+    def test_one_of_some_processors_is_believed_for_its_release(self, release: str, told: int) -> None:
+        defect = Defect("it multiplies", lambda x, y: x.shape[0] == 3, "https://example.org/1", release=release)
+        assert len(defect_failures(added(plus, torch=emission("{x} + {y}", defects=[defect])), "torch")) == told
 
     @pytest.mark.parametrize(
         ("call", "shows"), [("__import__('os').abort() or {x}", True), ("{x} * {y}", True), ("{x} + {y}", False)]
