@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from graphfuzz.graph import Value
-from graphfuzz.solver import Contradiction, GaveUp, Profile, Unsatisfiable, complete, solve
+from graphfuzz.solver import Completion, Contradiction, GaveUp, Profile, Unsatisfiable, solve
 from graphfuzz.spec.attributes import draw_size
 from graphfuzz.spec.dims import Dim, evaluate, prod, symbol
 from graphfuzz.spec.inference import (
@@ -192,8 +192,9 @@ class Inserter(msgspec.Struct):
                 return draw_made()
             return wishes[name] if rng.random() < 0.5 else draw_size(rng, *ranges[name])
 
+        task = Completion((condition for condition, _ in stated), unknown)
         for _ in range(COMPLETIONS):
-            sizes = complete(stated, unknown, draw, rng)
+            sizes = task.attempt(draw, rng)
             if sizes is not None:
                 attrs = {name: _value_of(value, sizes) for name, value in asked.items()}
                 return _known(operands, sizes), attrs, list(_known(outputs, sizes))

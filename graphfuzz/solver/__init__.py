@@ -1,6 +1,6 @@
 """Sizes that satisfy conditions."""
 
-from graphfuzz.solver.completion import Contradiction, complete
+from graphfuzz.solver.completion import Completion, Contradiction
 from graphfuzz.solver.solver import GaveUp, Profile, Unsatisfiable, solve
 
-__all__ = ["Contradiction", "GaveUp", "Profile", "Unsatisfiable", "complete", "solve"]
+__all__ = ["Completion", "Contradiction", "GaveUp", "Profile", "Unsatisfiable", "solve"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphfuzz.spec.dims import Condition, Dim, Size, evaluate, names_in
@@ -23,61 +23,152 @@ class Contradiction(Exception):
     """No sizes satisfy the conditions: the contradiction showed before anything was chosen."""
 
 
-def complete(
-    conditions: Sequence[tuple[Condition, str]],
-    unknown: Sequence[str],
-    draw: Callable[[str], int],
-    rng: random.Random,
-) -> dict[str, int] | None:
-    """A size for each unknown such that all conditions hold, or None where this attempt met a contradiction.
+class Completion:
+    """Conditions on unknown sizes, and what follows from them alone: computed once, for every attempt to fill the rest.
 
-    draw: proposes a size for a symbol that nothing determines yet. Raises Contradiction.
+    Raises Contradiction.
     """
-    attempt = _Attempt(rng)
-    order = list(unknown)
-    rng.shuffle(order)
-    if attempt.run((condition for condition, _ in conditions), order, draw):
-        return attempt.known
-    if not attempt.chose:
-        raise Contradiction
-    return None
+
+    def __init__(self, conditions: Iterable[Condition], unknown: Sequence[str]) -> None:
+        self.unknown = tuple(unknown)
+        self.low: dict[str, int] = {}
+        self.high: dict[str, int] = {}
+        self.later: list[Condition] = []
+        """The conditions between whose alternatives an attempt chooses."""
+        self.start = _Attempt(self, None)
+        try:
+            holds = all(map(self._take, conditions)) and self.start.deduce()
+        except ZeroDivisionError:
+            holds = False
+        if not holds or not all(self.is_bounded(name, size) for name, size in self.start.known.items()):
+            raise Contradiction
+
+    def attempt(self, draw: Callable[[str], int], rng: random.Random) -> dict[str, int] | None:
+        """A size for each unknown such that all conditions hold, or None where this attempt met a contradiction.
+
+        draw: proposes a size for a symbol that nothing determines yet. Raises Contradiction.
+        """
+        going = _Attempt(self, rng, self.start)
+        if going.run(draw):
+            return going.known
+        if not going.chose:
+            raise Contradiction
+        return None
+
+    def is_bounded(self, name: str, size: int) -> bool:
+        return self.low.get(name, size) <= size <= self.high.get(name, size)
+
+    def _take(self, condition: Condition) -> bool:
+        if condition.op == "and":
+            return all(map(self._take, condition.args))
+        if condition.op == "or":
+            self.later.append(condition)
+            return True
+        return self._is_bound(condition) or self.start.take(condition)
+
+    def _is_bound(self, condition: Condition) -> bool:
+        """Whether the condition only bounds one size, which is then remembered as that."""
+        if condition.op not in ("<", "<="):
+            return False
+        left, right = condition.args
+        strict = condition.op == "<"
+        if isinstance(left, int) and isinstance(right, Dim) and right.op == "symbol":
+            name = right.args[0]
+            self.low[name] = max(left + strict, self.low.get(name, -UNLIMITED))
+            return True
+        if isinstance(right, int) and isinstance(left, Dim) and left.op == "symbol":
+            name = left.args[0]
+            self.high[name] = min(right - strict, self.high.get(name, UNLIMITED))
+            return True
+        return False
 
 
 class _Attempt:
-    """Sizes known so far, and the conditions still open, each watched under the names that it waits for."""
+    """Sizes known so far, and the conditions still open, each watched under the names that it waits for.
 
-    def __init__(self, rng: random.Random) -> None:
-        self.known: dict[str, int] = {}
+    Without random numbers only what has one answer is computed.
+    """
+
+    def __init__(self, task: Completion, rng: random.Random | None, start: _Attempt | None = None) -> None:
+        self.task = task
         self.rng = rng
         self.chose = False
         """Whether anything was chosen that could have been chosen otherwise."""
-        self.open: dict[int, Condition] = {}
-        self.watched: dict[str, list[int]] = {}
+        self.known: dict[str, int] = dict(start.known) if start else {}
+        self.open: dict[int, Condition] = dict(start.open) if start else {}
+        self.before: Mapping[str, list[Condition]] = start.watched if start else {}
+        self.watched: dict[str, list[Condition]] = {}
         self.news: list[str] = []
         """The names that have become known, and whose conditions have not been looked at since."""
 
-    def run(self, conditions: Iterable[Condition], order: Sequence[str], draw: Callable[[str], int]) -> bool:
-        """Whether sizes were found for all of `order`."""
+    def run(self, draw: Callable[[str], int]) -> bool:
+        """Whether sizes were found for all unknowns."""
         try:
-            if not all(map(self._add, conditions)) or not self._deduce():
+            left = list(self.open.values())  # to random numbers, some of them
+            if not all(map(self._look, left)) or not all(map(self._pick, self.task.later)) or not self.deduce():
                 return False
-            for name in order:
-                if name in self.known:
-                    continue
-                if not self._choose(name, draw) or not self._deduce():
-                    return False
-            return all(evaluate(condition, self.known) for condition in self.open.values())
+            order = [name for name in self.task.unknown if name not in self.known]
+            self._random().shuffle(order)
+            sized = all(name in self.known or (self._choose(name, draw) and self.deduce()) for name in order)
+            return sized and not self.open
         except ZeroDivisionError:
             return False
 
+    def take(self, condition: Condition) -> bool:
+        """Take a condition on: it holds, or fixes a size, or stays open; False where it cannot hold."""
+        if condition.op == "and":
+            return all(map(self.take, condition.args))
+        if condition.op == "or":
+            return self._pick(condition)
+        self.open[id(condition)] = condition
+        if not self._look(condition):
+            return False
+        if id(condition) in self.open:
+            for name in names_in(condition):
+                if name not in self.known:
+                    self.watched.setdefault(name, []).append(condition)
+        return True
+
+    def deduce(self) -> bool:
+        """Compute every size that follows from the news; False for a contradiction."""
+        while self.news:
+            name = self.news.pop()
+            if not all(map(self._look, self._waiting(name))):
+                return False
+        return True
+
+    def _random(self) -> random.Random:
+        assert self.rng is not None, "only what follows is computed"
+        return self.rng
+
+    def _waiting(self, name: str) -> list[Condition]:
+        """The open conditions in which the name was not known."""
+        found = self.before.get(name, []) + self.watched.get(name, [])
+        return [condition for condition in found if id(condition) in self.open]
+
+    def _look(self, condition: Condition) -> bool:
+        """Decide an open condition where it can be, perhaps by fixing its last size; False where it cannot hold."""
+        known = self.known
+        missing = [name for name in names_in(condition) if name not in known]
+        if not missing:
+            self.open.pop(id(condition), None)
+            return bool(evaluate(condition, known))
+        if len(missing) > 1 or condition.op != "==":
+            return True
+        (name,) = missing
+        left, right = condition.args
+        side, other = (left, right) if name in names_in(left) else (right, left)
+        value = None if name in names_in(other) else self._invert(side, evaluate(other, known), name)
+        if value is None:
+            return True
+        self.open.pop(id(condition), None)
+        return self._learn(name, value) and bool(evaluate(condition, known))
+
     def _choose(self, name: str, draw: Callable[[str], int]) -> bool:
         """Draw a size among those that the open conditions leave it."""
-        low, high = -UNLIMITED, UNLIMITED
+        low, high = self.task.low.get(name, -UNLIMITED), self.task.high.get(name, UNLIMITED)
         fitting: list[int] | None = None
-        for number in self.watched.get(name, ()):
-            condition = self.open.get(number)
-            if condition is None:
-                continue
+        for condition in self._waiting(name):
             if condition.op == "==":
                 high = min(high, self._most_of_sum(name, condition))
                 fitting = fitting or self._divisors(name, condition)
@@ -95,15 +186,16 @@ class _Attempt:
         self.chose = True
         size = draw(name)
         if fitting is not None:
-            size = size if size in fitting else self.rng.choice(fitting)
+            size = size if size in fitting else self._random().choice(fitting)
         elif not low <= size <= high:
-            size = self.rng.randint(low, min(high, low + LARGEST_STEP))
-        self._learn(name, size)
-        return True
+            size = self._random().randint(low, min(high, low + LARGEST_STEP))
+        return self._learn(name, size)
 
-    def _learn(self, name: str, size: int) -> None:
+    def _learn(self, name: str, size: int) -> bool:
+        """Whether the size lies in its bounds."""
         self.known[name] = size
         self.news.append(name)
+        return self.task.is_bounded(name, size)
 
     def _most_of_sum(self, name: str, condition: Condition) -> int:
         """What an equality between something known and a sum of positive sizes leaves for one of them."""
@@ -142,38 +234,6 @@ class _Attempt:
     def _is_known(self, expression: Any) -> bool:
         return self.known.keys() >= names_in(expression)
 
-    def _deduce(self) -> bool:
-        """Compute every size that follows from the news; False for a contradiction."""
-        while self.news:
-            for number in self.watched.pop(self.news.pop(), ()):
-                condition = self.open.pop(number, None)
-                if condition is not None and not self._add(condition):
-                    return False
-        return True
-
-    def _add(self, condition: Condition) -> bool:
-        """Take a condition on: it holds, or fixes a size, or stays open; False where it cannot hold."""
-        names = names_in(condition)
-        missing = names - self.known.keys()
-        if not missing:
-            return bool(evaluate(condition, self.known))
-        if condition.op == "and":
-            return all(map(self._add, condition.args))
-        if condition.op == "or":
-            return self._pick(condition)
-        if condition.op == "==" and len(missing) == 1:
-            (name,) = missing
-            left, right = condition.args
-            side, other = (left, right) if name in names_in(left) else (right, left)
-            value = None if name in names_in(other) else self._invert(side, evaluate(other, self.known), name)
-            if value is not None:
-                self._learn(name, value)
-                return bool(evaluate(condition, self.known))
-        self.open[id(condition)] = condition
-        for name in missing:
-            self.watched.setdefault(name, []).append(id(condition))
-        return True
-
     def _pick(self, condition: Condition) -> bool:
         """Take on one of the alternatives that can still hold, unless one holds already; False where none can."""
         alive = []
@@ -183,7 +243,7 @@ class _Attempt:
             elif evaluate(alternative, self.known):
                 return True
         self.chose = self.chose or len(alive) > 1
-        return bool(alive) and self._add(self.rng.choice(alive))
+        return bool(alive) and self.take(self._random().choice(alive))
 
     def _invert(self, side: Size, target: int, name: str) -> int | None:
         """The `name` for which `side` equals `target`; None where that takes more than inverting + - * // %."""
@@ -205,6 +265,8 @@ class _Attempt:
             return self._invert(left, target + b, name)
         if side.op == "*":
             return self._invert(left, target // b, name) if b and target % b == 0 else None
+        if self.rng is None:
+            return None
         self.chose = True
         if side.op == "%":
             return self._invert(left, target + b * self.rng.randint(1, 4), name) if 0 <= target < b else None

@@ -8,6 +8,7 @@ loudly instead of taking one branch silently.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Any, TypeAlias
@@ -178,48 +179,60 @@ def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
 
     Raises KeyError for a symbol without a size and ZeroDivisionError as Python does.
     """
-    if not isinstance(expression, Dim | Condition):
+    kind = type(expression)
+    if kind is not Dim and kind is not Condition:
         return expression
-    if expression.op == "symbol":
-        return sizes[expression.args[0]]
-    if expression.op == "and":
-        return all(evaluate(a, sizes) for a in expression.args)
-    if expression.op == "or":
-        return any(evaluate(a, sizes) for a in expression.args)
-    if expression.op == "choose":
-        condition, then, otherwise = expression.args
-        return evaluate(then if evaluate(condition, sizes) else otherwise, sizes)
-    return _OPERATIONS[expression.op](*(evaluate(a, sizes) for a in expression.args))
+    op, args = expression.op, expression.args
+    if op == "symbol":
+        return sizes[args[0]]
+    binary = _BINARY.get(op)
+    if binary is not None:
+        return binary(evaluate(args[0], sizes), evaluate(args[1], sizes))
+    if op == "and":
+        return all(evaluate(a, sizes) for a in args)
+    if op == "or":
+        return any(evaluate(a, sizes) for a in args)
+    if op == "not":
+        return not evaluate(args[0], sizes)
+    condition, then, otherwise = args
+    return evaluate(then if evaluate(condition, sizes) else otherwise, sizes)
 
 
 def names_in(expression: Any) -> frozenset[str]:
     """The names of the symbols in an expression, which remembers them."""
-    if not isinstance(expression, Dim | Condition):
+    kind = type(expression)
+    if kind is not Dim and kind is not Condition:
         return _NONE
-    if expression.names is None:
-        if expression.op == "symbol":
-            expression.names = frozenset(expression.args)
-        else:
-            expression.names = _NONE.union(*map(names_in, expression.args))
-    return expression.names
+    names: frozenset[str] | None = expression.names
+    if names is None:
+        names = frozenset(expression.args) if expression.op == "symbol" else _union(expression.args)
+        expression.names = names
+    return names
+
+
+def _union(expressions: Iterable[Any]) -> frozenset[str]:
+    found = _NONE
+    for expression in expressions:
+        names = names_in(expression)
+        found = found | names if found and names else found or names
+    return found
 
 
 _NONE: frozenset[str] = frozenset()
 
 
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
     "min": min,
     "max": max,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    "not": lambda a: not a,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfuzz.solver import Profile, Unsatisfiable, complete, solve
+from graphfuzz.solver import Completion, Profile, Unsatisfiable, solve
 from graphfuzz.spec.dims import ceil_div, choose, either, evaluate, maximum, minimum, negate, symbol
 
 A, B, C = symbol("a"), symbol("b"), symbol("c")
@@ -30,7 +30,8 @@ def test_z3_satisfies_every_condition(conditions):
 def test_arithmetic_never_returns_a_wrong_answer_and_often_finds_one(conditions):
     names = sorted({n for c, _ in conditions for n in ("a", "b", "c")})
     rng = random.Random(0)
-    found = [complete(conditions, names, lambda name: rng.randint(1, 12), rng) for _ in range(2000)]
+    task = Completion([condition for condition, _ in conditions], names)
+    found = [task.attempt(lambda name: rng.randint(1, 12), rng) for _ in range(2000)]
     answers = [f for f in found if f is not None]
     assert answers
     assert all(evaluate(condition, f) for f in answers for condition, _ in conditions)
