@@ -7,22 +7,38 @@ a tensor is then a look at its values, so a graph never leaves a domain, and nee
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from graphfuzz.generator.insertion import Inserter, Use, draw_bound
 from graphfuzz.generator.recipe import Recipe
 from graphfuzz.generator.values import draw_array
-from graphfuzz.graph import Array, Case, Graph, Node, Value, operand_bounds, ordinary_outputs
+from graphfuzz.graph import (
+    Array,
+    Case,
+    Graph,
+    Node,
+    Value,
+    defined_outputs,
+    extent,
+    in_domain,
+    operand_bounds,
+    plain_bounds,
+)
 from graphfuzz.solver import Profile
-from graphfuzz.spec.operator import Operator, Parameter, Tensor
+from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 from graphfuzz.spec.registry import Registry
 
 MAX_INPUTS = 4
 ATTEMPTS_A_NODE = 60
-ATTEMPTS_AN_OPERATOR = 6
-"""How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare."""
+ATTEMPTS_AN_OPERATOR = 8
+"""How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare. In the
+last one z3 is asked for sizes."""
+
+
+PICKS = 4
+"""How many live values are looked at before all are."""
 
 
 class Exhausted(Exception):
@@ -30,7 +46,10 @@ class Exhausted(Exception):
 
 
 class Growth:
-    """A graph in the making."""
+    """A graph in the making.
+
+    valued: whether values grow with it; without, only its types are valid.
+    """
 
     def __init__(
         self,
@@ -39,33 +58,49 @@ class Growth:
         max_elements: int,
         profile: Profile | None = None,
         favored: int | None = None,
+        valued: bool = True,
     ) -> None:
         self.framework = framework
         self.rng = rng
         self.values_rng = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
         self.inserter = Inserter(framework, max_elements, profile or Profile(), favored)
+        self.valued = valued
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
         self.nodes: list[Node] = []
         self.live: list[Value] = []
+        self.by_shape: dict[tuple[int, ...], list[Value]] = {}
+        self.by_kind: dict[tuple[str, int], list[Value]] = {}
+        """The live values again, by dtype and rank."""
         self.used: set[str] = set()
+        self.produced = 0
         self.arrays: dict[str, Array] = {}
+        self.extents: dict[str, Bounds] = {}
+        """Of the values that were asked about."""
 
-    def insert(self, op: Operator, bound: Mapping[str, str] | None = None) -> bool:
-        """Try one use of the operator; whether it was inserted."""
+    def insert(self, op: Operator, bound: Mapping[str, str] | None = None, *, ask: bool) -> bool:
+        """Try one use of the operator; whether it was inserted. ask: as in `Inserter.use`."""
         given = self._draw_operands(op, bound)
         if given is None:
             return False
         live, bound = given
-        use = self.inserter.use(op, live, bound, self.rng)
+        use = self.inserter.use(op, live, bound, self.rng, ask)
         if use is None:
             return False
-        arrays = self._values(use)
-        node = Node(use.op.name, (), use.attrs, tuple(Value("v", t.dtype, _shape(t)) for t in use.outputs))
-        made = ordinary_outputs(op, node, use.operands, arrays)
+        if not self.valued:
+            self._commit(use)
+            return True
+        bounds = operand_bounds(op, use.parameters, use.operands, use.attrs)
+        if not all(map(self._is_in_domain, use.parameters, use.live, bounds)):
+            return False
+        arrays = self._values(use, bounds)
+        node = Node(op.name, (), use.attrs, tuple(Value("v", t.dtype, _shape(t)) for t in use.outputs))
+        made = defined_outputs(op, node, arrays)
         if made is None:
             return False
-        self._commit(use, arrays, made)
+        node = self._commit(use)
+        self.arrays.update(zip(node.inputs, arrays, strict=True))
+        self.arrays.update(zip((value.name for value in node.outputs), made, strict=True))
         return True
 
     def graph(self) -> Graph:
@@ -77,10 +112,10 @@ class Growth:
         self, op: Operator, given: Mapping[str, str] | None
     ) -> tuple[list[Value | None], dict[str, str]] | None:
         """A live value, or None for one to be made, for each operand, and the dtypes of the variables."""
-        parameters = list(op.parameters)
+        parameters = op.parameters
         last = parameters[-1]
         if last.variadic:
-            parameters[-1:] = [last] * self.rng.choice(last.arity)
+            parameters = parameters[:-1] + (last,) * self.rng.choice(last.arity)
         bound = dict(given or {})
         chosen: list[Value | None] = []
         inputs_left = MAX_INPUTS - len(self.inputs)
@@ -100,22 +135,49 @@ class Growth:
     def _draw_live(
         self, op: Operator, parameter: Parameter, bound: Mapping[str, str], chosen: Sequence[Value | None]
     ) -> Value | None:
-        """A live value that fits, the newer and the unused ones rather; None to have one made."""
-        choices = op.variables.get(parameter.dtype, (parameter.dtype,))
-        limit = op.emissions[self.framework].dtypes.get(parameter.dtype, choices)
-        dtypes = (bound[parameter.dtype],) if parameter.dtype in bound else limit
-        fitting = [v for v in self.live if v.dtype in dtypes and len(v.shape) in parameter.ranks]
-        if not fitting or (len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.15):
+        """A live value that fits, rather of another operand's shape, new, and unused; None to have one made."""
+        if not self.live or (len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.15):
             return None
-        relatives = [v for v in fitting if any(c is not None and c.shape == v.shape for c in chosen)]
-        if relatives and self.rng.random() < 0.7:
-            fitting = relatives
-        weights = [(1 + i) * (1 if v.name in self.used else 3) for i, v in enumerate(fitting)]
-        return self.rng.choices(fitting, weights)[0]
+        if parameter.dtype in bound:
+            dtypes: Sequence[str] = (bound[parameter.dtype],)
+        else:
+            choices = op.variables.get(parameter.dtype, (parameter.dtype,))
+            dtypes = op.emissions[self.framework].dtypes.get(parameter.dtype, choices)
 
-    def _values(self, use: Use) -> list[Array]:
+        def fits(value: Value) -> bool:
+            return self._is_in_domain(parameter, value, plain_bounds(op, parameter, value.dtype))
+
+        relatives = [v for other in chosen if other is not None for v in self.by_shape[other.shape]]
+        if relatives and len(relatives[0].shape) in parameter.ranks and self.rng.random() < 0.7:
+            found = self._pick([[v for v in relatives if v.dtype in dtypes]], fits)
+            if found is not None:
+                return found
+        kinds = [kind for kind in self.by_kind if kind[0] in dtypes and kind[1] in parameter.ranks]
+        return self._pick([self.by_kind[kind] for kind in kinds], fits)
+
+    def _pick(self, groups: Sequence[Sequence[Value]], fits: Callable[[Value], bool]) -> Value | None:
+        """One that fits, the newer and the unused rather, or else any."""
+        filled = [group for group in groups if group]
+        for _ in range(PICKS if filled else 0):
+            values = self.rng.choice(filled)
+            value = values[int(len(values) * self.rng.random() ** 0.5)]
+            if (value.name not in self.used or self.rng.random() < 0.3) and fits(value):
+                return value
+        left = [value for group in filled for value in group if fits(value)]
+        return self.rng.choice(left) if left else None
+
+    def _is_in_domain(self, parameter: Parameter, value: Value | None, bounds: Bounds | None) -> bool:
+        """Whether a live value's numbers lie in the bounds; those of a made one will."""
+        if value is None or not self.valued or (bounds is None and not parameter.least):
+            return True
+        array = self.arrays[value.name]
+        known = self.extents.get(value.name)
+        if known is None:
+            known = self.extents[value.name] = extent(array)
+        return in_domain(parameter, bounds, array, known)
+
+    def _values(self, use: Use, bounds: Sequence[Bounds | None]) -> list[Array]:
         """The operands' arrays; those to be made are drawn from where the operator is defined."""
-        bounds = operand_bounds(use.op, use.parameters, use.operands, use.attrs)
         return [
             draw_array(self.values_rng, operand.dtype, _shape(operand), limit, parameter.least)
             if value is None
@@ -123,36 +185,40 @@ class Growth:
             for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
         ]
 
-    def _commit(self, use: Use, arrays: Sequence[Array], made: Sequence[Array]) -> None:
-        names: list[str] = []
-        for parameter, value, operand, array in zip(use.parameters, use.live, use.operands, arrays, strict=True):
-            leaf = value or self._make_leaf(use, parameter, operand, array)
-            names.append(leaf.name)
-            self.used.add(leaf.name)
-        outputs: list[Value] = []
-        for tensor, array in zip(use.outputs, made, strict=True):
-            produced = sum(len(node.outputs) for node in self.nodes) + len(outputs)
-            outputs.append(Value(f"v{produced}", tensor.dtype, _shape(tensor)))
-            self.arrays[outputs[-1].name] = array
-        self.nodes.append(Node(use.op.name, tuple(names), use.attrs, tuple(outputs)))
-        self.live += outputs
+    def _commit(self, use: Use) -> Node:
+        names = [
+            (value or self._make_leaf(use, parameter, operand)).name
+            for parameter, value, operand in zip(use.parameters, use.live, use.operands, strict=True)
+        ]
+        self.used.update(names)
+        outputs = tuple(Value(f"v{self.produced + i}", t.dtype, _shape(t)) for i, t in enumerate(use.outputs))
+        self.produced += len(outputs)
+        self.nodes.append(Node(use.op.name, tuple(names), use.attrs, outputs))
+        for value in outputs:
+            self._enliven(value)
+        return self.nodes[-1]
 
-    def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor, array: Array) -> Value:
+    def _enliven(self, value: Value) -> None:
+        self.live.append(value)
+        self.by_shape.setdefault(value.shape, []).append(value)
+        self.by_kind.setdefault((value.dtype, len(value.shape)), []).append(value)
+
+    def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor) -> Value:
         """A new input for a tensor, a weight for a weight, either for an index.
 
         An index is an input where nothing else makes the node depend on one: a constant is no computation.
         """
-        alone = not any(p.role == "tensor" for p in use.parameters)
-        room = len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.5
-        as_input = parameter.role == "tensor" or (parameter.role == "index" and (alone or room))
+        as_input = parameter.role == "tensor"
+        if parameter.role == "index":
+            alone = not any(p.role == "tensor" for p in use.parameters)
+            as_input = alone or (len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.5)
         if as_input:
             leaf = Value(f"x{len(self.inputs)}", operand.dtype, _shape(operand))
             self.inputs.append(leaf)
-            self.live.append(leaf)
+            self._enliven(leaf)
         else:
             leaf = Value(f"w{len(self.weights)}", operand.dtype, _shape(operand))
             self.weights.append(leaf)
-        self.arrays[leaf.name] = array
         return leaf
 
 
@@ -169,18 +235,33 @@ def _case(growth: Growth, origin: Mapping[str, object]) -> Case:
 def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Case:
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
     rng = recipe.rng()
-    names = recipe.operators or tuple(registry)
-    at_hand = [registry[name] for name in names if recipe.framework in registry[name].emissions]
-    if not at_hand:
-        raise Exhausted(f"none of the operators {', '.join(names)} exists in {recipe.framework}")
     favored = recipe.favored_size(rng)
     growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored)
+    grow(growth, recipe, registry)
+    mark = {} if favored is None else {"favored_size": favored}
+    return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
+
+
+def generate_graph(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Graph:
+    """A graph of as many nodes as a recipe asks for, without values: its types are valid, its operators may be
+    undefined on what they get. Raises Exhausted."""
+    rng = recipe.rng()
+    favored = recipe.favored_size(rng)
+    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, valued=False)
+    grow(growth, recipe, registry)
+    return growth.graph()
+
+
+def grow(growth: Growth, recipe: Recipe, registry: Registry) -> None:
+    """Insert nodes until there are as many as the recipe asks for. Raises Exhausted."""
+    at_hand = registry.of(recipe.framework, recipe.operators)
+    if not at_hand:
+        raise Exhausted(f"none of the operators {', '.join(recipe.operators or registry)} exists in {recipe.framework}")
     for _ in range(recipe.nodes * ATTEMPTS_A_NODE):
-        op = rng.choice(at_hand)
-        any(growth.insert(op) for _ in range(ATTEMPTS_AN_OPERATOR))
         if len(growth.nodes) == recipe.nodes:
-            mark = {} if favored is None else {"favored_size": favored}
-            return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
+            return
+        op = growth.rng.choice(at_hand)
+        any(growth.insert(op, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
     raise Exhausted(
         f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
     )
@@ -199,8 +280,8 @@ def single_operator_case(
 
     bound: dtypes of its variables. favored: a size that operands often have; axes are empty only where it is 0.
     """
-    for _ in range(ATTEMPTS_A_NODE):
+    for attempt in range(ATTEMPTS_A_NODE):
         growth = Growth(framework, rng, max_elements, profile, favored)
-        if growth.insert(op, bound):
+        if growth.insert(op, bound, ask=attempt >= ATTEMPTS_AN_OPERATOR):
             return _case(growth, {"operator": op.name})
     raise Exhausted(f"no use of {op.name} found in {ATTEMPTS_A_NODE} attempts (dtypes {dict(bound or {})})")

@@ -17,7 +17,6 @@ from graphfuzz.solver import Completion, Contradiction, GaveUp, Profile, Unsatis
 from graphfuzz.spec.attributes import draw_size
 from graphfuzz.spec.dims import Dim, evaluate, prod, symbol
 from graphfuzz.spec.inference import (
-    bind,
     check_attributes,
     conditions,
     infer,
@@ -40,8 +39,8 @@ DTYPE_WEIGHTS: Mapping[str, float] = {
 RANK_WEIGHTS = (0.5, 2, 4, 5, 5, 1, 0.5)
 FAVORED_SHARE = 0.3
 """How often a size to be made is the favored one."""
-COMPLETIONS = 6
-"""How many times arithmetic is tried before z3 is asked."""
+COMPLETIONS = 4
+"""How many times arithmetic is tried on one use."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -91,24 +90,26 @@ class Inserter(msgspec.Struct):
         return 0 if self.favored == 0 else 1
 
     def use(
-        self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random
+        self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random, ask: bool
     ) -> Use | None:
-        """A use of the operator on these operands (None: to be made), or None where none was found."""
+        """A use of the operator on these operands (None: to be made), or None where none was found.
+
+        ask: whether z3 is asked where arithmetic finds no sizes.
+        """
         if not op.empty and any(0 in value.shape for value in live if value is not None):
             return None
-        parameters = tuple(parameters_of(op, len(live)))
+        parameters = parameters_of(op, len(live))
         operands: tuple[Tensor, ...] = ()
         for parameter, value in zip(parameters, live, strict=True):
             operands += (self._operand(parameter, value, bound, operands, rng),)
         ranks = rank_of(parameters, [t.rank for t in operands])
         try:
-            bind(op, parameters, [t.dtype for t in operands], self.framework)
             attrs = {name: kind.draw(rng, ranks.__getitem__) for name, kind in op.attrs.items()}
             unknown = [s.args[0] for t in operands for s in t.shape if isinstance(s, Dim)]
             if op.propose and not unknown:
                 attrs.update(op.propose(rng, operands, attrs))
                 check_attributes(op, ranks, attrs)
-            decided = self._fit(op, operands, attrs, unknown, rng)
+            decided = self._fit(op, operands, attrs, unknown, rng, ask)
         except Rejected:
             return None
         if decided is None or not self._affordable(decided):
@@ -139,7 +140,13 @@ class Inserter(msgspec.Struct):
         return all(self.least <= count <= self.max_elements for count in counts)
 
     def _fit(
-        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], unknown: list[str], rng: random.Random
+        self,
+        op: Operator,
+        operands: tuple[Tensor, ...],
+        attrs: dict[str, Any],
+        unknown: list[str],
+        rng: random.Random,
+        ask: bool,
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """All sizes decided: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
 
@@ -165,7 +172,7 @@ class Inserter(msgspec.Struct):
             else:
                 if found is not None:
                     return found
-        return self._solve(op, operands, attrs, rng)
+        return self._solve(op, operands, attrs, rng) if ask else None
 
     def _complete(
         self,

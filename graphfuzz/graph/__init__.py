@@ -3,7 +3,17 @@
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
-from graphfuzz.graph.ordinary import LIMITS, operand_bounds, ordinary_outputs, within
+from graphfuzz.graph.ordinary import (
+    LIMITS,
+    contains,
+    defined_outputs,
+    extent,
+    in_domain,
+    operand_bounds,
+    ordinary_outputs,
+    plain_bounds,
+    within,
+)
 from graphfuzz.graph.widening import widened, widened_values
 
 __all__ = [
@@ -18,7 +28,11 @@ __all__ = [
     "apply",
     "case_from_json",
     "case_to_json",
+    "contains",
+    "defined_outputs",
     "evaluate",
+    "extent",
+    "in_domain",
     "joined",
     "operand_bounds",
     "operands",
@@ -26,6 +40,7 @@ __all__ = [
     "output_types",
     "pack_arrays",
     "parts",
+    "plain_bounds",
     "pruned",
     "text",
     "to_networkx",

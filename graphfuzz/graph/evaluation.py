@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import ml_dtypes
 import numpy as np
 
 from graphfuzz.graph.graph import Graph, Node
@@ -19,6 +20,7 @@ from graphfuzz.spec.registry import Registry
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Values: TypeAlias = Mapping[str, Array]
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 class WrongReference(Exception):
@@ -27,12 +29,12 @@ class WrongReference(Exception):
 
 def computable(array: Array) -> Array:
     """The array as references get it: bfloat16, for which NumPy lacks most functions, as float32."""
-    return array.astype("float32") if array.dtype == "bfloat16" else array
+    return array.astype("float32") if array.dtype == _BFLOAT16 else array
 
 
 def parts(array: Array) -> Array:
     """Complex numbers as pairs of floats along a new last axis: real part, imaginary part. Others as they are."""
-    return np.stack([array.real, array.imag], -1) if is_complex(str(array.dtype)) else array
+    return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
 
 
 def joined(pairs: Array) -> Array:

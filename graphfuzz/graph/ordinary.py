@@ -13,7 +13,7 @@ import numpy as np
 
 from graphfuzz.graph.evaluation import Array, apply, computable, parts
 from graphfuzz.graph.graph import Node
-from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
+from graphfuzz.spec.dtypes import is_complex, is_float
 from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 
@@ -44,15 +44,26 @@ def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: 
     """
     parameters = parameters_of(op, len(types))
     limits = operand_bounds(op, parameters, types, node.attrs)
-    for parameter, bounds, array in zip(parameters, limits, arrays, strict=True):
-        if bounds is not None and not within(array, bounds):
-            return None
-        if parameter.least and np.any(np.abs(array) < parameter.least):
-            return None
+    fits = all(in_domain(p, b, a) for p, b, a in zip(parameters, limits, arrays, strict=True))
+    return defined_outputs(op, node, arrays) if fits else None
+
+
+def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array] | None:
+    """The same, where every operand is known to lie in its domain."""
     if op.defined is not None and not op.defined(*map(computable, arrays), **node.attrs):
         return None
     made = apply(op, node, arrays)
     return None if _overflows(op, node, arrays, made) or not all(map(is_ordinary, made)) else made
+
+
+def in_domain(parameter: Parameter, bounds: Bounds | None, array: Array, known: Bounds | None = None) -> bool:
+    """Whether an operand's values are in its bounds (None: any), and none smaller than they may be.
+
+    known: the array's `extent`, if it is known.
+    """
+    if bounds is not None and not contains(bounds, known or extent(array)):
+        return False
+    return not parameter.least or not np.any(np.abs(array) < parameter.least)
 
 
 def operand_bounds(
@@ -70,28 +81,47 @@ def _bounds(
 ) -> Bounds | None:
     if callable(parameter.domain):
         return parameter.domain(**named, **attrs)
+    return plain_bounds(op, parameter, tensor.dtype)
+
+
+def plain_bounds(op: Operator, parameter: Parameter, dtype: str) -> Bounds | None:
+    """The same for one operand, where that does not depend on the use; None where it does, too."""
     if parameter.domain is not None:
-        return parameter.domain
-    return op.domain if is_float(tensor.dtype) or is_complex(tensor.dtype) else None
+        return None if callable(parameter.domain) else parameter.domain
+    return op.domain if is_float(dtype) or is_complex(dtype) else None
+
+
+def extent(array: Array) -> Bounds:
+    """The least and the greatest value (of complex ones, of the parts): NaN where one is, (inf, -inf) of none."""
+    if array.size == 0:
+        return (np.inf, -np.inf)
+    values = computable(parts(array))
+    return (float(values.min()), float(values.max()))
+
+
+def contains(bounds: Bounds, known: Bounds) -> bool:
+    """Whether values of this extent lie in the bounds (inclusive); NaN does not."""
+    return bounds[0] <= known[0] and known[1] <= bounds[1]
 
 
 def within(array: Array, bounds: Bounds) -> bool:
     """Whether all values (a complex number's parts) lie in the bounds (inclusive); NaN does not."""
-    values = parts(array)
-    return bool(np.all((values >= bounds[0]) & (values <= bounds[1])))
+    return contains(bounds, extent(array))
 
 
 def is_ordinary(array: Array) -> bool:
     """Whether all values are finite and inside their dtype's `LIMITS`."""
-    limit = LIMITS[str(array.dtype)]
-    return array.dtype == bool or within(array, (-limit, limit))
+    return array.dtype == bool or within(array, _LIMITS[array.dtype])
+
+
+_LIMITS: Mapping[Any, Bounds] = {np.dtype(name): (-limit, limit) for name, limit in LIMITS.items()}
 
 
 def _overflows(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> bool:
     """Whether integers wrapped around: the same computation in int64 gives something else."""
-    if not any(is_integer(str(a.dtype)) for a in arrays) or not any(is_integer(v.dtype) for v in node.outputs):
+    if not any(m.dtype.kind in "iu" for m in made) or not any(a.dtype.kind in "iu" for a in arrays):
         return False
-    widest = [a.astype("int64") if is_integer(str(a.dtype)) else computable(a) for a in arrays]
+    widest = [a.astype("int64") if a.dtype.kind in "iu" else computable(a) for a in arrays]
     exact = op.reference(*widest, **node.attrs)
     exact = exact if isinstance(exact, tuple | list) else [exact]
     return any(not np.array_equal(m, e) for m, e in zip(made, exact, strict=True))

@@ -11,14 +11,14 @@ from graphfuzz.spec.dims import Condition, both, negate, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
-def parameters_of(op: Operator, count: int) -> list[Parameter]:
+def parameters_of(op: Operator, count: int) -> tuple[Parameter, ...]:
     """The parameter that each of `count` operands belongs to. Raises Rejected where the count does not fit."""
-    parameters = list(op.parameters)
+    parameters = op.parameters
     last = parameters[-1]
     extra = count - (len(parameters) - 1)
     if (extra not in last.arity) if last.variadic else (extra != 1):
         raise Rejected(f"the number of operands fits {op.name}, not {count}")
-    return parameters[:-1] + [last] * extra
+    return parameters if extra == 1 else parameters[:-1] + (last,) * extra
 
 
 def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], framework: str) -> dict[str, str]:

@@ -25,6 +25,8 @@ class Registry(Mapping[str, Operator]):
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self._operators: dict[str, Operator] = {}
+        self._of: dict[tuple[str, tuple[str, ...]], Sequence[Operator]] = {}
+        """What `of` has answered: a campaign asks for every case."""
         for op in sorted(operators, key=lambda op: op.name):
             if op.name in self._operators:
                 raise SpecError(f"operator '{op.name}', field 'name': two operators have this name; rename one")
@@ -44,6 +46,14 @@ class Registry(Mapping[str, Operator]):
 
     def __len__(self) -> int:
         return len(self._operators)
+
+    def of(self, framework: str, names: tuple[str, ...] = ()) -> Sequence[Operator]:
+        """The operators that a framework has, all or of the named ones. Raises UsageError for an unknown name."""
+        found = self._of.get((framework, names))
+        if found is None:
+            found = [self[name] for name in names or self if framework in self[name].emissions]
+            self._of[framework, names] = found
+        return found
 
     def only(self, names: Sequence[str]) -> Registry:
         """The named operators. Raises UsageError for a name that does not exist."""

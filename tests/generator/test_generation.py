@@ -153,4 +153,4 @@ def test_a_share_of_the_cases_is_full_of_zeros_or_ones_and_marked(zeros, ones, f
     sizes = [size for case in cases for leaf in case.graph.inputs for size in leaf.shape]
     assert (0 in sizes) == (favored == 0)
     if favored is not None:
-        assert sizes.count(favored) / len(sizes) > 0.1
+        assert sizes.count(favored) / len(sizes) > 0.05
