@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -334,9 +335,23 @@ def _image(
     return made[:, :, p : p + h, q : q + w]
 
 
+def _uncovered(rng: random.Random, operands: Sequence[Tensor], attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A kernel whose windows the columns hold, and an image that has as many windows as there are columns."""
+    _, height, width = (int(size) for size in operands[0].shape)  # type: ignore[arg-type]
+    kernel = []
+    for _ in range(2):
+        kernel.append(rng.choice([k for k in (1, 2, 3) if height % k == 0]))
+        height //= kernel[-1]
+    rows = rng.choice([n for n in range(1, width + 1) if width % n == 0])
+    axes = zip((rows, width // rows), kernel, attrs["dilation"], attrs["padding"], attrs["stride"], strict=True)
+    extents = tuple((n - 1) * s + d * (k - 1) + 1 - 2 * p + rng.randrange(s) for n, k, d, p, s in axes)
+    return {"kernel": tuple(kernel), "extents": extents}
+
+
 @operator(
     tensor("x", rank=3),
     attrs={"extents": sizes(1, 9, count=2), **_WINDOWS},
+    propose=_uncovered,
     dtypes=FLOATS,
     reference=_image,
     torch="F.fold({x}, {extents}, {kernel}, {dilation}, {padding}, {stride})",

@@ -30,7 +30,9 @@ from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 from graphfuzz.spec.registry import Registry
 
-MAX_INPUTS = 4
+INPUTS = 4
+NODES_AN_INPUT = 4
+"""A graph has at most `INPUTS` inputs; where nothing else fits, one for so many of the nodes asked for."""
 ATTEMPTS_A_NODE = 60
 ATTEMPTS_AN_OPERATOR = 8
 """How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare. In the
@@ -48,7 +50,7 @@ class Exhausted(Exception):
 class Growth:
     """A graph in the making.
 
-    valued: whether values grow with it; without, only its types are valid.
+    nodes: how many it shall have. valued: whether values grow with it; without, only its types are valid.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Growth:
         max_elements: int,
         profile: Profile | None = None,
         favored: int | None = None,
+        nodes: int = 1,
         valued: bool = True,
     ) -> None:
+        self.max_inputs = max(INPUTS, nodes // NODES_AN_INPUT)
         self.framework = framework
         self.rng = rng
         self.values_rng = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
@@ -118,7 +122,7 @@ class Growth:
             parameters = parameters[:-1] + (last,) * self.rng.choice(last.arity)
         bound = dict(given or {})
         chosen: list[Value | None] = []
-        inputs_left = MAX_INPUTS - len(self.inputs)
+        inputs_left = self.max_inputs - len(self.inputs)
         for parameter in parameters:
             value = None
             if parameter.role == "tensor" or (parameter.role == "index" and self.rng.random() < 0.2):
@@ -136,7 +140,7 @@ class Growth:
         self, op: Operator, parameter: Parameter, bound: Mapping[str, str], chosen: Sequence[Value | None]
     ) -> Value | None:
         """A live value that fits, rather of another operand's shape, new, and unused; None to have one made."""
-        if not self.live or (len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.15):
+        if not self.live or (len(self.inputs) < INPUTS and self.rng.random() < 0.15):
             return None
         if parameter.dtype in bound:
             dtypes: Sequence[str] = (bound[parameter.dtype],)
@@ -211,7 +215,7 @@ class Growth:
         as_input = parameter.role == "tensor"
         if parameter.role == "index":
             alone = not any(p.role == "tensor" for p in use.parameters)
-            as_input = alone or (len(self.inputs) < MAX_INPUTS and self.rng.random() < 0.5)
+            as_input = alone or (len(self.inputs) < INPUTS and self.rng.random() < 0.5)
         if as_input:
             leaf = Value(f"x{len(self.inputs)}", operand.dtype, _shape(operand))
             self.inputs.append(leaf)
@@ -236,7 +240,7 @@ def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None)
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
     rng = recipe.rng()
     favored = recipe.favored_size(rng)
-    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored)
+    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, recipe.nodes)
     grow(growth, recipe, registry)
     mark = {} if favored is None else {"favored_size": favored}
     return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
@@ -247,7 +251,7 @@ def generate_graph(recipe: Recipe, registry: Registry, profile: Profile | None =
     undefined on what they get. Raises Exhausted."""
     rng = recipe.rng()
     favored = recipe.favored_size(rng)
-    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, valued=False)
+    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, recipe.nodes, valued=False)
     grow(growth, recipe, registry)
     return growth.graph()
 
