@@ -1,6 +1,6 @@
 """Random valid cases."""
 
-from graphfuzz.generator.growth import Exhausted, Growth, generate, single_operator_case
+from graphfuzz.generator.generation import Exhausted, generate, generate_graph, single_operator_case
 from graphfuzz.generator.recipe import Recipe
 
-__all__ = ["Exhausted", "Growth", "Recipe", "generate", "single_operator_case"]
+__all__ = ["Exhausted", "Recipe", "generate", "generate_graph", "single_operator_case"]

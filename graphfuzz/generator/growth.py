@@ -7,16 +7,17 @@ a tensor is then a look at its values, so a graph never leaves a domain, and nee
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from graphfuzz.generator.insertion import Inserter, Use, draw_bound
-from graphfuzz.generator.recipe import Recipe
+from graphfuzz.generator.pool import Pool
 from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import (
     Array,
-    Case,
     Graph,
     Node,
     Value,
@@ -24,33 +25,33 @@ from graphfuzz.graph import (
     extent,
     in_domain,
     operand_bounds,
+    ordinary_outputs,
     plain_bounds,
 )
 from graphfuzz.solver import Profile
+from graphfuzz.spec.inference import dtypes_of, takes
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
-from graphfuzz.spec.registry import Registry
 
 INPUTS = 4
 NODES_AN_INPUT = 4
 """A graph has at most `INPUTS` inputs; where nothing else fits, one for so many of the nodes asked for."""
-ATTEMPTS_A_NODE = 60
-ATTEMPTS_AN_OPERATOR = 8
-"""How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare. In the
-last one z3 is asked for sizes."""
-
-
-PICKS = 4
-"""How many live values are looked at before all are."""
-
-
-class Exhausted(Exception):
-    """No further node was found in the attempts allowed."""
+NEW_INPUTS = 0.15
+"""How often an operand is a new input although a live value may fit."""
+RELATIVES = 0.7
+"""How often an operand has the shape of the one before it, if one fits: residual joins, concatenations of relatives."""
+CONSTANTS = 0.25
+"""The share of made operands beside others that are constants."""
+SHARED_WEIGHTS = 0.1
+"""How often a node shares a weight with another one, if one fits."""
+LIVE_INDICES = 0.2
+"""How often an index is a live value, if one fits."""
 
 
 class Growth:
     """A graph in the making.
 
-    nodes: how many it shall have. valued: whether values grow with it; without, only its types are valid.
+    nodes: how many it shall have. favored: as in `Inserter`. valued: whether values grow with it; without, only its
+    types are valid.
     """
 
     def __init__(
@@ -58,33 +59,38 @@ class Growth:
         framework: str,
         rng: random.Random,
         max_elements: int,
+        *,
+        nodes: int = 1,
         profile: Profile | None = None,
         favored: int | None = None,
-        nodes: int = 1,
         valued: bool = True,
     ) -> None:
-        self.max_inputs = max(INPUTS, nodes // NODES_AN_INPUT)
         self.framework = framework
         self.rng = rng
         self.values_rng = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
         self.inserter = Inserter(framework, max_elements, profile or Profile(), favored)
+        self.max_inputs = max(INPUTS, nodes // NODES_AN_INPUT)
         self.valued = valued
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
         self.nodes: list[Node] = []
-        self.live: list[Value] = []
-        self.by_shape: dict[tuple[int, ...], list[Value]] = {}
-        self.by_kind: dict[tuple[str, int], list[Value]] = {}
-        """The live values again, by dtype and rank."""
-        self.used: set[str] = set()
-        self.produced = 0
+        self.operators: dict[str, Operator] = {}
+        """Those of the nodes, by name."""
+        self.pool = Pool(rng)
+        self.named: Counter[str] = Counter()
+        """How many names begin with a letter."""
         self.arrays: dict[str, Array] = {}
         self.extents: dict[str, Bounds] = {}
         """Of the values that were asked about."""
 
-    def insert(self, op: Operator, bound: Mapping[str, str] | None = None, *, ask: bool) -> bool:
-        """Try one use of the operator; whether it was inserted. ask: as in `Inserter.use`."""
-        given = self._draw_operands(op, bound)
+    def insert(
+        self, op: Operator, bound: Mapping[str, str] | None = None, *, ask: bool, anchor: Value | None = None
+    ) -> bool:
+        """Try one use of the operator on what there is; whether it was inserted.
+
+        ask: as in `Inserter.use`. anchor: a live value that shall be an operand.
+        """
+        given = self._draw_operands(op, bound, anchor)
         if given is None:
             return False
         live, bound = given
@@ -92,83 +98,125 @@ class Growth:
         if use is None:
             return False
         if not self.valued:
-            self._commit(use)
+            self._append(use)
             return True
         bounds = operand_bounds(op, use.parameters, use.operands, use.attrs)
         if not all(map(self._is_in_domain, use.parameters, use.live, bounds)):
             return False
         arrays = self._values(use, bounds)
-        node = Node(op.name, (), use.attrs, tuple(Value("v", t.dtype, _shape(t)) for t in use.outputs))
-        made = defined_outputs(op, node, arrays)
+        made = defined_outputs(op, _unnamed(use), arrays)
         if made is None:
             return False
-        node = self._commit(use)
-        self.arrays.update(zip(node.inputs, arrays, strict=True))
-        self.arrays.update(zip((value.name for value in node.outputs), made, strict=True))
+        self._learn(self._append(use), arrays, made)
+        return True
+
+    def insert_before(self, op: Operator) -> bool:
+        """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
+        wanted = self.rng.choice(self.inputs)
+        variable = op.returns[0] if isinstance(op.returns[0], str) else ""
+        if variable in op.variables and wanted.dtype not in dtypes_of(op, self.framework, variable):
+            return False
+        bound = draw_bound(op, self.framework, self.rng, {variable: wanted.dtype} if variable in op.variables else None)
+        live: list[Value | None] = [None] * len(self._drawn_parameters(op))
+        use = self.inserter.use(op, live, bound, self.rng, False, wanted)
+        if use is None:
+            return False
+        if not self.valued:
+            self._prepend(use, wanted)
+            return True
+        arrays = self._values(use, operand_bounds(op, use.parameters, use.operands, use.attrs))
+        made = defined_outputs(op, _unnamed(use), arrays)
+        fresh = None if made is None else self._revalued(wanted.name, made[0])
+        if made is None or fresh is None:
+            return False
+        self.arrays.update(fresh)
+        for name in fresh:
+            self.extents.pop(name, None)
+        self._learn(self._prepend(use, wanted), arrays, made)
         return True
 
     def graph(self) -> Graph:
         """The graph as it stands; values that no node uses are its outputs."""
-        outputs = tuple(v.name for node in self.nodes for v in node.outputs if v.name not in self.used)
+        outputs = tuple(v.name for node in self.nodes for v in node.outputs if v.name not in self.pool.used)
         return Graph(tuple(self.inputs), tuple(self.weights), tuple(self.nodes), outputs)
 
+    # Operands
+
+    def _drawn_parameters(self, op: Operator) -> tuple[Parameter, ...]:
+        last = op.parameters[-1]
+        return op.parameters[:-1] + (last,) * (self.rng.choice(last.arity) if last.variadic else 1)
+
     def _draw_operands(
-        self, op: Operator, given: Mapping[str, str] | None
+        self, op: Operator, given: Mapping[str, str] | None, anchor: Value | None
     ) -> tuple[list[Value | None], dict[str, str]] | None:
         """A live value, or None for one to be made, for each operand, and the dtypes of the variables."""
-        parameters = op.parameters
-        last = parameters[-1]
-        if last.variadic:
-            parameters = parameters[:-1] + (last,) * self.rng.choice(last.arity)
         bound = dict(given or {})
+        parameters = self._drawn_parameters(op)
+        place = None
+        if anchor is not None:
+            fitting = takes(op, self.framework, anchor.dtype, len(anchor.shape))
+            place = self.rng.choice([i for i, fits in enumerate(fitting) if fits])
+            if place >= len(parameters):
+                return None
+            bound[parameters[place].dtype] = anchor.dtype
         chosen: list[Value | None] = []
-        inputs_left = self.max_inputs - len(self.inputs)
-        for parameter in parameters:
+        depends = False
+        for i, parameter in enumerate(parameters):
             value = None
-            if parameter.role == "tensor" or (parameter.role == "index" and self.rng.random() < 0.2):
+            if i == place:
+                value = anchor
+            elif parameter.role == "tensor" or (parameter.role == "index" and self.rng.random() < LIVE_INDICES):
                 value = self._draw_live(op, parameter, bound, chosen)
-            if value is None and parameter.role == "tensor":
-                inputs_left -= 1
-                if inputs_left < 0:
-                    return None
+            elif parameter.role == "weight" and self.rng.random() < SHARED_WEIGHTS:
+                value = self._draw_weight(op, parameter, bound)
             if value is not None and parameter.dtype in op.variables:
                 bound[parameter.dtype] = value.dtype
+            if parameter.role == "tensor":
+                if value is None and not depends and not self._has_room():
+                    return None
+                depends = True
             chosen.append(value)
         return chosen, draw_bound(op, self.framework, self.rng, bound)
+
+    def _has_room(self) -> bool:
+        """Whether there may be one more input."""
+        return len(self.inputs) < self.max_inputs
 
     def _draw_live(
         self, op: Operator, parameter: Parameter, bound: Mapping[str, str], chosen: Sequence[Value | None]
     ) -> Value | None:
-        """A live value that fits, rather of another operand's shape, new, and unused; None to have one made."""
-        if not self.live or (len(self.inputs) < INPUTS and self.rng.random() < 0.15):
+        """A live value that fits, often of another operand's shape; None to have one made."""
+        if not self.pool or (len(self.inputs) < INPUTS and self.rng.random() < NEW_INPUTS):
             return None
-        if parameter.dtype in bound:
-            dtypes: Sequence[str] = (bound[parameter.dtype],)
-        else:
-            choices = op.variables.get(parameter.dtype, (parameter.dtype,))
-            dtypes = op.emissions[self.framework].dtypes.get(parameter.dtype, choices)
+        dtypes = self._dtypes(op, parameter.dtype, bound)
 
         def fits(value: Value) -> bool:
             return self._is_in_domain(parameter, value, plain_bounds(op, parameter, value.dtype))
 
-        relatives = [v for other in chosen if other is not None for v in self.by_shape[other.shape]]
-        if relatives and len(relatives[0].shape) in parameter.ranks and self.rng.random() < 0.7:
-            found = self._pick([[v for v in relatives if v.dtype in dtypes]], fits)
+        relative = next((v for v in reversed(chosen) if v is not None), None)
+        if relative is not None and len(relative.shape) in parameter.ranks and self.rng.random() < RELATIVES:
+            found = self.pool.of_shape(relative.shape, dtypes, fits)
             if found is not None:
                 return found
-        kinds = [kind for kind in self.by_kind if kind[0] in dtypes and kind[1] in parameter.ranks]
-        return self._pick([self.by_kind[kind] for kind in kinds], fits)
+        return self.pool.of_kind(dtypes, parameter.ranks, fits)
 
-    def _pick(self, groups: Sequence[Sequence[Value]], fits: Callable[[Value], bool]) -> Value | None:
-        """One that fits, the newer and the unused rather, or else any."""
-        filled = [group for group in groups if group]
-        for _ in range(PICKS if filled else 0):
-            values = self.rng.choice(filled)
-            value = values[int(len(values) * self.rng.random() ** 0.5)]
-            if (value.name not in self.used or self.rng.random() < 0.3) and fits(value):
-                return value
-        left = [value for group in filled for value in group if fits(value)]
-        return self.rng.choice(left) if left else None
+    def _draw_weight(self, op: Operator, parameter: Parameter, bound: Mapping[str, str]) -> Value | None:
+        """A weight that other nodes have; None to have one made."""
+        dtypes = self._dtypes(op, parameter.dtype, bound)
+        fitting = [
+            w
+            for w in self.weights
+            if w.dtype in dtypes
+            and len(w.shape) in parameter.ranks
+            and self._is_in_domain(parameter, w, plain_bounds(op, parameter, w.dtype))
+        ]
+        return self.rng.choice(fitting) if fitting else None
+
+    def _dtypes(self, op: Operator, dtype: str, bound: Mapping[str, str]) -> Sequence[str]:
+        """The dtypes that a dtype of the signature, or a variable, stands for beside those that are bound."""
+        return (bound[dtype],) if dtype in bound else dtypes_of(op, self.framework, dtype)
+
+    # Values
 
     def _is_in_domain(self, parameter: Parameter, value: Value | None, bounds: Bounds | None) -> bool:
         """Whether a live value's numbers lie in the bounds; those of a made one will."""
@@ -189,103 +237,87 @@ class Growth:
             for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
         ]
 
-    def _commit(self, use: Use) -> Node:
-        names = [
-            (value or self._make_leaf(use, parameter, operand)).name
-            for parameter, value, operand in zip(use.parameters, use.live, use.operands, strict=True)
-        ]
-        self.used.update(names)
-        outputs = tuple(Value(f"v{self.produced + i}", t.dtype, _shape(t)) for i, t in enumerate(use.outputs))
-        self.produced += len(outputs)
-        self.nodes.append(Node(use.op.name, tuple(names), use.attrs, outputs))
-        for value in outputs:
-            self._enliven(value)
-        return self.nodes[-1]
+    def _revalued(self, name: str, array: Array) -> dict[str, Array] | None:
+        """What the nodes make of another value of an input; None where that is no ordinary use of one of them."""
+        fresh = {name: array}
+        for node in self.nodes:
+            if not any(name in fresh for name in node.inputs):
+                continue
+            arrays = [fresh.get(name, self.arrays[name]) for name in node.inputs]
+            types = [Tensor(str(a.dtype), a.shape) for a in arrays]
+            made = ordinary_outputs(self.operators[node.op], node, types, arrays)
+            if made is None:
+                return None
+            fresh.update(zip((value.name for value in node.outputs), made, strict=True))
+        return fresh
 
-    def _enliven(self, value: Value) -> None:
-        self.live.append(value)
-        self.by_shape.setdefault(value.shape, []).append(value)
-        self.by_kind.setdefault((value.dtype, len(value.shape)), []).append(value)
+    def _learn(self, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> None:
+        self.arrays.update(zip(node.inputs, arrays, strict=True))
+        self.arrays.update(zip((value.name for value in node.outputs), made, strict=True))
 
-    def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor) -> Value:
-        """A new input for a tensor, a weight for a weight, either for an index.
+    # The graph
 
-        An index is an input where nothing else makes the node depend on one: a constant is no computation.
+    def _append(self, use: Use) -> Node:
+        node = self._node(use)
+        self.nodes.append(node)
+        for value in node.outputs:
+            self.pool.add(value)
+        return node
+
+    def _prepend(self, use: Use, wanted: Value) -> Node:
+        """Make the node the first, and its first output what an input was."""
+        self.inputs.remove(wanted)
+        node = self._node(use)
+        new = node.outputs[0]
+        self.pool.replace(wanted, new)
+        for value in node.outputs[1:]:
+            self.pool.add(value)
+        renamed = {wanted.name: new.name}
+        others = [msgspec.structs.replace(n, inputs=tuple(renamed.get(i, i) for i in n.inputs)) for n in self.nodes]
+        self.nodes = [node, *others]
+        return node
+
+    def _node(self, use: Use) -> Node:
+        """A node with its operands; leaves are made for those that have none."""
+        depends = False
+        names = []
+        for parameter, value, operand in zip(use.parameters, use.live, use.operands, strict=True):
+            leaf = value or self._make_leaf(use, parameter, operand, depends)
+            depends = depends or parameter.role == "tensor"
+            names.append(leaf.name)
+        self.pool.used.update(names)
+        self.operators[use.op.name] = use.op
+        outputs = tuple(Value(self._name("v"), t.dtype, _shape(t)) for t in use.outputs)
+        return Node(use.op.name, tuple(names), use.attrs, outputs)
+
+    def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor, depends: bool) -> Value:
+        """A new leaf: an input or a constant for a tensor, a weight for a weight, either for an index.
+
+        The first tensor is an input, or an index where there is none: of constants alone nothing is to be computed, and
+        a constant before an operator's sign (`array / x`) is the constant's library's to compute.
         """
-        as_input = parameter.role == "tensor"
-        if parameter.role == "index":
+        if parameter.role == "tensor":
+            as_input = not depends or (self._has_room() and self.rng.random() >= CONSTANTS)
+        elif parameter.role == "index":
             alone = not any(p.role == "tensor" for p in use.parameters)
             as_input = alone or (len(self.inputs) < INPUTS and self.rng.random() < 0.5)
-        if as_input:
-            leaf = Value(f"x{len(self.inputs)}", operand.dtype, _shape(operand))
-            self.inputs.append(leaf)
-            self._enliven(leaf)
         else:
-            leaf = Value(f"w{len(self.weights)}", operand.dtype, _shape(operand))
-            self.weights.append(leaf)
+            as_input = False
+        leaf = Value(self._name("x" if as_input else "w"), operand.dtype, _shape(operand))
+        (self.inputs if as_input else self.weights).append(leaf)
+        if as_input:
+            self.pool.add(leaf)
         return leaf
+
+    def _name(self, letter: str) -> str:
+        self.named[letter] += 1
+        return f"{letter}{self.named[letter] - 1}"
+
+
+def _unnamed(use: Use) -> Node:
+    """The use as a node, before it has its place."""
+    return Node(use.op.name, (), use.attrs, tuple(Value("", t.dtype, _shape(t)) for t in use.outputs))
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)  # type: ignore[arg-type]
-
-
-def _case(growth: Growth, origin: Mapping[str, object]) -> Case:
-    graph = growth.graph()
-    leaves = {v.name: growth.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
-    return Case(graph, growth.framework, leaves, dict(origin))
-
-
-def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Case:
-    """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
-    rng = recipe.rng()
-    favored = recipe.favored_size(rng)
-    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, recipe.nodes)
-    grow(growth, recipe, registry)
-    mark = {} if favored is None else {"favored_size": favored}
-    return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
-
-
-def generate_graph(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Graph:
-    """A graph of as many nodes as a recipe asks for, without values: its types are valid, its operators may be
-    undefined on what they get. Raises Exhausted."""
-    rng = recipe.rng()
-    favored = recipe.favored_size(rng)
-    growth = Growth(recipe.framework, rng, recipe.max_elements, profile, favored, recipe.nodes, valued=False)
-    grow(growth, recipe, registry)
-    return growth.graph()
-
-
-def grow(growth: Growth, recipe: Recipe, registry: Registry) -> None:
-    """Insert nodes until there are as many as the recipe asks for. Raises Exhausted."""
-    at_hand = registry.of(recipe.framework, recipe.operators)
-    if not at_hand:
-        raise Exhausted(f"none of the operators {', '.join(recipe.operators or registry)} exists in {recipe.framework}")
-    for _ in range(recipe.nodes * ATTEMPTS_A_NODE):
-        if len(growth.nodes) == recipe.nodes:
-            return
-        op = growth.rng.choice(at_hand)
-        any(growth.insert(op, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
-    raise Exhausted(
-        f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
-    )
-
-
-def single_operator_case(
-    op: Operator,
-    framework: str,
-    rng: random.Random,
-    bound: Mapping[str, str] | None = None,
-    max_elements: int = 512,
-    profile: Profile | None = None,
-    favored: int | None = None,
-) -> Case:
-    """A case whose graph is one use of the operator. Raises Exhausted.
-
-    bound: dtypes of its variables. favored: a size that operands often have; axes are empty only where it is 0.
-    """
-    for attempt in range(ATTEMPTS_A_NODE):
-        growth = Growth(framework, rng, max_elements, profile, favored)
-        if growth.insert(op, bound, ask=attempt >= ATTEMPTS_AN_OPERATOR):
-            return _case(growth, {"operator": op.name})
-    raise Exhausted(f"no use of {op.name} found in {ATTEMPTS_A_NODE} attempts (dtypes {dict(bound or {})})")

@@ -15,7 +15,7 @@ import msgspec
 from graphfuzz.graph import Value
 from graphfuzz.solver import Completion, Contradiction, GaveUp, Profile, Unsatisfiable, solve
 from graphfuzz.spec.attributes import draw_size
-from graphfuzz.spec.dims import Dim, evaluate, prod, symbol
+from graphfuzz.spec.dims import Condition, Dim, evaluate, prod, symbol
 from graphfuzz.spec.inference import (
     check_attributes,
     conditions,
@@ -90,18 +90,24 @@ class Inserter(msgspec.Struct):
         return 0 if self.favored == 0 else 1
 
     def use(
-        self, op: Operator, live: Sequence[Value | None], bound: Mapping[str, str], rng: random.Random, ask: bool
+        self,
+        op: Operator,
+        live: Sequence[Value | None],
+        bound: Mapping[str, str],
+        rng: random.Random,
+        ask: bool,
+        target: Value | None = None,
     ) -> Use | None:
         """A use of the operator on these operands (None: to be made), or None where none was found.
 
-        ask: whether z3 is asked where arithmetic finds no sizes.
+        ask: whether z3 is asked where arithmetic finds no sizes. target: what the first output shall be like.
         """
         if not op.empty and any(0 in value.shape for value in live if value is not None):
             return None
         parameters = parameters_of(op, len(live))
         operands: tuple[Tensor, ...] = ()
         for parameter, value in zip(parameters, live, strict=True):
-            operands += (self._operand(parameter, value, bound, operands, rng),)
+            operands += (self._operand(parameter, value, bound, operands, rng, target),)
         ranks = rank_of(parameters, [t.rank for t in operands])
         try:
             attrs = {name: kind.draw(rng, ranks.__getitem__) for name, kind in op.attrs.items()}
@@ -109,7 +115,7 @@ class Inserter(msgspec.Struct):
             if op.propose and not unknown:
                 attrs.update(op.propose(rng, operands, attrs))
                 check_attributes(op, ranks, attrs)
-            decided = self._fit(op, operands, attrs, unknown, rng, ask)
+            decided = self._fit(op, operands, attrs, unknown, rng, ask, target)
         except Rejected:
             return None
         if decided is None or not self._affordable(decided):
@@ -124,12 +130,18 @@ class Inserter(msgspec.Struct):
         bound: Mapping[str, str],
         before: Sequence[Tensor],
         rng: random.Random,
+        target: Value | None,
     ) -> Tensor:
-        """A live operand as it is, one to be made with a symbol for each size; variadic ones mostly of one rank."""
+        """A live operand as it is, one to be made with a symbol for each size; variadic ones mostly of one rank, those
+        for a target mostly of its rank."""
         if value is not None:
             return Tensor(value.dtype, value.shape)
-        alike = parameter.variadic and before and rng.random() < 0.8
-        rank = before[-1].rank if alike else draw_rank(parameter, rng)
+        if parameter.variadic and before and rng.random() < 0.8:
+            rank = before[-1].rank
+        elif target is not None and len(target.shape) in parameter.ranks and rng.random() < 0.8:
+            rank = len(target.shape)
+        else:
+            rank = draw_rank(parameter, rng)
         return Tensor(
             bound.get(parameter.dtype, parameter.dtype), tuple(symbol(f"s{len(before)}_{axis}") for axis in range(rank))
         )
@@ -147,6 +159,7 @@ class Inserter(msgspec.Struct):
         unknown: list[str],
         rng: random.Random,
         ask: bool,
+        target: Value | None,
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """All sizes decided: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
 
@@ -155,24 +168,27 @@ class Inserter(msgspec.Struct):
         attributes = size_attributes(op)
         if not unknown:
             try:
-                return operands, attrs, infer(op, operands, attrs, self.framework)
+                outputs = infer(op, operands, attrs, self.framework)
+                _meet(outputs, target)
             except Rejected:
                 if not attributes:
                     raise
+            else:
+                return operands, attrs, outputs
         asked = symbolic_attributes(op, attrs)
         symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
         forms = [(attrs, unknown)] if unknown else []
         forms += [(asked, unknown + symbols)] if symbols else []
         for form, names in forms:
             try:
-                found = self._complete(op, operands, form, attrs, names, rng)
+                found = self._complete(op, operands, form, attrs, names, rng, target)
             except Contradiction:
                 if len(names) == len(unknown + symbols):
                     return None
             else:
                 if found is not None:
                     return found
-        return self._solve(op, operands, attrs, rng) if ask else None
+        return self._solve(op, operands, attrs, rng, target) if ask else None
 
     def _complete(
         self,
@@ -182,6 +198,7 @@ class Inserter(msgspec.Struct):
         drawn: dict[str, Any],
         unknown: list[str],
         rng: random.Random,
+        target: Value | None,
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """Unknown sizes by arithmetic, or None.
 
@@ -189,6 +206,7 @@ class Inserter(msgspec.Struct):
         """
         try:
             outputs, stated = conditions(op, operands, asked, self.framework, self.least)
+            stated += _meet(outputs, target)
         except Rejected:
             return None
         wishes, ranges = _drawn_sizes(op, asked, drawn), _ranges(op, asked)
@@ -208,12 +226,18 @@ class Inserter(msgspec.Struct):
         return None
 
     def _solve(
-        self, op: Operator, operands: tuple[Tensor, ...], attrs: dict[str, Any], rng: random.Random
+        self,
+        op: Operator,
+        operands: tuple[Tensor, ...],
+        attrs: dict[str, Any],
+        rng: random.Random,
+        target: Value | None,
     ) -> tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]] | None:
         """Made sizes and size attributes by z3, what was drawn as its preference."""
         asked = symbolic_attributes(op, attrs)
         wishes = _drawn_sizes(op, asked, attrs)
         outputs, stated = conditions(op, operands, asked, self.framework, self.least)
+        stated += _meet(outputs, target)
         draw = self._size_drawer(operands, rng)
         for tensor in operands:
             wishes.update((s.args[0], draw()) for s in tensor.shape if isinstance(s, Dim))
@@ -240,6 +264,22 @@ class Inserter(msgspec.Struct):
             return draw_size(rng, 1, cap) if favored is None else favored
 
         return draw
+
+
+def _meet(outputs: Sequence[Tensor], target: Value | None) -> list[tuple[Condition, str]]:
+    """What is left to hold for the first output to be of the target's type. Raises Rejected where it cannot be."""
+    if target is None:
+        return []
+    made = outputs[0]
+    if made.dtype != target.dtype or made.rank != len(target.shape):
+        raise Rejected(f"the output is a {target.dtype} of rank {len(target.shape)}")
+    stated = []
+    for size, wanted in zip(made.shape, target.shape, strict=True):
+        if isinstance(size, Dim):
+            stated.append((size == wanted, "the output has the size asked for"))
+        elif size != wanted:
+            raise Rejected("the output has the size asked for")
+    return stated
 
 
 def _drawn_sizes(op: Operator, asked: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphfuzz.graph import Array, Graph, Value
 from graphfuzz.materializer.loading import execute
-from graphfuzz.materializer.walk import helpers, steps, used_as_index, used_in_calls
+from graphfuzz.materializer.walk import helpers, steps, used_as, used_in_calls
 from graphfuzz.spec.registry import Registry
 
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
@@ -20,8 +20,11 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
     walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
     lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
-    named, indices = used_in_calls(graph, walked), used_as_index(graph, registry)
-    lines += [f"{w.name} = {_weight(w, w.name in indices)}" for w in graph.weights if w.name in named]
+    named = used_in_calls(graph, walked)
+    constants, indices = (used_as(role, graph, registry) for role in ("tensor", "index"))
+    lines += [
+        f"{w.name} = {_weight(w, w.name in constants, w.name in indices)}" for w in graph.weights if w.name in named
+    ]
     for step in walked:
         if step.layer is not None:
             lines.append(f"{step.node.name}_layer = {step.layer}")
@@ -34,15 +37,17 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     return f"{HEADER}\n\n{helpers(walked)}def build(weights):\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def _weight(weight: Value, is_index: bool) -> str:
-    """A variable, as in any Keras model; positions are the constants that people write.
+def _weight(weight: Value, is_constant: bool, is_index: bool) -> str:
+    """A variable, as in any Keras model; constants and positions are what people write for them.
 
-    Both kinds of constants, as their libraries make them: NumPy's integers are int64, TensorFlow's int32.
+    Both kinds of positions, as their libraries make them: NumPy's integers are int64, TensorFlow's int32.
     """
     given = f'weights["{weight.name}"]'
-    if not is_index:
-        return f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
-    return given if weight.dtype == "int64" else f"ops.convert_to_tensor({given})"
+    if is_index and weight.dtype != "int64":
+        return f"ops.convert_to_tensor({given})"
+    if is_constant or is_index:
+        return given
+    return f'keras.Variable({given}, trainable=False, dtype="{weight.dtype}")'
 
 
 def build_keras(source: str, weights: dict[str, Array]) -> Any:

@@ -98,11 +98,11 @@ def used_in_calls(graph: Graph, walked: Sequence[Step]) -> list[str]:
     return [w.name for w in graph.weights if w.name in named]
 
 
-def used_as_index(graph: Graph, registry: Registry) -> set[str]:
-    """The values that some node takes as positions."""
+def used_as(role: str, graph: Graph, registry: Registry) -> set[str]:
+    """The values that some node takes in a role: as a "tensor", as an "index"."""
     return {
         name
         for node in graph.nodes
         for parameter, name in zip(parameters_of(registry[node.op], len(node.inputs)), node.inputs, strict=True)
-        if parameter.role == "index"
+        if parameter.role == role
     }

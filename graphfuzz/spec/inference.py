@@ -39,6 +39,19 @@ def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], f
     return bound
 
 
+def takes(op: Operator, framework: str, dtype: str, rank: int) -> list[bool]:
+    """For each parameter, whether it may be a live tensor of this dtype and rank in a framework."""
+    return [
+        parameter.role == "tensor" and rank in parameter.ranks and dtype in dtypes_of(op, framework, parameter.dtype)
+        for parameter in op.parameters
+    ]
+
+
+def dtypes_of(op: Operator, framework: str, dtype: str) -> Sequence[str]:
+    """The dtypes that a variable of the signature may stand for in a framework; a dtype stands for itself."""
+    return op.emissions[framework].dtypes.get(dtype, op.variables.get(dtype, (dtype,)))
+
+
 def rank_of(parameters: Sequence[Parameter], ranks: Sequence[int]) -> Mapping[str, int]:
     """The rank of each operand by parameter name (of the first, for a variadic one)."""
     found: dict[str, int] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from graphfuzz.errors import GraphfuzzError, PackError, SpecError, UsageError
+from graphfuzz.spec.inference import takes
 from graphfuzz.spec.operator import Operator
 
 GROUP = "graphfuzz.operators"
@@ -26,7 +27,8 @@ class Registry(Mapping[str, Operator]):
     def __init__(self, operators: Sequence[Operator]) -> None:
         self._operators: dict[str, Operator] = {}
         self._of: dict[tuple[str, tuple[str, ...]], Sequence[Operator]] = {}
-        """What `of` has answered: a campaign asks for every case."""
+        self._taking: dict[tuple[str, int, str, tuple[str, ...]], Sequence[Operator]] = {}
+        """What `of` and `taking` have answered: a campaign asks for every case, or node."""
         for op in sorted(operators, key=lambda op: op.name):
             if op.name in self._operators:
                 raise SpecError(f"operator '{op.name}', field 'name': two operators have this name; rename one")
@@ -53,6 +55,14 @@ class Registry(Mapping[str, Operator]):
         if found is None:
             found = [self[name] for name in names or self if framework in self[name].emissions]
             self._of[framework, names] = found
+        return found
+
+    def taking(self, dtype: str, rank: int, framework: str, names: tuple[str, ...] = ()) -> Sequence[Operator]:
+        """Those of the same that may take a tensor of a dtype and rank as some operand."""
+        found = self._taking.get((dtype, rank, framework, names))
+        if found is None:
+            found = [op for op in self.of(framework, names) if any(takes(op, framework, dtype, rank))]
+            self._taking[dtype, rank, framework, names] = found
         return found
 
     def only(self, names: Sequence[str]) -> Registry:

@@ -129,7 +129,8 @@ def test_operands_are_made_to_fit_by_arithmetic_and_by_z3():
         return xs[0].shape
 
     for seed in range(10):
-        a, b, *_ = single_operator_case(puzzle, "torch", random.Random(seed)).graph.inputs
+        graph = single_operator_case(puzzle, "torch", random.Random(seed)).graph
+        a, b, *_ = (graph.values()[name] for name in graph.nodes[0].inputs)
         assert a.shape[0] * b.shape[1] == a.shape[1] * 3 + b.shape[0]
 
 

@@ -1,0 +1,65 @@
+"""The values that a new node may take as operands, found by dtype, rank and shape."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Sequence
+
+from graphfuzz.graph import Value
+
+PICKS = 4
+"""How many values are looked at before all are."""
+FRESH = 0.7
+"""How often a value that some node uses already is passed over."""
+
+Fits = Callable[[Value], bool]
+
+
+class Pool:
+    """Values in the order in which they were made."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.used: set[str] = set()
+        """The names of the values that some node uses."""
+        self.by_kind: dict[tuple[str, int], list[Value]] = {}
+        self.by_shape: dict[tuple[int, ...], list[Value]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.by_kind)
+
+    def add(self, value: Value) -> None:
+        """Take a value in."""
+        self.by_kind.setdefault((value.dtype, len(value.shape)), []).append(value)
+        self.by_shape.setdefault(value.shape, []).append(value)
+
+    def replace(self, old: Value, new: Value) -> None:
+        """Put a value of the same type in another one's place."""
+        for group in (self.by_kind[old.dtype, len(old.shape)], self.by_shape[old.shape]):
+            group[group.index(old)] = new
+        self.used = {new.name if name == old.name else name for name in self.used}
+
+    def unused(self) -> Value | None:
+        """A value that no node uses."""
+        left = [value for group in self.by_kind.values() for value in group if value.name not in self.used]
+        return self.rng.choice(left) if left else None
+
+    def of_kind(self, dtypes: Collection[str], ranks: Collection[int], fits: Fits) -> Value | None:
+        """A value of one of these dtypes and ranks that fits."""
+        kinds = [kind for kind in self.by_kind if kind[0] in dtypes and kind[1] in ranks]
+        return self._pick([self.by_kind[kind] for kind in kinds], fits)
+
+    def of_shape(self, shape: tuple[int, ...], dtypes: Collection[str], fits: Fits) -> Value | None:
+        """A value of this shape and one of these dtypes that fits."""
+        return self._pick([[v for v in self.by_shape.get(shape, ()) if v.dtype in dtypes]], fits)
+
+    def _pick(self, groups: Sequence[Sequence[Value]], fits: Fits) -> Value | None:
+        """One that fits, of the newer and the unused rather; of all, where a few looks find none."""
+        filled = [group for group in groups if group]
+        for _ in range(PICKS if filled else 0):
+            values = self.rng.choice(filled)
+            value = values[int(len(values) * self.rng.random() ** 0.5)]
+            if (value.name not in self.used or self.rng.random() >= FRESH) and fits(value):
+                return value
+        left = [value for group in filled for value in group if fits(value)]
+        return self.rng.choice(left) if left else None
