@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from graphfuzz.spec.attributes import Size as SizeAttribute
@@ -39,6 +40,7 @@ def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], f
     return bound
 
 
+@lru_cache(1 << 16)
 def takes(op: Operator, framework: str, dtype: str, rank: int) -> list[bool]:
     """For each parameter, whether it may be a live tensor of this dtype and rank in a framework."""
     return [
@@ -92,7 +94,8 @@ def conditions(
     return _apply(op, operands, attrs, framework, collect), stated
 
 
-def size_attributes(op: Operator) -> dict[str, SizeAttribute | SizesAttribute]:
+@lru_cache(4096)
+def size_attributes(op: Operator) -> Mapping[str, SizeAttribute | SizesAttribute]:
     """The attributes that a rule may relate to shapes: those whose values may be unknown."""
     return {name: kind for name, kind in op.attrs.items() if isinstance(kind, SizeAttribute | SizesAttribute)}
 
@@ -140,7 +143,7 @@ def _apply(
 ) -> list[Tensor]:
     parameters = parameters_of(op, len(operands))
     for parameter, operand in zip(parameters, operands, strict=True):
-        if operand.rank not in parameter.ranks:
+        if len(operand.shape) not in parameter.ranks:
             raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {operand.rank}")
     bound = bind(op, parameters, [o.dtype for o in operands], framework)
     result = op.rule(require, *operands, **attrs)

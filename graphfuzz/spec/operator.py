@@ -218,7 +218,7 @@ def emission(
     return Emission(call, layer, sources, fixed, textwrap.dedent(helper).strip(), tuple(defects))
 
 
-class Operator(msgspec.Struct, frozen=True):
+class Operator(msgspec.Struct, frozen=True, eq=False):
     """One entry of the operator-spec library; see `declaration.operator` for the fields."""
 
     name: str

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import generation
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,3 +45,12 @@ def test_ledger_tells_figures_and_leaves_nothing_out(tmp_path):
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
     assert "share of producible" in shown.stdout
     assert "not reached yet" in shown.stdout
+
+
+def test_generation_counts_what_graphs_consist_of(registry):
+    varied = generation._variety(generation._ours(40, registry))
+    assert varied["graphs"] == varied["of_the_size_asked_for"] == 40
+    assert varied["operators"] > 200
+    assert varied["pairs"] > 200
+    assert varied["dtypes"] >= 12
+    assert varied["ranks"] >= 6
