@@ -29,6 +29,7 @@ from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, PROCESS_CRASH, UNSUPPORTED, Outcome
+from graphfuzz.solver import Profile
 from graphfuzz.spec.registry import Registry, load_registry
 
 CLEAR_EVERY = 30
@@ -68,12 +69,16 @@ class Task(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
-    """What a worker makes of one case; `spent`: whether it should be replaced before the next."""
+    """What a worker makes of one case.
+
+    spent: whether it should be replaced before the next. used: as in `Result`. solver: what z3 cost.
+    """
 
     outcome: Outcome
     case: Case | None
     spent: bool
     used: Used | None = None
+    solver: Profile = msgspec.field(default_factory=Profile)
 
 
 class _Worker:
@@ -156,30 +161,30 @@ def work(number: int, task: Task) -> Reply:
 
 
 def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
-    route, entries = worker.route(task.route), set[str]()
+    route, entries, solver = worker.route(task.route), set[str](), Profile()
     with ExitStack() as stack:
         if task.record or (not task.plain and worker.tasks % PLAIN_EVERY):
             stack.enter_context(remembered_registry())
         if task.record and route.ledger is not None:
             stack.enter_context(route.ledger.recording(entries))
         made, outcome = judge_made(
-            lambda: _case(worker, task), route, worker.registry, report, worker.settings.tolerance
+            lambda: _case(worker, task, solver), route, worker.registry, report, worker.settings.tolerance
         )
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     used = used_of(entries, outcome.model) if task.record else None
     if outcome.verdict in (OK, UNSUPPORTED):
-        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent(), used)
-    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH), used)
+        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent(), used, solver)
+    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH), used, solver)
 
 
-def _case(worker: _Worker, task: Task) -> Case:
+def _case(worker: _Worker, task: Task, solver: Profile) -> Case:
     if task.case is not None:
         return task.case
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    return generate(task.recipe, worker.registry)
+    return generate(task.recipe, worker.registry, solver)
 
 
 def _import(module: str) -> None:

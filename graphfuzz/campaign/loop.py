@@ -142,6 +142,7 @@ class Campaign:
     def _take(self, index: int, result: Result) -> None:
         outcome = result.outcome
         self.statistics.record(index, outcome)
+        self.statistics.solver.add(result.solver)
         self.statistics.cases = index + 1 - self.configuration.first_case
         self.on_execution(index, outcome)
         if outcome.is_finding and result.case is not None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graphfuzz.oracle.verdict import FINDINGS, STAGES, VERDICTS
+from graphfuzz.solver import Profile
 
 SUMMARY = 180
 """How much of a finding's summary a table shows, in characters."""
@@ -45,6 +46,19 @@ def outcome_table(verdicts: Mapping[str, Mapping[str, int]], seconds: Mapping[st
 
 def _milliseconds(spent: float, counts: Mapping[str, int]) -> str:
     return f"{1000 * spent / max(1, sum(counts.values())):.1f}"
+
+
+def solver_table(profile: Profile, cases: int) -> Table:
+    """z3's calls by what it was asked for, the dearest first."""
+    total = sum(profile.seconds.values())
+    table = Table(title=f"z3: {1000 * total / max(1, cases):.2f} ms a case, {cases} cases", title_justify="left")
+    for column in ("calls", "gave up", "ms", "ms a call"):
+        table.add_column(column, justify="right")
+    table.add_column("asked to")
+    for reason in sorted(profile.calls, key=lambda r: -profile.seconds[r]):
+        calls, spent = profile.calls[reason], 1000 * profile.seconds[reason]
+        table.add_row(str(calls), str(profile.gave_up.get(reason, 0)), f"{spent:.1f}", f"{spent / calls:.1f}", reason)
+    return table
 
 
 def bucket_table(rows: Sequence[tuple[str, int, int, str, str]], title: str) -> Table:

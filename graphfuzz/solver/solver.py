@@ -28,6 +28,13 @@ class Profile(msgspec.Struct):
     seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
     gave_up: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
 
+    def add(self, other: Profile) -> None:
+        """Count what another profile has, too."""
+        for reason in other.calls:
+            self.calls[reason] += other.calls[reason]
+            self.seconds[reason] += other.seconds[reason]
+            self.gave_up[reason] += other.gave_up.get(reason, 0)
+
 
 class Unsatisfiable(Exception):
     """No sizes satisfy the conditions; `reasons` are the requirements that contradict each other."""
