@@ -21,8 +21,8 @@ import psutil
 
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Recipe, generate
-from graphfuzz.graph import Case
+from graphfuzz.generator import Guide, Recipe, generate
+from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
 from graphfuzz.oracle.route import Route, load_route
@@ -57,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, eq=False):
     """A case, or the recipe or key (of `graphfuzz.conformance`) of one, on a route.
 
-    plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can.
+    plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
+    steers how the recipe's case is made.
     """
 
     route: str
@@ -66,12 +67,13 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     plain: bool = False
     key: str | None = None
     record: bool = False
+    guide: Guide | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case.
 
-    spent: whether it should be replaced before the next. used: as in `Result`. solver: what z3 cost.
+    spent: whether it should be replaced before the next. used, solver, features: as in `Result`.
     """
 
     outcome: Outcome
@@ -79,6 +81,7 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     spent: bool
     used: Used | None = None
     solver: Profile = msgspec.field(default_factory=Profile)
+    features: Features | None = None
 
 
 class _Worker:
@@ -128,9 +131,9 @@ def ready() -> bool:
     return True
 
 
-def make(recipe: Recipe) -> Case:
+def make(recipe: Recipe, guide: Guide | None) -> Case:
     """The case of a recipe, made where it can harm nothing."""
-    return generate(recipe, _workers[0].registry)
+    return generate(recipe, _workers[0].registry, guide=guide)
 
 
 def stock(route_name: str) -> Stock:
@@ -173,9 +176,11 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     used = used_of(entries, outcome.model) if task.record else None
+    seen = features(made.graph) if made is not None and task.recipe is not None else None
+    spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
-        return Reply(msgspec.structs.replace(outcome, model=b"", expected=b""), None, worker.is_spent(), used, solver)
-    return Reply(outcome, made, worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH), used, solver)
+        outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
+    return Reply(outcome, made, spent, used, solver, seen)
 
 
 def _case(worker: _Worker, task: Task, solver: Profile) -> Case:
@@ -184,7 +189,7 @@ def _case(worker: _Worker, task: Task, solver: Profile) -> Case:
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    return generate(task.recipe, worker.registry, solver)
+    return generate(task.recipe, worker.registry, solver, task.guide)
 
 
 def _import(module: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from graphfuzz.campaign.configuration import Configuration
+from graphfuzz.campaign.coverage import EPOCH, Epochs
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
@@ -71,6 +72,7 @@ class Campaign:
         self.on_progress = on_progress
         self.on_execution = on_execution
         self.statistics = Statistics()
+        self.epochs = Epochs(set(frameworks.values()))
         self.queue: deque[Found] = deque()
         self.started = time.monotonic()
         self._load_known()
@@ -96,7 +98,7 @@ class Campaign:
         tasks = self._tasks()
         try:
             while True:
-                while len(window) < AHEAD * self.configuration.workers and not self._over():
+                while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
                     task = next(tasks, None)
                     if task is None:
                         break
@@ -116,7 +118,8 @@ class Campaign:
         index = self.configuration.first_case
         while self.configuration.cases is None or index < self.configuration.first_case + self.configuration.cases:
             for route, framework in self.frameworks.items():
-                yield index, Task(route=route, case=None, recipe=self.configuration.recipe(index, framework))
+                guide = self.epochs.guide(index, framework) if self.configuration.is_guided(index) else None
+                yield index, Task(route, None, self.configuration.recipe(index, framework), guide=guide)
             index += 1
 
     def _over(self, beyond: float = 0.0) -> bool:
@@ -143,6 +146,8 @@ class Campaign:
         outcome = result.outcome
         self.statistics.record(index, outcome)
         self.statistics.solver.add(result.solver)
+        if result.features is not None:
+            self.epochs.add(index, self.frameworks[outcome.route], result.features, outcome.is_finding)
         self.statistics.cases = index + 1 - self.configuration.first_case
         self.on_execution(index, outcome)
         if outcome.is_finding and result.case is not None:

@@ -26,7 +26,7 @@ from pebble import ProcessExpired, ProcessPool
 from graphfuzz.campaign import child
 from graphfuzz.campaign.child import Task as Task
 from graphfuzz.errors import GraphfuzzError, UsageError
-from graphfuzz.graph import Case
+from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
 from graphfuzz.oracle.ledger import Stock, Used
@@ -61,12 +61,14 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
 
     used: what the conversion used, where the task asked for that and the worker lived. solver: what z3 cost.
+    features: what a case made from a recipe exercises.
     """
 
     outcome: Outcome
     case: Case | None
     used: Used | None = None
     solver: Profile = msgspec.field(default_factory=Profile)
+    features: Features | None = None
 
 
 class Workers:
@@ -167,7 +169,7 @@ class Workers:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(reply.outcome, reply.case, reply.used, reply.solver)
+        return Result(reply.outcome, reply.case, reply.used, reply.solver, reply.features)
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""
@@ -183,13 +185,14 @@ class Workers:
             traceback=log[-20000:],
             versions=versions(route),
         )
-        return Result(outcome, self._case(slot, task, stage))
+        case = self._case(slot, task, stage)
+        return Result(outcome, case, features=features(case.graph) if case is not None and task.recipe else None)
 
     def _case(self, slot: _Slot, task: Task, stage: str) -> Case | None:
         """The case that the dead worker had in hand, made again unless making it is what went wrong."""
         if task.case is not None or task.recipe is None or stage == "generation":
             return task.case
-        made: Case = slot.call(child.make, task.recipe, timeout=self.limits.seconds)
+        made: Case = slot.call(child.make, task.recipe, task.guide, timeout=self.limits.seconds)
         return made
 
 

@@ -47,6 +47,9 @@ LOG_WIDTH = 140
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
 @click.option("--zeros", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 0.")
 @click.option("--ones", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 1.")
+@click.option(
+    "--guided", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Cases steered toward what is new."
+)
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
@@ -77,6 +80,7 @@ def fuzz(
     nodes: int,
     zeros: float,
     ones: float,
+    guided: float,
     operators: tuple[str, ...],
     packs: tuple[str, ...],
     tolerance: str,
@@ -101,6 +105,7 @@ def fuzz(
         nodes=nodes,
         zeros=zeros,
         ones=ones,
+        guided=guided,
         operators=operators,
         packs=packs,
         tolerance=tolerance,
@@ -249,7 +254,9 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
         _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
     for error in statistics.harness_errors[:SHOWN_ERRORS]:
         _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
-        _say(console, f"once more: {_command(configuration)} --first-case {error.case} --cases 1", "red")
+        first = configuration.first_case if configuration.is_guided(error.case) else error.case
+        once = f"--first-case {first} --cases {error.case + 1 - first}"
+        _say(console, f"once more: {_command(configuration)} {once}", "red")
         _say(console, error.traceback, "red")
     if len(statistics.harness_errors) > SHOWN_ERRORS:
         _say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
@@ -260,6 +267,7 @@ def _command(configuration: Configuration) -> str:
     """The command line that makes the same cases."""
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
     words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
+    words += ["--guided", str(configuration.guided)]
     for option, values in (
         ("--route", configuration.routes),
         ("--only", configuration.operators),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graphfuzz.generator.growth import Growth
+from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.recipe import Recipe
-from graphfuzz.graph import Case, Graph
+from graphfuzz.graph import Case, Graph, Value
 from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
 
-ANCHORED = 0.6
+ANCHORED, ANCHORED_BY_GUIDE = 0.6, 0.95
 """How often an operator is sought for a value that no node uses, instead of operands for an operator."""
-BACKWARD = 0.1
-"""How often a node is sought that makes what has been an input."""
+BACKWARD = 0.25
+"""How often, of the other times, a node is sought that makes what has been an input."""
 ATTEMPTS_A_NODE = 60
 """How many operators are drawn for each node asked for."""
 ATTEMPTS_AN_OPERATOR = 8
@@ -31,20 +32,24 @@ class Exhausted(Exception):
     """No further node was found in the attempts allowed."""
 
 
-def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Case:
+def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None, guide: Guide | None = None) -> Case:
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
-    growth, favored = _grown(recipe, registry, profile, valued=True)
+    growth, favored = _grown(recipe, registry, profile, guide, valued=True)
     mark = {} if favored is None else {"favored_size": favored}
     return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
 
 
-def generate_graph(recipe: Recipe, registry: Registry, profile: Profile | None = None) -> Graph:
+def generate_graph(
+    recipe: Recipe, registry: Registry, profile: Profile | None = None, guide: Guide | None = None
+) -> Graph:
     """A graph of as many nodes as a recipe asks for, without values: its types are valid, but its operators may be
     undefined on what they get. Raises Exhausted."""
-    return _grown(recipe, registry, profile, valued=False)[0].graph()
+    return _grown(recipe, registry, profile, guide, valued=False)[0].graph()
 
 
-def _grown(recipe: Recipe, registry: Registry, profile: Profile | None, valued: bool) -> tuple[Growth, int | None]:
+def _grown(
+    recipe: Recipe, registry: Registry, profile: Profile | None, guide: Guide | None, valued: bool
+) -> tuple[Growth, int | None]:
     rng = recipe.rng()
     favored = recipe.favored_size(rng)
     growth = Growth(
@@ -55,6 +60,7 @@ def _grown(recipe: Recipe, registry: Registry, profile: Profile | None, valued: 
         profile=profile,
         favored=favored,
         valued=valued,
+        guide=guide,
     )
     at_hand = registry.of(recipe.framework, recipe.operators)
     if not at_hand:
@@ -70,16 +76,27 @@ def _grown(recipe: Recipe, registry: Registry, profile: Profile | None, valued: 
 
 def _extend(growth: Growth, registry: Registry, names: tuple[str, ...], rng: random.Random) -> bool:
     """Try to insert a node: onto an unused value, before an input, or wherever an operator fits; whether one was."""
-    chance = rng.random()
-    anchor = growth.pool.unused() if chance < ANCHORED else None
+    guided = growth.guide is not None
+    anchored = rng.random() < (ANCHORED_BY_GUIDE if guided else ANCHORED)
+    anchor = growth.pool.unused(newest=guided) if anchored else None
     if anchor is not None:
         takers = registry.taking(anchor.dtype, len(anchor.shape), growth.framework, names)
-        op = rng.choice(takers) if takers else None
+        op = _choose(growth, anchor, takers, rng) if takers else None
         return op is not None and any(growth.insert(op, ask=False, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
-    op = rng.choice(registry.of(growth.framework, names))
-    if growth.nodes and chance > 1 - BACKWARD and growth.insert_before(op):
+    op = _choose(growth, None, registry.of(growth.framework, names), rng)
+    if growth.nodes and rng.random() < BACKWARD and growth.insert_before(op):
         return True
     return any(growth.insert(op, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
+
+
+def _choose(growth: Growth, anchor: Value | None, operators: Sequence[Operator], rng: random.Random) -> Operator:
+    """Any operator, or what the guide prefers behind an unused value and those of its type."""
+    if growth.guide is None:
+        return rng.choice(operators)
+    alike = [] if anchor is None else growth.pool.alike(anchor)
+    others = [growth.producers[value.name] for value in alike if value.name in growth.producers]
+    first = None if anchor is None else growth.producers.get(anchor.name)
+    return growth.guide.choose([first, *others], operators, rng)
 
 
 def single_operator_case(

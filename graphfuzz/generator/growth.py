@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.insertion import Inserter, Use, draw_bound
 from graphfuzz.generator.pool import Pool
 from graphfuzz.generator.values import draw_array
@@ -51,7 +52,7 @@ class Growth:
     """A graph in the making.
 
     nodes: how many it shall have. favored: as in `Inserter`. valued: whether values grow with it; without, only its
-    types are valid.
+    types are valid. guide: steers the choice of operands.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Growth:
         profile: Profile | None = None,
         favored: int | None = None,
         valued: bool = True,
+        guide: Guide | None = None,
     ) -> None:
         self.framework = framework
         self.rng = rng
@@ -71,11 +73,14 @@ class Growth:
         self.inserter = Inserter(framework, max_elements, profile or Profile(), favored)
         self.max_inputs = max(INPUTS, nodes // NODES_AN_INPUT)
         self.valued = valued
+        self.guide = guide
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
         self.nodes: list[Node] = []
         self.operators: dict[str, Operator] = {}
         """Those of the nodes, by name."""
+        self.producers: dict[str, str] = {}
+        """The operator that makes a value, by the value's name."""
         self.pool = Pool(rng)
         self.named: Counter[str] = Counter()
         """How many names begin with a letter."""
@@ -186,19 +191,25 @@ class Growth:
         self, op: Operator, parameter: Parameter, bound: Mapping[str, str], chosen: Sequence[Value | None]
     ) -> Value | None:
         """A live value that fits, often of another operand's shape; None to have one made."""
-        if not self.pool or (len(self.inputs) < INPUTS and self.rng.random() < NEW_INPUTS):
+        if not self.pool or (not self.guide and len(self.inputs) < INPUTS and self.rng.random() < NEW_INPUTS):
             return None
         dtypes = self._dtypes(op, parameter.dtype, bound)
 
         def fits(value: Value) -> bool:
             return self._is_in_domain(parameter, value, plain_bounds(op, parameter, value.dtype))
 
+        def better(value: Value) -> bool:
+            if any(value is other for other in chosen):
+                return False
+            return self.guide is None or self.guide.is_new(self.producers.get(value.name), op.name)
+
         relative = next((v for v in reversed(chosen) if v is not None), None)
-        if relative is not None and len(relative.shape) in parameter.ranks and self.rng.random() < RELATIVES:
-            found = self.pool.of_shape(relative.shape, dtypes, fits)
+        chance = self.rng.random()
+        if relative is not None and len(relative.shape) in parameter.ranks and (chance < RELATIVES or self.guide):
+            found = self.pool.of_shape(relative.shape, dtypes, fits, better)
             if found is not None:
                 return found
-        return self.pool.of_kind(dtypes, parameter.ranks, fits)
+        return self.pool.of_kind(dtypes, parameter.ranks, fits, better)
 
     def _draw_weight(self, op: Operator, parameter: Parameter, bound: Mapping[str, str]) -> Value | None:
         """A weight that other nodes have; None to have one made."""
@@ -288,6 +299,7 @@ class Growth:
         self.pool.used.update(names)
         self.operators[use.op.name] = use.op
         outputs = tuple(Value(self._name("v"), t.dtype, _shape(t)) for t in use.outputs)
+        self.producers.update((value.name, use.op.name) for value in outputs)
         return Node(use.op.name, tuple(names), use.attrs, outputs)
 
     def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor, depends: bool) -> Value:

@@ -22,6 +22,8 @@ class Pool:
         self.rng = rng
         self.used: set[str] = set()
         """The names of the values that some node uses."""
+        self.order: dict[str, int] = {}
+        """When a value was taken in, by its name."""
         self.by_kind: dict[tuple[str, int], list[Value]] = {}
         self.by_shape: dict[tuple[int, ...], list[Value]] = {}
 
@@ -30,36 +32,45 @@ class Pool:
 
     def add(self, value: Value) -> None:
         """Take a value in."""
+        self.order[value.name] = len(self.order)
         self.by_kind.setdefault((value.dtype, len(value.shape)), []).append(value)
         self.by_shape.setdefault(value.shape, []).append(value)
 
     def replace(self, old: Value, new: Value) -> None:
         """Put a value of the same type in another one's place."""
+        self.order[new.name] = self.order.pop(old.name)
         for group in (self.by_kind[old.dtype, len(old.shape)], self.by_shape[old.shape]):
             group[group.index(old)] = new
         self.used = {new.name if name == old.name else name for name in self.used}
 
-    def unused(self) -> Value | None:
-        """A value that no node uses."""
+    def unused(self, *, newest: bool) -> Value | None:
+        """A value that no node uses: any, or the newest, so that paths become long."""
         left = [value for group in self.by_kind.values() for value in group if value.name not in self.used]
-        return self.rng.choice(left) if left else None
+        if not left:
+            return None
+        return max(left, key=lambda value: self.order[value.name]) if newest else self.rng.choice(left)
 
-    def of_kind(self, dtypes: Collection[str], ranks: Collection[int], fits: Fits) -> Value | None:
+    def alike(self, value: Value) -> list[Value]:
+        """The other values of one's type, the newest first."""
+        return [v for v in reversed(self.by_shape[value.shape]) if v.dtype == value.dtype and v is not value]
+
+    def of_kind(self, dtypes: Collection[str], ranks: Collection[int], fits: Fits, better: Fits) -> Value | None:
         """A value of one of these dtypes and ranks that fits."""
         kinds = [kind for kind in self.by_kind if kind[0] in dtypes and kind[1] in ranks]
-        return self._pick([self.by_kind[kind] for kind in kinds], fits)
+        return self._pick([self.by_kind[kind] for kind in kinds], fits, better)
 
-    def of_shape(self, shape: tuple[int, ...], dtypes: Collection[str], fits: Fits) -> Value | None:
+    def of_shape(self, shape: tuple[int, ...], dtypes: Collection[str], fits: Fits, better: Fits) -> Value | None:
         """A value of this shape and one of these dtypes that fits."""
-        return self._pick([[v for v in self.by_shape.get(shape, ()) if v.dtype in dtypes]], fits)
+        return self._pick([[v for v in self.by_shape.get(shape, ()) if v.dtype in dtypes]], fits, better)
 
-    def _pick(self, groups: Sequence[Sequence[Value]], fits: Fits) -> Value | None:
-        """One that fits, of the newer and the unused rather; of all, where a few looks find none."""
+    def _pick(self, groups: Sequence[Sequence[Value]], fits: Fits, better: Fits) -> Value | None:
+        """One that fits, of the newer, the unused and the better rather; of all, where a few looks find none."""
         filled = [group for group in groups if group]
         for _ in range(PICKS if filled else 0):
             values = self.rng.choice(filled)
             value = values[int(len(values) * self.rng.random() ** 0.5)]
-            if (value.name not in self.used or self.rng.random() >= FRESH) and fits(value):
+            if (value.name not in self.used or self.rng.random() >= FRESH) and better(value) and fits(value):
                 return value
         left = [value for group in filled for value in group if fits(value)]
-        return self.rng.choice(left) if left else None
+        best = [value for value in left if better(value)] or left
+        return self.rng.choice(best) if best else None

@@ -2,6 +2,7 @@
 
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
+from graphfuzz.graph.features import Features, features
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
 from graphfuzz.graph.ordinary import (
     LIMITS,
@@ -20,6 +21,7 @@ __all__ = [
     "LIMITS",
     "Array",
     "Case",
+    "Features",
     "Graph",
     "Node",
     "Value",
@@ -32,6 +34,7 @@ __all__ = [
     "defined_outputs",
     "evaluate",
     "extent",
+    "features",
     "in_domain",
     "joined",
     "operand_bounds",

@@ -27,7 +27,7 @@ def start(*arguments):
 
 
 def test_a_campaign_on_all_routes_ends_with_its_table_and_no_harness_error(tmp_path):
-    done = graphfuzz("fuzz", "--cases", 6, "--nodes", 4, "--seed", 2, "--corpus", tmp_path / "corpus")
+    done = graphfuzz("fuzz", "--cases", 6, "--nodes", 4, "--seed", 2, "--corpus", tmp_path / "corpus", "--profile")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for said in ("verdicts by route", "tf2onnx-ort", "torch-dynamo-ort", SCRIPT, "buckets", "0 harness errors"):

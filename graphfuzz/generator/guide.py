@@ -1,0 +1,44 @@
+"""Choices that steer growth toward what is new or rare, or near what failed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from graphfuzz.spec.operator import Operator
+
+CANDIDATES = 12
+"""How many operators are weighed against each other at a time."""
+NEW = 4.0
+"""What an unseen pair is worth; a rare operator is worth at most one."""
+FAILING = 2.0
+"""What an operator is worth that took part in findings more often than others."""
+
+
+class Guide(msgspec.Struct, frozen=True):
+    """What has been seen.
+
+    consumers: the operators seen behind each, by name. counts: the uses of each. failing: those to stay close to.
+    """
+
+    consumers: Mapping[str, Collection[str]] = {}
+    counts: Mapping[str, int] = {}
+    failing: Collection[str] = ()
+
+    def choose(self, producers: Sequence[str | None], operators: Sequence[Operator], rng: random.Random) -> Operator:
+        """The best of a few of these operators to come behind the first of some producers (None: an input), and behind
+        the others as far as it has operands."""
+        some = [rng.choice(operators) for _ in range(CANDIDATES)]
+        return max(some, key=lambda op: self._worth(producers, op) + rng.random())
+
+    def is_new(self, producer: str | None, consumer: str) -> bool:
+        """Whether the pair has not been seen; what an input feeds is no pair."""
+        return producer is not None and consumer not in self.consumers.get(producer, ())
+
+    def _worth(self, producers: Sequence[str | None], op: Operator) -> float:
+        tensors = sum(max(p.arity) for p in op.parameters if p.role == "tensor")
+        new = {producer for producer in producers[:tensors] if self.is_new(producer, op.name)}
+        rare = 1 / (1 + self.counts.get(op.name, 0))
+        return NEW * len(new) + rare + FAILING * (op.name in self.failing)

@@ -1,0 +1,58 @@
+"""Coverage counts what is new, and guides of an epoch are the same whatever the order in which results came."""
+
+import random
+
+from graphfuzz.campaign.coverage import EPOCH, Coverage, Epochs
+from graphfuzz.generator import Guide, Recipe, generate_graph
+from graphfuzz.graph import Features, features
+
+CHAIN = Features(("relu float32 2", "sum float32 2", "sum keepdims=True"), (("relu", "sum"),), ())
+
+
+def test_what_is_new_is_counted_once():
+    coverage = Coverage()
+    assert coverage.add(CHAIN, False) == 4
+    assert coverage.add(CHAIN, False) == 0
+    assert (len(coverage.uses), coverage.pairs, len(coverage.sequences)) == (3, 1, 0)
+
+
+def test_what_fails_more_often_than_the_rest_is_failing():
+    coverage = Coverage()
+    for _ in range(10):
+        coverage.add(CHAIN, True)
+        coverage.add(Features(("exp float32 1",), (), ()), False)
+        coverage.add(Features(("relu float32 2",), (), ()), False)
+    assert set(coverage.guide().failing) == {"sum"}
+
+
+def test_an_epoch_knows_the_epochs_before_the_last_one():
+    epochs = Epochs({"torch", "keras"})
+    assert not epochs.guide(0, "torch").counts
+    epochs.add(3, "torch", CHAIN, False)
+    epochs.add(EPOCH + 3, "torch", Features(("exp float32 1",), (), ()), False)
+    assert not epochs.guide(EPOCH, "torch").counts
+    assert set(epochs.guide(2 * EPOCH, "torch").counts) == {"relu", "sum"}
+    assert not epochs.guide(2 * EPOCH, "keras").counts
+    assert set(epochs.guide(3 * EPOCH, "torch").counts) == {"relu", "sum", "exp"}
+
+
+def test_a_guide_prefers_unseen_pairs_rare_operators_and_failing_ones(registry):
+    two = [registry["relu"], registry["tanh"]]
+
+    def share(guide, producers):
+        return sum(guide.choose(producers, two, random.Random(seed)).name == "relu" for seed in range(100))
+
+    assert 20 < share(Guide(), ["exp"]) < 80
+    assert share(Guide(consumers={"exp": {"tanh"}}), ["exp"]) > 95
+    assert share(Guide(counts={"tanh": 1000}), [None]) > 70
+    assert share(Guide(failing={"relu"}), [None]) > 95
+
+
+def test_guided_graphs_have_more_that_is_new(registry):
+    plain, guided = Coverage(), Coverage()
+    for index in range(60):
+        recipe = Recipe(3, index, "torch", nodes=10)
+        plain.add(features(generate_graph(recipe, registry)), False)
+        guided.add(features(generate_graph(recipe, registry, guide=guided.guide())), False)
+    assert guided.pairs > 1.2 * plain.pairs
+    assert len(guided.sequences) > 1.5 * len(plain.sequences)
