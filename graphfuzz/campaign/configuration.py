@@ -19,8 +19,8 @@ class Configuration(msgspec.Struct, frozen=True):
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
     shares of the cases that are full of axes of these sizes. guided: the share of the cases that are steered toward
     what is new; the others, unguided, keep the statistics honest. operators: names to draw from, all where empty.
-    packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes):
-    limits.
+    packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case, memory_a_case
+    (bytes): limits.
     """
 
     routes: tuple[str, ...]
