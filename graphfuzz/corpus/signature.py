@@ -26,6 +26,7 @@ _TARGET_NAME = re.compile(r"[A-Z][A-Za-z]*\d?\Z|aten(::|\.)\w|.*\bdtype\b|tensor
 
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\x1b\[[0-9;]*m", ""),
+    (r"\b\w+(?: \| \w+)+\b", "<any>"),  # a set of types, in any order
     (r"0x[0-9a-fA-F]+", "#"),
     (r"(?:[A-Za-z]:)?(?:[\\/][\w.+\-]+){2,}[\\/]?(?::\d+)?", "<path>"),
     (r"<[\w.]+ object at #>", "<object>"),

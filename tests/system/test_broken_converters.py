@@ -17,7 +17,7 @@ def test_a_campaign_finds_what_is_broken_on_its_route_alone(tmp_path, broken):
     corpus = tmp_path / "corpus"
     only = [word for name in OPERATORS for word in ("--only", name)]
     done = graphfuzz(
-        *("fuzz", "--route", f"tests.broken_routes:{broken}", "--route", HEALTHY[broken], "--cases", 8, "--nodes", 6),
+        *("fuzz", "--route", f"tests.broken_routes:{broken}", "--route", HEALTHY[broken], "--cases", 12, "--nodes", 6),
         *("--seed", 3, "--corpus", corpus, *only),
     )
     assert done.returncode == 0, done.stdout + done.stderr
