@@ -61,7 +61,7 @@ def write_pack(folder: Path, name: str, factor: int = 2) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a process knows one pack of a name
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pack(tmp_path_factory.mktemp("pack"), "described_pack")
 
