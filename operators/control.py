@@ -192,7 +192,7 @@ BRANCHES = [
         "A loop until the magnitudes sum up to fifty.",
         _scripted_while,
         higher_order(
-            "torch._higher_order_ops.while_loop(while_growing_on, while_growing_step, ({x},))[0]",
+            "torch._higher_order_ops.while_loop(while_growing_on, while_growing_step, ({x}.contiguous(),))[0]",
             helper="""
             def while_growing_on(x):
                 return x.abs().sum() < 50

@@ -287,7 +287,7 @@ def _time_batch_channels() -> Operator:
         dtypes=FLOATS,
         domain=CONV_DOMAIN,
         reference=reference,
-        torch="torch.conv_tbc({x}, {kernel}, {bias}, {padding})",
+        torch="torch.conv_tbc({x}.contiguous(), {kernel}, {bias}, {padding})",
     )
 
 

@@ -25,7 +25,15 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dtypes import UNCOMMON, is_float
-from operators.native_convolution import FIRST_DTYPES, from_first, in_first, laid_out, shape_in
+from operators.native_convolution import (
+    FIRST_DTYPES,
+    far_defect,
+    from_first,
+    in_first,
+    laid_out,
+    looks_elsewhere,
+    shape_in,
+)
 from operators.precision import Array, wide
 from operators.resizing import KERNELS, weighted
 from operators.spatial import (
@@ -177,6 +185,10 @@ def _extract(spatial: int) -> Operator:
         padded = [n + before + behind for n, (before, behind) in zip(around, pairs, strict=True)]
         return both(all_ones(dilations), thin_convolution(x, channels, padded, size, strides))
 
+    def far(x: Tensor, *, size: Any, strides: Any, dilations: Any, padding: str, layout: str) -> Any:
+        wrong = x.dtype == "bfloat16" and padding == "same"
+        return wrong and looks_elsewhere(laid_out(_batched(x, spatial), layout)[2], size, strides)
+
     suffix = "_3d" if spatial == 3 else ""
     return declared(
         f"extract_patches{suffix}",
@@ -189,7 +201,7 @@ def _extract(spatial: int) -> Operator:
         keras=emission(
             f'ops.image.extract_patches{suffix}({{x}}, {{size}}, {{strides}}, {{dilations}}, "{{padding}}", '
             'data_format="{layout}")',
-            defects=[thin_defect(thin)],
+            defects=[thin_defect(thin), *([far_defect(far)] if spatial == 3 else [])],
         ),
     )
 

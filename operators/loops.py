@@ -65,7 +65,7 @@ LOOPS = [
                 def step(i, x):
                     return i + 1, x * factor + i
 
-                return torch._higher_order_ops.while_loop(on, step, (torch.tensor(0), x))[1]
+                return torch._higher_order_ops.while_loop(on, step, (torch.tensor(0), x.contiguous()))[1]
             """,
         ),
         emission(

@@ -154,6 +154,12 @@ def looks_elsewhere(sizes: Sequence[Size], window: Sequence[Size], strides: Sequ
     return either(*((ceil_div(n, s) - 1) * s + w - n <= -2 for n, w, s in axes))
 
 
+def far_defect(when: Callable[..., Any]) -> Defect:
+    """That defect, of bfloat16 on processors without AVX-512, for an operator of which `when` says where it is one."""
+    source = "tf.nn.max_pool3d's, avg_pool3d's and conv3d's definition; right with TF_ENABLE_ONEDNN_OPTS=0"
+    return Defect(FAR, when, source, release="2.21")
+
+
 def misadded(rule: Callable[..., Any]) -> Defect:
     """The defect that Keras' addition is to channels-first layers with this rule."""
 
@@ -282,7 +288,8 @@ def _depthwise(spatial: int, *, layer: bool = False) -> Operator:
         made = _moved(require, around, window, strides, padding, dilations)
         require_last(require, bias, layout, layer)
         for b in bias:
-            require(b.shape[0] == channels * multiplier, "the bias has an entry for each output channel")
+            fits = either(b.shape[0] == channels * multiplier, both(not layer, b.shape[0] == 1))
+            require(fits, "the bias has an entry for each output channel")
         return shape_in(layout, batch, channels * multiplier, made)
 
     def reference(x: Any, kernel: Any, *bias: Any, **attrs: Any) -> Any:

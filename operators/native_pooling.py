@@ -10,7 +10,6 @@ import numpy as np
 from graphfuzz.spec import (
     FLOATS,
     Condition,
-    Defect,
     Emission,
     Operator,
     Require,
@@ -23,7 +22,7 @@ from graphfuzz.spec import (
     sizes,
     tensor,
 )
-from operators.native_convolution import FAR, from_first, in_first, laid_out, looks_elsewhere, shape_in
+from operators.native_convolution import far_defect, from_first, in_first, laid_out, looks_elsewhere, shape_in
 from operators.pooling import AXES, TF_3D, TF_MAX, lowest, no_ties
 from operators.precision import wide
 from operators.spatial import FIRST, LAST, declared, named_paddings, slid, windows
@@ -94,7 +93,7 @@ def _far(x: Tensor, *, window: Any, strides: Any, padding: str, layout: str) -> 
     return wrong and looks_elsewhere(laid_out(x, layout)[2], window, strides)
 
 
-_FAR = Defect(FAR, _far, "tf.nn.max_pool3d's definition; right with TF_ENABLE_ONEDNN_OPTS=0", release="2.21")
+_FAR = far_defect(_far)
 
 
 def _pools(n: int) -> list[Operator]:
@@ -105,7 +104,7 @@ def _pools(n: int) -> list[Operator]:
         ("average", "The mean of each window", _mean, "AveragePooling", floats),
     )
     for kind, doc, computed, layer, dtypes in kinds:
-        defects = [_FAR] if (kind, n) == ("max", 3) else []
+        defects = [_FAR] if n == 3 else []
         call = emission(f"ops.{kind}_pool({{x}}, {_REST})", dtypes=dtypes, defects=defects)
         text = f'layers.{layer}{n}D({_REST}, dtype="{{x.dtype}}")'
         layered = emission("{layer}({x})", layer=text, dtypes=floats, defects=defects)

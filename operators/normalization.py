@@ -272,10 +272,14 @@ def _groups_vary(x: Array, *affine: Array, groups: int, epsilon: float) -> bool:
 
 
 def _group_rule(require: Require, x: Tensor, given: Sequence[Tensor], groups: int) -> Shape:
-    require(x.shape[1] % groups == 0, "the channels fall into groups of one size")
     # PyTorch takes a single value a channel for a mistake in training, and refuses it in inference as well.
     spread = [x.shape[0] > 1, x.shape[1] > groups, *(size > 1 for size in x.shape[2:])]
     require(either(*spread), "there are more values than groups")
+    return _kernel_rule(require, x, given, groups)
+
+
+def _kernel_rule(require: Require, x: Tensor, given: Sequence[Tensor], groups: int) -> Shape:
+    require(x.shape[1] % groups == 0, "the channels fall into groups of one size")
     one_a_channel(require, x, given)
     return x.shape
 
@@ -338,7 +342,7 @@ def _native_group(x: Operand, groups: int, epsilon: float) -> str:
 )
 def native_group_norm(require: Require, x: Tensor, *, groups: int, epsilon: float) -> Shape:
     """group_norm by the name of PyTorch's kernel."""
-    return _group_rule(require, x, (), groups)
+    return _kernel_rule(require, x, (), groups)
 
 
 def _group_axis(x: Array, *given: Array, axis: int, groups: int, epsilon: float, **_: Any) -> Array:
@@ -508,7 +512,7 @@ _RESPONSE: dict[str, Attribute] = {
     attrs=_RESPONSE,
     dtypes=("float32", "float64"),
     reference=_response,
-    torch="F.local_response_norm({x}, {window}, alpha={alpha}, beta={beta}, k={k})",
+    torch="F.local_response_norm({x}.contiguous(), {window}, alpha={alpha}, beta={beta}, k={k})",
 )
 def local_response_norm(require: Require, x: Tensor, *, window: int, alpha: float, beta: float, k: float) -> Shape:
     """Each element divided by a power of the mean square of the channels around it."""

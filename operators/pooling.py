@@ -150,6 +150,11 @@ def _torch_max(spatial: int) -> Sequence[str] | None:
     return FLOATS if spatial == 1 else None
 
 
+def _given(spatial: int) -> str:
+    """The operand of PyTorch's largest elements, which along three axes refuses some strides."""
+    return "{x}.contiguous()" if spatial == 3 else "{x}"
+
+
 def _max_pool(spatial: int) -> Operator:
     def rule(
         require: Require,
@@ -171,7 +176,7 @@ def _max_pool(spatial: int) -> Operator:
         dtypes=REAL,
         reference=lambda x, **attrs: elements(x, **attrs).max(-1),
         torch=emission(
-            f"F.max_pool{spatial}d({{x}}, {{window}}, {{strides}}, {{padding}}, ceil_mode={{ceil_mode}})",
+            f"F.max_pool{spatial}d({_given(spatial)}, {{window}}, {{strides}}, {{padding}}, ceil_mode={{ceil_mode}})",
             dtypes=_torch_max(spatial),
         ),
         keras=emission(_max_keras, dtypes=TF_3D if spatial == 3 else TF_MAX),
@@ -217,15 +222,15 @@ _ALL = "{window}, {strides}, {padding}, {dilations}, ceil_mode={ceil_mode}"
 
 def _max_pools(n: int) -> list[Operator]:
     largest = f"The largest element in each dilated window along {AXES[n]}"
-    call = emission(f"F.max_pool{n}d({{x}}, {_ALL})", dtypes=_torch_max(n))
-    layer = emission("{layer}({x})", layer=f"nn.MaxPool{n}d({_ALL})", dtypes=_torch_max(n))
-    indexed = emission("{layer}({x})", layer=f"nn.MaxPool{n}d({_ALL}, return_indices=True)")
+    call = emission(f"F.max_pool{n}d({_given(n)}, {_ALL})", dtypes=_torch_max(n))
+    layer = emission(f"{{layer}}({_given(n)})", layer=f"nn.MaxPool{n}d({_ALL})", dtypes=_torch_max(n))
+    indexed = emission(f"{{layer}}({_given(n)})", layer=f"nn.MaxPool{n}d({_ALL}, return_indices=True)")
     pair: Any = {"returns": ("T", "int64"), "defined": lambda x, **attrs: no_ties(elements(x, **attrs))}
     places = f"{largest}, and where it stands among the spatial positions."
     return [
         _dilated(f"dilated_max_pool{n}d", n, f"{largest}.", call),
         _dilated(f"max_pool{n}d_layer", n, f"{largest}.", layer),
-        _dilated(f"argmax_pool{n}d", n, places, f"F.max_pool{n}d({{x}}, {_ALL}, return_indices=True)", **pair),
+        _dilated(f"argmax_pool{n}d", n, places, f"F.max_pool{n}d({_given(n)}, {_ALL}, return_indices=True)", **pair),
         _dilated(f"argmax_pool{n}d_layer", n, places, indexed, **pair),
     ]
 

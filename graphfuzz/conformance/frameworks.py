@@ -103,10 +103,12 @@ def _widest(array: Array) -> Array:
 def allowance(expected: Array, given: Sequence[Array]) -> Array:
     """The difference that rounding explains, for each element of an output.
 
-    SLACK roundings of the element itself, of the largest output (for sums that cancel), and of one (for kernels such as
-    TensorFlow's elu that take a one away again), in the least precise float format involved.
+    SLACK roundings of the element itself, of the largest output (for sums that cancel; of the largest operand where
+    fewer come out than go in), and of one (for kernels such as TensorFlow's elu that take a one away again), in the
+    least precise float format involved.
     """
-    formats = [str(a.dtype) for a in (expected, *given) if _is_rounded(str(a.dtype))]
-    coarsest = max(epsilon(dtype) for dtype in formats)
+    floats = [a for a in (expected, *given) if _is_rounded(str(a.dtype))]
+    coarsest = max(epsilon(str(a.dtype)) for a in floats)
     magnitude = np.abs(_widest(expected))
-    return np.asarray(SLACK * coarsest * (magnitude + np.max(magnitude, initial=0.0) + 1.0))
+    summed = [np.max(np.abs(_widest(a))) for a in floats if a.size > expected.size]
+    return np.asarray(SLACK * coarsest * (magnitude + max([np.max(magnitude, initial=0.0), *summed]) + 1.0))

@@ -77,7 +77,8 @@ def disturbed_case(op: Operator, case: Case, use: Use, decided: Types | None) ->
         named.setdefault(parameter.name, tensor)
     for parameter, name, tensor in zip(parameters, node.inputs, use.operands, strict=True):
         shapes[name] = tuple(value_of(s, {}) for s in tensor.shape)
-        arrays[name] = np.resize(arrays[name], shapes[name])
+        given = arrays[name]
+        arrays[name] = np.resize(given if given.size else np.ones(1, given.dtype), shapes[name])
         if callable(parameter.domain) and decided is not None:
             low, high = parameter.domain(**named, **use.attrs)
             arrays[name] = np.clip(arrays[name], low, high).astype(arrays[name].dtype)
