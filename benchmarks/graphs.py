@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +20,8 @@ from graphfuzz.spec.operator import FRAMEWORKS
 CHUNK = 50
 """How many graphs a worker makes before it reports."""
 NOT_FOUND = "(no graph found)"
+_INSTALLED = re.compile(r"[^\s\"']*/site-packages/")
+"""Where a machine has its packages, which is not told in a result."""
 
 
 def measure(pool: Any, count: int, nodes: int) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def _problem(recipe: Recipe) -> tuple[set[str], str | None]:
     except Exhausted:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a framework or spec raises is what is looked for
-        return set(), f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return set(), f"{type(error).__name__}: {' '.join(_INSTALLED.sub('', str(error)).split())[:300]}"
     values = case.graph.values()
     types = [(str(array.dtype), array.shape) for array in made]
     stated = [(values[name].dtype, values[name].shape) for name in case.graph.outputs]
