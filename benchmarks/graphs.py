@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +11,7 @@ import numpy as np
 from pebble import ProcessExpired
 from rich.progress import track
 
+from graphfuzz.corpus.finding import relative_paths
 from graphfuzz.generator import Exhausted, Recipe, generate
 from graphfuzz.materializer import build, run, source
 from graphfuzz.spec import Registry, load_registry
@@ -20,8 +20,6 @@ from graphfuzz.spec.operator import FRAMEWORKS
 CHUNK = 50
 """How many graphs a worker makes before it reports."""
 NOT_FOUND = "(no graph found)"
-_INSTALLED = re.compile(r"[^\s\"']*/site-packages/")
-"""Where a machine has its packages, which is not told in a result."""
 
 
 def measure(pool: Any, count: int, nodes: int) -> dict[str, Any]:
@@ -80,7 +78,7 @@ def _problem(recipe: Recipe) -> tuple[set[str], str | None]:
     except Exhausted:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a framework or spec raises is what is looked for
-        return set(), f"{type(error).__name__}: {' '.join(_INSTALLED.sub('', str(error)).split())[:300]}"
+        return set(), f"{type(error).__name__}: {' '.join(relative_paths(str(error)).split())[:300]}"
     values = case.graph.values()
     types = [(str(array.dtype), array.shape) for array in made]
     stated = [(values[name].dtype, values[name].shape) for name in case.graph.outputs]
