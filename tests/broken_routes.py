@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.route import load_route
 
 
-def _torchlib(model: Any, inputs: dict[str, Array]) -> Any:
+def _torchlib(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """PyTorch's default exporter, with tanh's function in torchlib exchanged."""
     import copy
     from unittest import mock
@@ -38,7 +38,7 @@ def _torchlib(model: Any, inputs: dict[str, Array]) -> Any:
         return torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False).model_proto
 
 
-def _torchscript(model: Any, inputs: dict[str, Array]) -> Any:
+def _torchscript(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """PyTorch's TorchScript exporter, with tanh's symbolic function exchanged."""
     import io
     from unittest import mock
@@ -56,7 +56,7 @@ def _torchscript(model: Any, inputs: dict[str, Array]) -> Any:
     return onnx.load_from_string(buffer.getvalue())
 
 
-def _tf2onnx(model: Any, inputs: dict[str, Array]) -> Any:
+def _tf2onnx(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """tf2onnx, with the handler of Tanh making a Sigmoid."""
     from unittest import mock
 

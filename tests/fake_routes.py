@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.route import Route
 
 PRELOAD = ("torch", "onnx.shape_inference", "onnxruntime")
 
 
-def _route(convert: Callable[[Any, dict[str, Array]], Any]) -> Route:
+def _route(convert: Callable[[Any, dict[str, Array], Axes], Any]) -> Route:
     return Route(
         name=convert.__name__,
         framework="torch",
@@ -43,34 +43,34 @@ def _model(inputs: dict[str, Array], nodes: list[tuple[str, list[str], str]], sh
 
 
 @_route
-def right(model: Any, inputs: dict[str, Array]) -> Any:
+def right(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return _model(inputs, [("Relu", ["x"], "y")])
 
 
 @_route
-def wrong(model: Any, inputs: dict[str, Array]) -> Any:
+def wrong(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return _model(inputs, [("Relu", ["x"], "r"), ("Abs", ["x"], "a"), ("Add", ["r", "a"], "y")])
 
 
 @_route
-def invalid(model: Any, inputs: dict[str, Array]) -> Any:
+def invalid(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     made = _model(inputs, [("Relu", ["x"], "y")])
     made.graph.node[0].attribute.add(name="no_such_attribute", i=1, type=2)
     return made
 
 
 @_route
-def misdeclared(model: Any, inputs: dict[str, Array]) -> Any:
+def misdeclared(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return _model(inputs, [("Relu", ["x"], "y")], shape=[7])
 
 
 @_route
-def no_such_operator(model: Any, inputs: dict[str, Array]) -> Any:
+def no_such_operator(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return _model(inputs, [("Bitcast", ["x"], "y")])
 
 
 @_route
-def no_kernel(model: Any, inputs: dict[str, Array]) -> Any:
+def no_kernel(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     from onnx import TensorProto
 
     made = _model(inputs, [("Cast", ["x"], "d"), ("Erf", ["d"], "e"), ("Cast", ["e"], "y")])
@@ -80,7 +80,7 @@ def no_kernel(model: Any, inputs: dict[str, Array]) -> Any:
 
 
 @_route
-def raises(model: Any, inputs: dict[str, Array]) -> Any:
+def raises(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     try:
         raise KeyError("the cause")
     except KeyError as error:
@@ -88,70 +88,70 @@ def raises(model: Any, inputs: dict[str, Array]) -> Any:
 
 
 @_route
-def refuses(model: Any, inputs: dict[str, Array]) -> Any:
+def refuses(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     raise NotImplementedError("declined")
 
 
 @_route
-def segfault(model: Any, inputs: dict[str, Array]) -> Any:
+def segfault(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return ctypes.string_at(0)
 
 
 @_route
-def abort(model: Any, inputs: dict[str, Array]) -> Any:
+def abort(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     sys.stderr.write("Check failed: 1 == 2\n")
     sys.stderr.flush()
     os.abort()
 
 
 @_route
-def exit_process(model: Any, inputs: dict[str, Array]) -> Any:
+def exit_process(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     os._exit(7)
 
 
 @_route
-def leave(model: Any, inputs: dict[str, Array]) -> Any:
+def leave(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     raise SystemExit(0)
 
 
 @_route
-def hang(model: Any, inputs: dict[str, Array]) -> Any:
+def hang(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     while True:
         time.sleep(0.05)
 
 
 @_route
-def hang_in_c(model: Any, inputs: dict[str, Array]) -> Any:
+def hang_in_c(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     ctypes.PyDLL(None).sleep(600)  # PyDLL keeps the interpreter's lock: no Python signal handler can run
 
 
 @_route
-def out_of_memory(model: Any, inputs: dict[str, Array]) -> Any:
+def out_of_memory(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return bytearray(64 << 30)
 
 
 @_route
-def out_of_memory_in_torch(model: Any, inputs: dict[str, Array]) -> Any:
+def out_of_memory_in_torch(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import torch
 
     return torch.zeros(8 << 30)
 
 
 @_route
-def chatter(model: Any, inputs: dict[str, Array]) -> Any:
+def chatter(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     os.write(1, b"NOISE on stdout\n")
     os.write(2, b"NOISE on stderr\n")
     return _model(inputs, [("Relu", ["x"], "y")])
 
 
 @_route
-def leak(model: Any, inputs: dict[str, Array]) -> Any:
+def leak(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     sys.modules["leaked"] = bytearray(b"x" * (96 << 20))  # type: ignore[assignment]
     return _model(inputs, [("Relu", ["x"], "y")])
 
 
 @_route
-def process(model: Any, inputs: dict[str, Array]) -> Any:
+def process(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     raise RuntimeError(f"process {os.getpid()}")
 
 

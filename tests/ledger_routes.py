@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.ledger import ABSENT, Entry, Ledger, Reason
 from graphfuzz.oracle.route import Route
 
@@ -23,7 +23,7 @@ def recording(used: set[str]) -> Iterator[None]:
         _sinks.remove(used)
 
 
-def convert(model: Any, inputs: dict[str, Array]) -> Any:
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """A relu of the dtype; refuses integers, dies of bools."""
     from onnx import helper
 

@@ -1,7 +1,8 @@
 """A corpus entry: one minimized finding in a folder that people, git and `graphfuzz replay` can all read.
 
     <slug>/case.json      the case without its arrays
-           tensors.npz    inputs, weights, and the source model's recorded outputs as `expected.<name>`
+           tensors.npz    inputs, weights, and the source model's recorded outputs as `expected.<name>`;
+                          inputs of other sizes as `<name>.1`, `<name>.2`, ...
            finding.json   what was found, in what versions, since when
            repro.py       runs alone; exit 1 while the finding stands
            model.onnx     the converted model, where one was produced
@@ -127,8 +128,8 @@ def read_entry(path: Path) -> Entry:
     if not path.is_dir():
         raise EntryError(f"{path}: there is no such entry; name a folder that holds a case.json")
     arrays = unpack_arrays(_read(path / "tensors.npz"), str(path / "tensors.npz"))
-    leaves = {name: a for name, a in arrays.items() if not name.startswith(EXPECTED)}
-    case = case_from_json(_read(path / "case.json"), leaves, str(path / "case.json"))
+    given = {name: a for name, a in arrays.items() if not name.startswith(EXPECTED)}
+    case = case_from_json(_read(path / "case.json"), given, str(path / "case.json"))
     finding = finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
     expected = {name.removeprefix(EXPECTED): a for name, a in arrays.items() if name.startswith(EXPECTED)}
     model = path / "model.onnx"
@@ -163,7 +164,7 @@ def _files(entry: Entry) -> dict[str, bytes]:
     expected = {EXPECTED + name: array for name, array in entry.expected.items()}
     files = {
         "case.json": case_to_json(entry.case).encode(),
-        "tensors.npz": pack_arrays({**entry.case.tensors, **expected}),
+        "tensors.npz": pack_arrays({**entry.case.arrays(), **expected}),
         "finding.json": finding_to_json(entry.finding).encode(),
         "repro.py": entry.repro.encode(),
     }

@@ -32,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
     first departs from the source, where it is known: that of a graph of one node. versions: of the packages at work.
-    first_seen: a date, ISO 8601. tolerance: the rule of comparison, as `parse_tolerance` reads it. seconds_a_case,
+    first_seen: a date, ISO 8601. binding: for which of the case's inputs, 0 for its own. tolerance: the rule of comparison, as `parse_tolerance` reads it. seconds_a_case,
     memory_a_case: the limits it was found under, wall time and bytes.
     """
 
@@ -50,6 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
     first_diverging: str | None
     versions: dict[str, str]
     first_seen: str
+    binding: int = 0
     tolerance: str = TOLERANCE
     seconds_a_case: float = SECONDS
     memory_a_case: int = MEMORY
@@ -57,7 +58,13 @@ class Finding(msgspec.Struct, frozen=True):
     def summary(self) -> str:
         """One line for tables and logs, as an outcome gives it."""
         return Outcome(
-            self.route, self.verdict, self.stage, error=self.error, message=self.message, mismatch=self.mismatch
+            self.route,
+            self.verdict,
+            self.stage,
+            error=self.error,
+            message=self.message,
+            mismatch=self.mismatch,
+            binding=self.binding,
         ).summary()
 
 
@@ -90,6 +97,7 @@ def make_finding(
         first_diverging=graph.nodes[0].name if len(graph.nodes) == 1 else None,
         versions=dict(sorted(outcome.versions.items())),
         first_seen=first_seen,
+        binding=outcome.binding,
         tolerance=tolerance,
         seconds_a_case=seconds,
         memory_a_case=memory,

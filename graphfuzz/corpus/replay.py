@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from graphfuzz.corpus.entry import Entry
 from graphfuzz.corpus.finding import Finding
 from graphfuzz.errors import InvalidGraph, UsageError
-from graphfuzz.graph import validate
+from graphfuzz.graph import bound_cases, validate
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, UNSUPPORTED, Outcome
 from graphfuzz.spec.registry import Registry
@@ -29,8 +29,8 @@ def compared(finding: Finding, outcome: Outcome) -> str:
         return FIXED
     if outcome.verdict == HARNESS_ERROR:
         return CANNOT_RUN
-    before = (finding.verdict, finding.error, finding.mismatch and finding.mismatch.what)
-    after = (outcome.verdict, outcome.error, outcome.mismatch and outcome.mismatch.what)
+    before = (finding.verdict, finding.error, finding.mismatch and finding.mismatch.what, finding.binding)
+    after = (outcome.verdict, outcome.error, outcome.mismatch and outcome.mismatch.what, outcome.binding)
     return STILL_FAILING if before == after else CHANGED
 
 
@@ -48,6 +48,7 @@ def obstacle(entry: Entry, registry: Registry) -> str | None:
         return f"no such operator: {', '.join(unknown)}; install the pack that has it"
     try:
         validate(entry.case.graph, registry, entry.case.framework)
+        bound_cases(entry.case, registry)
     except InvalidGraph as error:
         return f"the operators' rules have changed: {error}"
     return None

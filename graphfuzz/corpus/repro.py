@@ -16,10 +16,11 @@ from graphfuzz.corpus.literals import literal
 from graphfuzz.corpus.script import ending, is_isolated, is_starved
 from graphfuzz.corpus.telling import comparison, is_known
 from graphfuzz.errors import EntryError
-from graphfuzz.graph import Case, text
+from graphfuzz.graph import Axes, Case, bound_cases, symbolic_axes, text
 from graphfuzz.materializer import source
 from graphfuzz.materializer.keras_source import run_keras
 from graphfuzz.materializer.torch_source import run_torch
+from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.judge import WrongInputs, check
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex, load_onnx, run_onnx
@@ -39,10 +40,10 @@ from graphfuzz.spec.registry import Registry
 INLINE = 512
 """The most elements of all tensors together that are written into the script; more are loaded from tensors.npz."""
 
-_CONVERT = "model = {convert}(source, inputs)"
+_CONVERT = "model = {convert}(source, inputs, axes)"
 _CHECK = "check(model, inputs)"
 _LOAD = "session = load_onnx(model.SerializeToString())"
-_RUN = "actual = run_onnx(session, inputs)"
+_RUN = "actual = run_onnx(session, {given})"
 
 _STEPS = {
     CONVERSION_CRASH: (_CONVERT,),
@@ -79,7 +80,8 @@ def repro_source(
 
     Raises EntryError where the source of the route's `convert` cannot be had.
     """
-    header, model = source(case.graph, registry, case.framework).split("\n\n\n", 1)
+    axes = symbolic_axes([bound.graph for bound in bound_cases(case, registry)])
+    header, model = source(case.graph, registry, case.framework, axes).split("\n\n\n", 1)
     needed: dict[str, tuple[Callable[..., Any], ...]] = {
         _CONVERT: (route.convert,),
         _CHECK: (WrongInputs, check),
@@ -89,9 +91,9 @@ def repro_source(
     functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras]
     functions += [function for step in _steps(outcome) for function in needed[step]]
     functions += [as_complex] if _compares_complex(case, outcome) else []
-    functions += [within] if outcome.verdict == WRONG_OUTPUT else []
+    functions += [misdeclared if _is_misdeclared(outcome) else within] if outcome.verdict == WRONG_OUTPUT else []
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
-    parts = [model, _data(case), *map(_pasted, functions)]
+    parts = [model, _data(case, outcome, axes), *map(_pasted, functions)]
     parts += [_fails(case, outcome, route, tolerance), ending(outcome, seconds, memory)]
     return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
 
@@ -108,7 +110,16 @@ def _steps(outcome: Outcome) -> list[str]:
 def _written(step: str, outcome: Outcome, route: Route) -> str:
     if step == _CHECK and outcome.stage != "check":
         return _PASSING_CHECK
-    return step.format(convert=route.convert.__name__)
+    return step.format(convert=route.convert.__name__, given=_given(outcome))
+
+
+def _given(outcome: Outcome) -> str:
+    """The script's name for the inputs that the models are run on."""
+    return "others" if outcome.binding else "inputs"
+
+
+def _is_misdeclared(outcome: Outcome) -> bool:
+    return outcome.mismatch is not None and outcome.mismatch.what == "declared"
 
 
 def _compares_complex(case: Case, outcome: Outcome) -> bool:
@@ -168,18 +179,21 @@ def _import_order(line: str) -> tuple[bool, str]:
 
 
 def _is_inline(case: Case) -> bool:
-    return sum(int(array.size) for array in case.tensors.values()) <= INLINE
+    return sum(int(array.size) for array in case.arrays().values()) <= INLINE
 
 
-def _data(case: Case) -> str:
+def _data(case: Case, outcome: Outcome, axes: Axes) -> str:
+    """The weights; the inputs for which the model is converted; those on which it is run, if they are others."""
+    others = {"others": case.bindings[outcome.binding - 1]} if outcome.binding else {}
+    declared = f"axes = {dict(axes)!r}\n"
     if _is_inline(case):
-        return _table("weights", case.weights()) + "\n" + _table("inputs", case.inputs())
-    return (
-        'tensors = np.load(Path(__file__).with_name("tensors.npz"))\n'
-        + (_HALVES if _has_halves(case) else "")
-        + f"weights = {{name: tensors[name] for name in {_list(case.weights())}}}\n"
-        f"inputs = {{name: tensors[name] for name in {_list(case.inputs())}}}\n"
-    )
+        tables = {"weights": case.weights(), "inputs": case.inputs(), **others}
+        return "\n".join([*(_table(name, arrays) for name, arrays in tables.items()), declared])
+    lines = ['tensors = np.load(Path(__file__).with_name("tensors.npz"))', *([_HALVES] if _has_halves(case) else [])]
+    lines += [f"weights = {{name: tensors[name] for name in {_list(case.weights())}}}"]
+    lines += [f"inputs = {{name: tensors[name] for name in {_list(case.inputs())}}}"]
+    lines += [f'others = {{name: tensors[f"{{name}}.{outcome.binding}"] for name in inputs}}'] if others else []
+    return "\n".join([*lines, declared])
 
 
 _HALVES = """\
@@ -192,7 +206,7 @@ tensors = {
 
 
 def _has_halves(case: Case) -> bool:
-    return any(array.dtype == "bfloat16" for array in case.tensors.values())
+    return any(array.dtype == "bfloat16" for array in case.arrays().values())
 
 
 def _table(name: str, arrays: dict[str, Any]) -> str:
@@ -217,14 +231,15 @@ def _pasted(function: Callable[..., Any]) -> str:
 
 def _fails(case: Case, outcome: Outcome, route: Route, tolerance: str) -> str:
     build = "Model(weights).eval()" if case.framework == "torch" else "build(weights)"
-    lines = [f"source = {build}", f"expected = run_{case.framework}(source, inputs)"]
+    lines = [f"source = {build}", f"expected = run_{case.framework}(source, {_given(outcome)})"]
     steps = [_written(step, outcome, route) for step in _steps(outcome)]
     helper = ""
     if outcome.verdict in _RAISED:
         helper = is_known(outcome)
         steps[-1:] = ["try:", f"    {steps[-1]}", "except Exception as error:", "    return is_known(error)"]
     steps += ["actual = as_complex(expected, actual)"] if _compares_complex(case, outcome) else []
-    steps += comparison(case, outcome, parse_tolerance(tolerance)) if outcome.verdict == WRONG_OUTPUT else []
+    rule, given = parse_tolerance(tolerance), _given(outcome)
+    steps += comparison(case, outcome, rule, given) if outcome.verdict == WRONG_OUTPUT else []
     steps += [] if outcome.verdict == WRONG_OUTPUT else ["return False"]
     body = textwrap.indent("\n".join(lines + steps), "    ")
     return f'{helper}def fails():\n    """Whether it still fails."""\n{body}\n'

@@ -124,6 +124,12 @@ def site(outcome: Outcome) -> str:
 
 
 def _telling(outcome: Outcome, names: Iterable[str]) -> str:
+    """The error or the kind of mismatch; that it shows at other sizes only makes it another defect."""
+    told = _told(outcome, names)
+    return f"{told} at other sizes" if outcome.binding else told
+
+
+def _told(outcome: Outcome, names: Iterable[str]) -> str:
     if outcome.mismatch is not None:
         return outcome.mismatch.what
     place = site(outcome) if outcome.verdict == CONVERSION_CRASH else ""

@@ -51,8 +51,10 @@ def telling_words(message: str) -> str:
     return max((" ".join(run) for run in runs), key=len)
 
 
-def comparison(case: Case, outcome: Outcome, tolerance: Tolerance) -> list[str]:
+def comparison(case: Case, outcome: Outcome, tolerance: Tolerance, given: str) -> list[str]:
     """The lines that compare `expected` with `actual`, the last of which returns whether they differ.
+
+    given: the script's name for the inputs that both are of.
 
     Count, dtypes and shapes are compared of all outputs, values of the one that was wrong: every element of it may be
     off by what the rule in force allows it, or by what it allowed the recorded one, whichever is more. Raises
@@ -61,6 +63,8 @@ def comparison(case: Case, outcome: Outcome, tolerance: Tolerance) -> list[str]:
     mismatch = outcome.mismatch
     if mismatch is None:
         raise EntryError(f"{outcome.route}: a {outcome.verdict} without its mismatch cannot be stored")
+    if mismatch.what == "declared":
+        return [f"wrong = misdeclared(model, {given}, actual)", "print(wrong)", "return wrong is not None"]
     lines = [
         f"for name, a, b in zip({json.dumps(case.graph.outputs)}, expected, actual):",
         '    print(f"{name}: source model gives {a.dtype}{list(a.shape)}\\n{a}")',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from graphfuzz.generator.bindings import with_bindings
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.recipe import Recipe
@@ -36,7 +37,10 @@ def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None,
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
     growth, favored = _grown(recipe, registry, profile, guide, valued=True)
     mark = {} if favored is None else {"favored_size": favored}
-    return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
+    case = _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
+    if favored is not None or growth.rng.random() >= recipe.dynamic:
+        return case
+    return with_bindings(case, registry, growth.rng, recipe.max_elements, profile or Profile())
 
 
 def generate_graph(

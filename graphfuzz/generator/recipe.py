@@ -13,7 +13,8 @@ class Recipe(msgspec.Struct, frozen=True):
     seed, index: of the campaign and of the case in it. framework: whose type rules the graph follows ("torch" or
     "keras"). nodes: how many nodes are asked for. operators: the names to draw from; all, where empty.
     max_elements: the most elements one tensor may have. zeros, ones: the shares of the cases that are full
-    of axes of size 0, of size 1; they are marked by `favored_size` in their origin.
+    of axes of size 0, of size 1; they are marked by `favored_size` in their origin. dynamic: the share of the
+    others for which further bindings are sought.
     """
 
     seed: int
@@ -24,6 +25,7 @@ class Recipe(msgspec.Struct, frozen=True):
     max_elements: int = 4096
     zeros: float = 0.03
     ones: float = 0.03
+    dynamic: float = 0.2
 
     def rng(self) -> random.Random:
         """The case's own random numbers: the same at any time, in any process."""

@@ -1,5 +1,6 @@
 """Computation graphs and cases."""
 
+from graphfuzz.graph.binding import Axes, bound_cases, rebound, symbolic_axes
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.features import Features, features
@@ -20,6 +21,7 @@ from graphfuzz.graph.widening import widened, widened_values
 __all__ = [
     "LIMITS",
     "Array",
+    "Axes",
     "Case",
     "Features",
     "Graph",
@@ -28,6 +30,7 @@ __all__ = [
     "Values",
     "WrongReference",
     "apply",
+    "bound_cases",
     "case_from_json",
     "case_to_json",
     "contains",
@@ -45,6 +48,8 @@ __all__ = [
     "parts",
     "plain_bounds",
     "pruned",
+    "rebound",
+    "symbolic_axes",
     "text",
     "to_networkx",
     "unpack_arrays",

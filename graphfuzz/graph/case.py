@@ -13,9 +13,10 @@ import numpy as np
 from graphfuzz.errors import EntryError
 from graphfuzz.graph.codec import canonical, check_schema, graph_from_json, graph_to_json
 from graphfuzz.graph.evaluation import Array
-from graphfuzz.graph.graph import Graph
+from graphfuzz.graph.graph import Graph, Value
 
-SCHEMA = 1
+SCHEMA = 2
+"""1 had no bindings."""
 _BITS = ".bfloat16"
 """Ends the name of an array whose bits are stored as uint16: the .npy format has no bfloat16."""
 
@@ -24,13 +25,15 @@ class Case(msgspec.Struct, frozen=True, eq=False):
     """A graph in one framework's dtype rules, and the value of each of its leaves.
 
     framework: whose type rules the graph follows ("torch" or "keras"). tensors: inputs and weights by name.
-    origin: where it comes from (campaign seed, index), for people and for making it again.
+    origin: where it comes from (campaign seed, index), for people and for making it again. bindings: further inputs of
+    other sizes (see `graphfuzz.graph.binding`), for which the converted model shall hold, too.
     """
 
     graph: Graph
     framework: str
     tensors: dict[str, Array]
     origin: dict[str, Any] = {}
+    bindings: tuple[dict[str, Array], ...] = ()
 
     def inputs(self) -> dict[str, Array]:
         """The input arrays in order, by name."""
@@ -40,6 +43,11 @@ class Case(msgspec.Struct, frozen=True, eq=False):
         """The weight arrays in order, by name."""
         return {v.name: self.tensors[v.name] for v in self.graph.weights}
 
+    def arrays(self) -> dict[str, Array]:
+        """Every array of the case: its tensors by name, those of binding 1, 2, ... as `x0.1`, `x0.2`, ..."""
+        further = enumerate(self.bindings, 1)
+        return {**self.tensors, **{f"{name}.{i}": array for i, inputs in further for name, array in inputs.items()}}
+
 
 def case_to_json(case: Case) -> str:
     """`case.json`: the case without its arrays, canonical."""
@@ -48,24 +56,30 @@ def case_to_json(case: Case) -> str:
         "framework": case.framework,
         "origin": case.origin,
         "graph": graph_to_json(case.graph),
+        "bindings": [{name: list(array.shape) for name, array in inputs.items()} for inputs in case.bindings],
     }
     return canonical(data) + "\n"
 
 
-def case_from_json(text: str | bytes, tensors: dict[str, Array], where: str) -> Case:
-    """The case in the text of a `case.json`. Raises EntryError, naming `where` and what is wrong."""
+def case_from_json(text: str | bytes, arrays: dict[str, Array], where: str) -> Case:
+    """The case in the text of a `case.json` with its `arrays`. Raises EntryError, naming `where` and what is wrong."""
     try:
         data = msgspec.json.decode(text)
         check_schema(data["schema"], SCHEMA, where)
         graph = graph_from_json(data["graph"])
         framework, origin = str(data["framework"]), dict(data["origin"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        bindings = [{name: tuple(shape) for name, shape in shapes.items()} for shapes in data.get("bindings", [])]
+        dtypes = {v.name: v.dtype for v in graph.inputs}
+        wanted = [Value(f"{n}.{i}", dtypes[n], shape) for i, b in enumerate(bindings, 1) for n, shape in b.items()]
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EntryError(f"{where}: not a complete case ({error!r}); restore it or delete the entry") from None
-    for value in (*graph.inputs, *graph.weights):
-        array = tensors.get(value.name)
+    for value in (*graph.inputs, *graph.weights, *wanted):
+        array = arrays.get(value.name)
         if array is None or array.dtype != value.dtype or array.shape != value.shape:
             raise EntryError(f"{where}: the tensors hold no {value}; restore them or delete the entry")
-    return Case(graph, framework, {v.name: tensors[v.name] for v in (*graph.inputs, *graph.weights)}, origin)
+    tensors = {v.name: arrays[v.name] for v in (*graph.inputs, *graph.weights)}
+    further = tuple({name: arrays[f"{name}.{i}"] for name in b} for i, b in enumerate(bindings, 1))
+    return Case(graph, framework, tensors, origin, further)
 
 
 def pack_arrays(arrays: dict[str, Array]) -> bytes:

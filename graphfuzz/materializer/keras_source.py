@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import Any
 
-from graphfuzz.graph import Array, Graph, Value
+from graphfuzz.graph import Array, Axes, Graph, Value
 from graphfuzz.materializer.loading import execute
 from graphfuzz.materializer.walk import helpers, steps, used_as, used_in_calls
 from graphfuzz.spec.registry import Registry
@@ -16,10 +17,13 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 HEADER = "import keras\nimport numpy as np\nfrom keras import layers, ops\n"
 
 
-def keras_source(graph: Graph, registry: Registry) -> str:
+def keras_source(graph: Graph, registry: Registry, axes: Axes) -> str:
     """Python source that defines `build(weights)`, which returns a `keras.Model` with the inputs in order."""
     walked = steps(graph, registry, "keras", weight_text=str, layer_text=lambda node: f"{node.name}_layer")
-    lines = [f'{v.name} = keras.Input(batch_shape={v.shape}, dtype="{v.dtype}", name="{v.name}")' for v in graph.inputs]
+    lines = [
+        f'{v.name} = keras.Input(batch_shape={declared_shape(v, axes)}, dtype="{v.dtype}", name="{v.name}")'
+        for v in graph.inputs
+    ]
     named = used_in_calls(graph, walked)
     constants, indices = (used_as(role, graph, registry) for role in ("tensor", "index"))
     lines += [
@@ -35,6 +39,12 @@ def keras_source(graph: Graph, registry: Registry) -> str:
     inputs = ", ".join(v.name for v in graph.inputs)
     lines.append(f"return keras.Model([{inputs}], [{', '.join(graph.outputs)}])")
     return f"{HEADER}\n\n{helpers(walked)}def build(weights):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def declared_shape(value: Value, axes: Axes) -> tuple[int | None, ...]:
+    """The shape with None for each dynamic axis."""
+    symbols = axes.get(value.name, (None,) * len(value.shape))
+    return tuple(size if symbol is None else None for size, symbol in zip(value.shape, symbols, strict=True))
 
 
 def _weight(weight: Value, is_constant: bool, is_index: bool) -> str:
@@ -63,14 +73,18 @@ def run_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
     return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]
 
 
-def run_captured_keras(model: Any, inputs: dict[str, Array]) -> list[Array]:
-    """The same from one traced TensorFlow graph, which is what a converter starts from.
+def run_captured_keras(
+    model: Any, inputs: dict[str, Array], axes: Axes = MappingProxyType({}), given: dict[str, Array] | None = None
+) -> list[Array]:
+    """The outputs of one TensorFlow graph traced for `inputs`, which is what a converter starts from; for other inputs
+    where some are `given`.
 
     The tracing is the framework's own, where `torch.export` belongs to PyTorch's exporter.
     """
     import tensorflow as tf
 
-    given = [tf.constant(a) for a in inputs.values()]
-    captured = tf.function(lambda *arrays: model(list(arrays), training=False)).get_concrete_function(*given)
-    made = captured(*given)
+    values = [Value(name, str(array.dtype), array.shape) for name, array in inputs.items()]
+    signature = [tf.TensorSpec(declared_shape(v, axes), v.dtype, v.name) for v in values]
+    captured = tf.function(lambda *arrays: model(list(arrays), training=False)).get_concrete_function(*signature)
+    made = captured(*map(tf.constant, (given or inputs).values()))
     return [t.numpy() for t in (made if isinstance(made, list | tuple) else (made,))]

@@ -6,32 +6,34 @@ does then proves nothing. So the whole case is inferred and evaluated again, und
 
 from __future__ import annotations
 
-from graphfuzz.graph import Array, Case, evaluate, operands, ordinary_outputs, validate
+from graphfuzz.graph import Case, Values, bound_cases, evaluate, operands, ordinary_outputs, validate
+from graphfuzz.minimizer.edits import Bindings
 from graphfuzz.spec.registry import Registry
 
 
-def admitted(case: Case, registry: Registry) -> dict[str, Array] | None:
-    """Every value of an admissible case by name; None for a case that is not admissible.
+def admitted(case: Case, registry: Registry) -> Bindings | None:
+    """Every value of an admissible case by name, at each binding; None for a case that is not admissible.
 
     Inadmissible, too, is what an operator's own rules, domain or reference raise on: they come from packs, were
     written for the cases that generation makes, and an edit may hand them anything.
     """
     try:
-        return _ordinary_values(case, registry)
+        found = [_ordinary_values(bound, registry) for bound in bound_cases(case, registry)]
     except Exception:  # noqa: BLE001 - the boundary to the packs' code; InvalidGraph and WrongReference are among it
         return None
+    return None if None in found else [values for values in found if values is not None]
 
 
-def values_of(case: Case, registry: Registry) -> dict[str, Array]:
-    """Every value of a case by name, be it admissible or not; nothing where it is no valid graph or has no values."""
+def values_of(case: Case, registry: Registry) -> Bindings:
+    """The same of any case, be it admissible or not; nothing where it is no valid graph or has no values."""
     try:
         validate(case.graph, registry, case.framework)
-        return evaluate(case.graph, case.tensors, registry)
+        return [evaluate(bound.graph, bound.tensors, registry) for bound in bound_cases(case, registry)]
     except Exception:  # noqa: BLE001 - the boundary to the packs' code, as above
-        return {}
+        return []
 
 
-def _ordinary_values(case: Case, registry: Registry) -> dict[str, Array] | None:
+def _ordinary_values(case: Case, registry: Registry) -> Values | None:
     """Raises InvalidGraph, WrongReference, and whatever an operator's functions raise."""
     validate(case.graph, registry, case.framework)
     values = dict(case.tensors)

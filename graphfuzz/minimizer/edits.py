@@ -7,7 +7,7 @@ that is gone becomes an input, fed with the value it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -38,16 +38,24 @@ class Fill(msgspec.Struct, frozen=True, tag=True):
     how: str
 
 
+class Bind(msgspec.Struct, frozen=True, tag=True):
+    """Keep these of the inputs of other sizes, by number from 1; with none the shapes are static."""
+
+    bindings: tuple[int, ...]
+
+
 class Rename(msgspec.Struct, frozen=True, tag=True):
     """The names that a graph grown in this shape would have: x0, x1, ... w0, ... v0, ..."""
 
 
-Edit: TypeAlias = Keep | Bypass | Fill | Rename
+Edit: TypeAlias = Keep | Bypass | Fill | Bind | Rename
+Bindings: TypeAlias = Sequence[Mapping[str, Array]]
+"""Every value of a graph by name, at each of the case's bindings, its own first."""
 
 FILLS = ("zero", "one", "integer", "short")
 
 
-def edited(case: Case, edit: Edit, values: Mapping[str, Array]) -> Case | None:
+def edited(case: Case, edit: Edit, values: Bindings) -> Case | None:
     """The case after an edit; `values` are those of everything in the graph. None where the edit makes no graph."""
     match edit:
         case Keep():
@@ -55,17 +63,28 @@ def edited(case: Case, edit: Edit, values: Mapping[str, Array]) -> Case | None:
         case Bypass():
             return _leaves(case, bypassed(case.graph, edit.output, edit.operand), values)
         case Fill():
-            filled = plainer(case.tensors[edit.leaf], edit.how)
-            return msgspec.structs.replace(case, tensors={**case.tensors, edit.leaf: filled})
+            return msgspec.structs.replace(
+                case,
+                tensors=_filled(case.tensors, edit),
+                bindings=tuple(_filled(inputs, edit) for inputs in case.bindings),
+            )
+        case Bind():
+            return msgspec.structs.replace(case, bindings=tuple(case.bindings[i - 1] for i in edit.bindings))
         case Rename():
             return renamed(case)
 
 
-def _leaves(case: Case, graph: Graph, values: Mapping[str, Array]) -> Case | None:
+def _leaves(case: Case, graph: Graph, values: Bindings) -> Case | None:
     if not graph.inputs or not graph.nodes or not graph.outputs:
         return None
-    tensors = {v.name: values[v.name] for v in (*graph.inputs, *graph.weights)}
-    return msgspec.structs.replace(case, graph=graph, tensors=tensors)
+    own, *others = values
+    tensors = {v.name: own[v.name] for v in (*graph.inputs, *graph.weights)}
+    bindings = tuple({v.name: other[v.name] for v in graph.inputs} for other in others)
+    return msgspec.structs.replace(case, graph=graph, tensors=tensors, bindings=bindings)
+
+
+def _filled(arrays: Mapping[str, Array], fill: Fill) -> dict[str, Array]:
+    return {name: plainer(array, fill.how) if name == fill.leaf else array for name, array in arrays.items()}
 
 
 def kept(graph: Graph, nodes: Iterable[str], outputs: Iterable[str]) -> Graph:
@@ -123,8 +142,8 @@ def renamed(case: Case) -> Case:
         nodes=nodes,
         outputs=tuple(names[o] for o in graph.outputs),
     )
-    tensors = {names[name]: array for name, array in case.tensors.items()}
-    return msgspec.structs.replace(case, graph=fresh, tensors=tensors)
+    tensors, *bindings = ({names[n]: array for n, array in arrays.items()} for arrays in (case.tensors, *case.bindings))
+    return msgspec.structs.replace(case, graph=fresh, tensors=tensors, bindings=tuple(bindings))
 
 
 def canonical_names(graph: Graph) -> dict[str, str]:

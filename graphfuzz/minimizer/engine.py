@@ -9,7 +9,7 @@ mismatch) stay what they were.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ import msgspec
 from graphfuzz.corpus.signature import kind
 from graphfuzz.graph import Array, Case, case_to_json, pack_arrays
 from graphfuzz.minimizer.admission import admitted, values_of
-from graphfuzz.minimizer.edits import Edit, canonical_names, edited
+from graphfuzz.minimizer.edits import Bindings, Edit, canonical_names, edited
 from graphfuzz.minimizer.passes import PASSES, Pass
 from graphfuzz.oracle.verdict import HANG, Outcome
 from graphfuzz.spec.registry import Registry
@@ -53,7 +53,7 @@ class _Candidate(msgspec.Struct, frozen=True):
     pass_name: str
     edit: Edit
     case: Case
-    values: Mapping[str, Array]
+    values: Bindings
 
 
 def minimize(
@@ -79,7 +79,7 @@ def minimize(
     steps: list[Step] = []
     seen = {_fingerprint(case)}
     runs = 0
-    values: Mapping[str, Array] = values_of(case, registry)
+    values = values_of(case, registry)
     while values:
         found = None
         candidates = _candidates(case, values, passes, registry, seen)
@@ -102,14 +102,15 @@ def minimize(
 def size(case: Case) -> tuple[int, ...]:
     """How large a case is, the most important first: what each accepted edit makes smaller.
 
-    Nodes; leaves; outputs; elements of the leaves; characters of their values; names that are not canonical.
+    Nodes; leaves; outputs; bindings; elements of the leaves; characters of their values; names that are not canonical.
     """
     graph = case.graph
-    leaves = [case.tensors[v.name] for v in (*graph.inputs, *graph.weights)]
+    leaves = list(case.arrays().values())
     return (
         len(graph.nodes),
-        len(leaves),
+        len(case.tensors),
         len(graph.outputs),
+        len(case.bindings),
         sum(int(array.size) for array in leaves),
         sum(_characters(array) for array in leaves),
         sum(old != new for old, new in canonical_names(graph).items()),
@@ -117,7 +118,7 @@ def size(case: Case) -> tuple[int, ...]:
 
 
 def _candidates(
-    case: Case, values: Mapping[str, Array], passes: Sequence[Pass], registry: Registry, seen: set[str]
+    case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, seen: set[str]
 ) -> Iterator[_Candidate]:
     """What the passes propose, as far as it is new, smaller and admissible."""
     largest = size(case)
@@ -141,4 +142,4 @@ def _characters(array: Array) -> int:
 
 def _fingerprint(case: Case) -> str:
     text = case_to_json(msgspec.structs.replace(case, origin={}))
-    return hashlib.sha256(text.encode() + pack_arrays(case.tensors)).hexdigest()
+    return hashlib.sha256(text.encode() + pack_arrays(case.arrays())).hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphfuzz.graph import Case, Graph, Node
-from graphfuzz.minimizer.edits import FILLS, Bypass, Edit, Fill, Keep, Rename, canonical_names, plainer
+from graphfuzz.minimizer.edits import FILLS, Bind, Bypass, Edit, Fill, Keep, Rename, canonical_names, plainer
 
 Pass = Callable[[Case], Iterator[Edit]]
 
@@ -75,6 +75,14 @@ def drop_one_output(case: Case) -> Iterator[Edit]:
             yield Keep(everything, tuple(o for o in graph.outputs if o != gone))
 
 
+def fewer_bindings(case: Case) -> Iterator[Edit]:
+    """Static shapes; else one set of other sizes."""
+    if case.bindings:
+        yield Bind(())
+    if len(case.bindings) > 1:
+        yield from (Bind((number,)) for number in range(1, len(case.bindings) + 1))
+
+
 def plain_values(case: Case) -> Iterator[Edit]:
     """Plainer values, one leaf at a time, the plainest first."""
     for leaf, array in case.tensors.items():
@@ -90,6 +98,7 @@ def canonical_naming(case: Case) -> Iterator[Edit]:
 
 
 PASSES: Sequence[Pass] = (
+    fewer_bindings,
     isolate_one_node,
     isolate_neighbors,
     keep_one_output,

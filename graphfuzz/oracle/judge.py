@@ -12,13 +12,29 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from graphfuzz.graph import Array, Case, Graph, Values, pack_arrays, validate, widened, widened_values
+import msgspec
+
+from graphfuzz.errors import InvalidGraph
+from graphfuzz.graph import (
+    Array,
+    Axes,
+    Case,
+    Graph,
+    Values,
+    bound_cases,
+    pack_arrays,
+    symbolic_axes,
+    validate,
+    widened,
+    widened_values,
+)
 from graphfuzz.materializer import build, run, run_captured_keras, source
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, root_cause
 from graphfuzz.oracle.comparison import compare
 from graphfuzz.oracle.converted import float_attributes
-from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.declared import misdeclared
+from graphfuzz.oracle.route import Capture, Route
 from graphfuzz.oracle.runtime import as_complex, lacks_kernel, load_onnx, run_onnx
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
@@ -44,6 +60,10 @@ class WrongTypes(Exception):
     """The source model's outputs are not of the types that the graph states: an operator's spec is wrong."""
 
 
+class StaticOnly(Exception):
+    """The source framework itself, or the program that it captures for a converter, is not for other sizes."""
+
+
 class WrongInputs(Exception):
     """The converted model asks for inputs that the source model does not have."""
 
@@ -60,6 +80,7 @@ class _Evidence:
     """What the stages made, as far as they came."""
 
     expected = b""
+    binding = 0
     model = b""
     doubt: Exception | None = None
 
@@ -106,7 +127,7 @@ def judge_made(
     try:
         case = clock.stage("generation", make)
     except _Ended as end:
-        return None, failure(route, end.stage, end.error, seconds=clock.seconds)
+        return None, _failure(route, end.stage, end.error, clock, _Evidence())
     return case, _judge(case, route, registry, clock, tolerance)
 
 
@@ -116,7 +137,7 @@ def _judge(case: Case, route: Route, registry: Registry, clock: _Clock, toleranc
     outcome = _run_stages(case, route, registry, clock, tolerance, found)
     if found.doubt is None or not outcome.is_finding:
         return outcome
-    return failure(route, "check", found.doubt, seconds=clock.seconds, expected=found.expected, model=found.model)
+    return _failure(route, "check", found.doubt, clock, found)
 
 
 def _run_stages(
@@ -125,12 +146,13 @@ def _run_stages(
     try:
         verdict, mismatch = _stages(case, route, registry, clock, tolerance, found)
     except _Ended as end:
-        return failure(route, end.stage, end.error, seconds=clock.seconds, expected=found.expected, model=found.model)
+        return _failure(route, end.stage, end.error, clock, found)
     return Outcome(
         route=route.name,
         verdict=verdict,
         stage="compare",
         mismatch=mismatch,
+        binding=found.binding,
         seconds=clock.seconds,
         model=found.model,
         expected=found.expected,
@@ -142,13 +164,43 @@ def _stages(
     case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance, found: _Evidence
 ) -> tuple[str, Mismatch | None]:
     """Every stage in turn; fills `found` with the evidence as it comes."""
-    model, expected = clock.stage("source", lambda: _source(case, route, registry))
-    found.expected = pack_arrays(expected)
-    proto = _converted(case, route, clock, model)
+    source = clock.stage("source", lambda: _source(case, route, registry))
+    found.expected = pack_arrays(source.expected[0])
+    proto = _converted(case, route, clock, source)
     found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
     found.doubt = clock.stage("check", lambda: _doubt(proto, case))
     session = clock.stage("load", lambda: load_onnx(found.model))
+    unstable = None
+    for found.binding, (bound, expected) in enumerate(zip(source.cases, source.expected, strict=True)):
+        found.expected = pack_arrays(expected)
+        try:
+            verdict, mismatch = _compared(bound, expected, registry, clock, tolerance, session, proto, source.axes)
+        except _Ended:
+            _require_covered(route, clock, source, found.binding)
+            raise
+        if verdict == verdicts.WRONG_OUTPUT:
+            _require_covered(route, clock, source, found.binding)
+            return verdict, mismatch
+        unstable = unstable or mismatch
+    return (verdicts.UNSTABLE if unstable else verdicts.OK), unstable
+
+
+def _compared(
+    case: Case,
+    expected: dict[str, Array],
+    registry: Registry,
+    clock: _Clock,
+    tolerance: Tolerance,
+    session: Any,
+    proto: Any,
+    axes: Axes,
+) -> tuple[str, Mismatch | None]:
+    """The converted model run at one binding, and what comes of it."""
     actual = clock.stage("run", lambda: run_onnx(session, case.inputs()))
+    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual)) if axes else None
+    if wrong is not None:
+        position, words = wrong
+        return verdicts.WRONG_OUTPUT, Mismatch("declared", case.graph.outputs[max(position, 0)], words)
     return clock.stage(
         "compare",
         lambda: compare(
@@ -163,23 +215,70 @@ def _stages(
     )
 
 
-def _converted(case: Case, route: Route, clock: _Clock, model: Any) -> Any:
+class _Source(msgspec.Struct, frozen=True, eq=False):
+    """The source model, built; the case at each of its bindings, and the outputs that the model has there, by name."""
+
+    model: Any
+    cases: list[Case]
+    axes: Axes
+    expected: list[dict[str, Array]]
+
+
+def _converted(case: Case, route: Route, clock: _Clock, source: _Source) -> Any:
     """The converted model. A Keras model that TensorFlow itself cannot trace is no fault of the converter."""
     try:
-        return clock.stage("conversion", lambda: route.convert(model, case.inputs()))
+        return clock.stage("conversion", lambda: route.convert(source.model, case.inputs(), source.axes))
     except _Ended:
         if route.framework == "keras":
-            clock.stage("source", lambda: run_captured_keras(model, case.inputs()))
+            clock.stage("source", lambda: _captured(run_captured_keras, source, 0))
         raise
 
 
-def _source(case: Case, route: Route, registry: Registry) -> tuple[Any, dict[str, Array]]:
-    """The source model, built, and its outputs by name. Raises InvalidGraph, WrongTypes."""
+def _require_covered(route: Route, clock: _Clock, source: _Source, binding: int) -> None:
+    """Where the program that the converter starts from is not for these sizes, the converter cannot be blamed for it.
+
+    Raises _Ended.
+    """
+    if binding and route.captured is not None:
+        capture = route.captured
+        clock.stage("source", lambda: _captured(capture, source, binding))
+
+
+def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
+    """Raises StaticOnly where the model cannot be captured for sizes that are not known, or is not for these."""
+    own, given = source.cases[0].inputs(), source.cases[binding].inputs()
+    try:
+        return capture(source.model, own, source.axes, given)
+    except Exception as error:
+        if not source.axes:
+            raise
+        raise StaticOnly("the captured program is not for these sizes") from error
+
+
+def _source(case: Case, route: Route, registry: Registry) -> _Source:
+    """The source model, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
     if case.framework != route.framework:
         raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
     validate(case.graph, registry, route.framework)
-    model = build(source(case.graph, registry, route.framework), route.framework, case.weights())
-    made = run(model, route.framework, case.inputs())
+    cases = bound_cases(case, registry)
+    axes = symbolic_axes([bound.graph for bound in cases])
+    text, *others = (source(bound.graph, registry, route.framework, axes) for bound in cases)
+    if any(other != text for other in others):
+        raise InvalidGraph("the source of some operator depends on sizes that are dynamic")
+    try:
+        model = build(text, route.framework, case.weights())
+        return _Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
+    except Exception as error:
+        if not axes or route.framework == "torch":
+            raise
+        for bound in cases:
+            _outputs(build(source(bound.graph, registry, bound.framework), bound.framework, bound.weights()), bound)
+        raise StaticOnly(f"{route.framework} has no such model of unknown sizes") from error
+
+
+def _outputs(model: Any, case: Case) -> dict[str, Array]:
+    """The source model's outputs by name. Raises WrongTypes."""
+    made = run(model, case.framework, case.inputs())
     stated = case.graph.values()
     if len(made) != len(case.graph.outputs):
         raise WrongTypes(f"the source model made {len(made)} outputs, the graph states {len(case.graph.outputs)}")
@@ -187,7 +286,7 @@ def _source(case: Case, route: Route, registry: Registry) -> tuple[Any, dict[str
     for name, array in expected.items():
         if array.dtype != stated[name].dtype or array.shape != stated[name].shape:
             raise WrongTypes(f"the source model made {array.dtype}{list(array.shape)}, the graph states {stated[name]}")
-    return model, expected
+    return expected
 
 
 def check(proto: Any, inputs: Values) -> None:
@@ -246,20 +345,21 @@ def _wide_outputs(case: Case, registry: Registry) -> Values | None:
     return dict(zip(wide.outputs, made, strict=True))
 
 
-def failure(
-    route: Route,
-    stage: str,
-    error: Exception,
-    seconds: dict[str, float] | None = None,
-    expected: bytes = b"",
-    model: bytes = b"",
-) -> Outcome:
-    """The outcome of a stage that raised."""
+def failure(route: Route, stage: str, error: Exception) -> Outcome:
+    """The outcome of a stage that raised, where nothing was made before."""
+    return _failure(route, stage, error, _Clock(lambda name: None), _Evidence())
+
+
+def _failure(route: Route, stage: str, error: Exception, clock: _Clock, found: _Evidence) -> Outcome:
     root = root_cause(error)
     verdict, message = _BLAMES[stage], str(root)
     if verdict != verdicts.HARNESS_ERROR and out_of_memory(error):
         verdict, message = verdicts.PROCESS_CRASH, f"memory limit: {message}"
-    elif (stage == "conversion" and route.refused(error)) or (stage in ("load", "run") and lacks_kernel(error)):
+    elif (
+        isinstance(error, StaticOnly)
+        or (stage == "conversion" and route.refused(error))
+        or (stage in ("load", "run") and lacks_kernel(error))
+    ):
         verdict = verdicts.UNSUPPORTED
     return Outcome(
         route=route.name,
@@ -268,9 +368,10 @@ def failure(
         error=class_name(root),
         message=message,
         traceback="".join(traceback.format_exception(error)),
-        seconds=seconds or {},
-        model=model,
-        expected=expected,
+        binding=found.binding,
+        seconds=clock.seconds,
+        model=found.model,
+        expected=found.expected,
         versions=versions(route),
     )
 

@@ -5,35 +5,41 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from graphfuzz.errors import UsageError
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.ledger import Ledger
 
 GROUP = "graphfuzz.routes"
+
+Capture: TypeAlias = Callable[[Any, dict[str, Array], Axes, dict[str, Array]], list[Array]]
+"""(source model, inputs, dynamic axes, other inputs) to the outputs for the others of the program captured for the
+first."""
 
 
 class Route(msgspec.Struct, frozen=True):
     """One way from a source model to outputs.
 
     framework: "torch" or "keras". packages: the distributions whose versions matter.
-    convert: (source model, inputs by name) to `onnx.ModelProto` whose inputs bear the names given; one self-contained
-        function with its imports inside, because its very text goes into `repro.py`.
+    convert: (source model, inputs by name, dynamic axes) to `onnx.ModelProto` whose inputs bear the names given; one
+        self-contained function with its imports inside, because its very text goes into `repro.py`.
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
     preload: the modules that a worker's fork server imports, so that a fresh worker has them at once; private ones
         (with "._" in their name) may be missing in some versions.
+    captured: runs the program that the converter starts from, where it does not start from the source model itself.
     ledger: what the converter registers and a conversion uses of it, where that can be told.
     """
 
     name: str
     framework: str
     packages: tuple[str, ...]
-    convert: Callable[[Any, dict[str, Array]], Any]
+    convert: Callable[[Any, dict[str, Array], Axes], Any]
     refused: Callable[[BaseException], bool]
     preload: tuple[str, ...] = ()
+    captured: Capture | None = None
     ledger: Ledger | None = None
 
 

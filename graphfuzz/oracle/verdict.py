@@ -31,9 +31,10 @@ STAGES = ("generation", "source", "conversion", "check", "load", "run", "compare
 class Mismatch(msgspec.Struct, frozen=True):
     """How a converted model's output differs.
 
-    what: "count", "dtype", "shape", "value" or "special" (NaN or infinity on one side only). output: the graph's name
-    for the output. For values: how many `differ` of `total`, and of the worst element its index, what the source
-    model gave, what it gave in float64, what the converted model gave, and the difference that was allowed.
+    what: "count", "dtype", "shape", "declared" (the shape that the model states), "value" or "special" (NaN or infinity
+    on one side only). output: the graph's name for the output. For values: how many `differ` of `total`, and of the
+    worst element its index, what the source model gave, what it gave in float64, what the converted model gave, and the
+    difference that was allowed.
     """
 
     what: str
@@ -53,7 +54,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     stage: the one in which the case ended. error: the exception's class (of the root cause, with its module), or the
     signal's name. message: its text, as raised. seconds: wall time by stage. model: the converted ONNX model, where
-    there is one. expected: the source model's outputs as the bytes of an .npz file.
+    there is one. binding: for which of the case's inputs it holds, 0 for its own. expected: the source model's outputs
+    for them as the bytes of an .npz file.
     """
 
     route: str
@@ -63,6 +65,7 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str = ""
     traceback: str = ""
     mismatch: Mismatch | None = None
+    binding: int = 0
     seconds: dict[str, float] = {}
     model: bytes = b""
     expected: bytes = b""
@@ -76,4 +79,5 @@ class Outcome(msgspec.Struct, frozen=True):
     def summary(self) -> str:
         """One line for tables and logs."""
         reason: Any = self.mismatch.detail if self.mismatch else f"{self.error}: {self.message}" if self.error else ""
-        return " ".join(f"{self.verdict} in {self.stage}: {reason}".split())[:300]
+        where = f"{self.stage} at other sizes" if self.binding else self.stage
+        return " ".join(f"{self.verdict} in {where}: {reason}".split())[:300]

@@ -43,6 +43,11 @@ class Completion:
         if not holds or not all(self.is_bounded(name, size) for name, size in self.start.known.items()):
             raise Contradiction
 
+    @property
+    def decided(self) -> Mapping[str, int]:
+        """The sizes that follow from the conditions alone."""
+        return self.start.known
+
     def attempt(self, draw: Callable[[str], int], rng: random.Random) -> dict[str, int] | None:
         """A size for each unknown such that all conditions hold, or None where this attempt met a contradiction.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.route import Route
 
 
-def convert_right(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_right(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -16,7 +16,7 @@ def convert_right(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { y = Relu(x0) }""")
 
 
-def convert_wrong(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_wrong(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -24,7 +24,7 @@ def convert_wrong(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { r = Relu(x0) a = Abs(x0) y = Add(r, a) }""")
 
 
-def convert_special(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_special(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -32,7 +32,7 @@ def convert_special(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { z = Sub(x0, x0) y = Div(x0, z) }""")
 
 
-def convert_other_dtype(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_other_dtype(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -40,7 +40,7 @@ def convert_other_dtype(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (double[2, 3] y) { r = Relu(x0) y = Cast <to: int = 11> (r) }""")
 
 
-def convert_other_shape(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_other_shape(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -48,7 +48,7 @@ def convert_other_shape(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[3, 2] y) { r = Relu(x0) y = Transpose(r) }""")
 
 
-def convert_wrong_complex(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_wrong_complex(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     sizes = ", ".join(map(str, inputs["x0"].shape))
@@ -57,7 +57,7 @@ def convert_wrong_complex(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[{sizes}, 2] x0) => (float[{sizes}, 2] y) {{ y = Neg(x0) }}""")
 
 
-def convert_right_complex(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_right_complex(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     sizes = ", ".join(map(str, inputs["x0"].shape))
@@ -66,7 +66,7 @@ def convert_right_complex(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[{sizes}, 2] x0) => (float[{sizes}, 2] y) {{ y = Identity(x0) }}""")
 
 
-def convert_wrong_half(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_wrong_half(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     sizes = ", ".join(map(str, inputs["x0"].shape))
@@ -76,7 +76,7 @@ def convert_wrong_half(model: Any, inputs: dict[str, Array]) -> Any:
         {{ f = Cast <to: int = 1> (x0) n = Neg(f) y = Cast <to: int = 16> (n) }}""")
 
 
-def convert_right_half(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_right_half(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     sizes = ", ".join(map(str, inputs["x0"].shape))
@@ -85,7 +85,7 @@ def convert_right_half(model: Any, inputs: dict[str, Array]) -> Any:
         g (bfloat16[{sizes}] x0) => (bfloat16[{sizes}] y) {{ y = Identity(x0) }}""")
 
 
-def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_invalid(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -93,7 +93,7 @@ def convert_invalid(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { y = Relu(x0, x0) }""")
 
 
-def convert_disputed(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_disputed(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -101,7 +101,7 @@ def convert_disputed(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[7] y) { y = Abs(x0) }""")
 
 
-def convert_other_inputs(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_other_inputs(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -109,7 +109,7 @@ def convert_other_inputs(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0, float[2, 3] z) => (float[2, 3] y) { y = Add(x0, z) }""")
 
 
-def convert_unloadable(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_unloadable(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -117,7 +117,7 @@ def convert_unloadable(model: Any, inputs: dict[str, Array]) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { y = nowhere.Thing(x0) }""")
 
 
-def convert_unrunnable(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_unrunnable(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -126,20 +126,20 @@ def convert_unrunnable(model: Any, inputs: dict[str, Array]) -> Any:
             s = Shape(x0) one = Constant <value = int64[1] {1}> () t = Add(s, one) y = Reshape(x0, t) }""")
 
 
-def convert_raising(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_raising(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     try:
         raise KeyError("the cause")
     except KeyError as error:
         raise ValueError("a wrapper") from error
 
 
-def convert_dying(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_dying(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import ctypes
 
     return ctypes.string_at(0)
 
 
-def convert_deadly_to_check(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_deadly_to_check(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import ctypes
 
     class Deadly:
@@ -152,7 +152,7 @@ def convert_deadly_to_check(model: Any, inputs: dict[str, Array]) -> Any:
     return Deadly()
 
 
-def convert_off_by_little(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_off_by_little(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -161,7 +161,7 @@ def convert_off_by_little(model: Any, inputs: dict[str, Array]) -> Any:
             r = Relu(x0) c = Constant <value = float {0.001}> () y = Add(r, c) }""")
 
 
-def convert_off_elsewhere(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_off_elsewhere(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
     return onnx.parser.parse_model("""
@@ -170,7 +170,7 @@ def convert_off_elsewhere(model: Any, inputs: dict[str, Array]) -> Any:
             r = Relu(x0) c = Constant <value = float[1, 3] {0.0, 0.0, 0.5}> () y = Add(r, c) }""")
 
 
-def convert_disputed_and_deadly(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_disputed_and_deadly(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import ctypes
 
     import onnx.parser
@@ -188,13 +188,13 @@ def convert_disputed_and_deadly(model: Any, inputs: dict[str, Array]) -> Any:
     return Deadly()
 
 
-def convert_hanging(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_hanging(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import time
 
     time.sleep(600)
 
 
-def convert_greedy(model: Any, inputs: dict[str, Array]) -> Any:
+def convert_greedy(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return bytearray(64 << 30)
 
 

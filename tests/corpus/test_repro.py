@@ -167,10 +167,11 @@ def compares(case: Case, outcome: Outcome, registry, expected: list[float], actu
         "run_torch": lambda source, inputs: made["expected"],
         "run_onnx": lambda session, inputs: made["actual"],
         "load_onnx": lambda model: None,
-        "convert_right": lambda source, inputs: type("Proto", (), {"SerializeToString": lambda self: b""})(),
+        "convert_right": lambda source, inputs, axes: type("Proto", (), {"SerializeToString": lambda self: b""})(),
         "Model": lambda weights: type("Built", (), {"eval": lambda self: self})(),
         "weights": {},
         "inputs": {},
+        "axes": {},
     }
     names.update(stages)
     return names["fails"]()  # type: ignore[operator]
@@ -206,7 +207,7 @@ def test_integers_must_be_equal(registry):
 @pytest.mark.parametrize("verdict", [HANG, PROCESS_CRASH])
 def test_the_script_runs_every_step_up_to_the_fatal_one(verdict, registry):
     steps = {
-        "conversion": "model = convert_right(source, inputs)",
+        "conversion": "model = convert_right(source, inputs, axes)",
         "check": "    check(model, inputs)",
         "load": "session = load_onnx(",
         "run": "actual = run_onnx(",

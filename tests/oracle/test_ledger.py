@@ -82,7 +82,7 @@ for name in ("relu", "conv2d", "sum"):  # tf2onnx orders what a loop uses by add
     model = build(source(case.graph, registry, route.framework), route.framework, case.weights())
     used = set()
     with route.ledger.recording(used) if sys.argv[2] == "record" else nullcontext():
-        made = route.convert(model, case.inputs()).SerializeToString(deterministic=True)
+        made = route.convert(model, case.inputs(), {}).SerializeToString(deterministic=True)
     print(name, hashlib.sha256(made).hexdigest())
 assert bool(used) == (sys.argv[2] == "record")
 """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graphfuzz.generator import single_operator_case
-from graphfuzz.graph import Array, Case, Graph, Node, Value
+from graphfuzz.graph import Array, Axes, Case, Graph, Node, Value
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route, route_names
 from graphfuzz.oracle.runtime import lacks_kernel, load_onnx, run_onnx
@@ -74,7 +74,7 @@ def test_names_and_self_containment(name: str, registry: Registry) -> None:
     model = build(source(made.graph, registry, route.framework), route.framework, {})
     names: dict[str, Any] = {"__name__": "bare"}
     exec("from __future__ import annotations\n" + inspect.getsource(route.convert), names)
-    proto = names["convert"](model, made.inputs())
+    proto = names["convert"](model, made.inputs(), {})
     assert {value.name for value in proto.graph.input} <= {"x", "unused"}
     for function in (load_onnx, run_onnx):
         exec("from __future__ import annotations\n" + inspect.getsource(function), names)
@@ -174,13 +174,13 @@ def test_a_wrong_reference_is_our_error() -> None:
 def _doubled(route: Route) -> Any:
     """The route's conversion, of the wrong model."""
 
-    def convert(model: Any, inputs: dict[str, Array]) -> Any:
+    def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
         import torch
 
         class Doubled(torch.nn.Module):
             def forward(self, unused: Any, x: Any) -> Any:
                 return 2 * torch.tanh(x)
 
-        return route.convert(Doubled().eval(), inputs)
+        return route.convert(Doubled().eval(), inputs, axes)
 
     return convert

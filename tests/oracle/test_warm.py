@@ -22,7 +22,7 @@ def export(index: int, registry: Registry) -> bytes:
     route = load_route("torch-dynamo-ort")
     case = generate(Recipe(11, index, "torch", 12, OPERATORS), registry)
     model = build(source(case.graph, registry, "torch"), "torch", case.weights())
-    return bytes(route.convert(model, case.inputs()).SerializeToString(deterministic=True))
+    return bytes(route.convert(model, case.inputs(), {}).SerializeToString(deterministic=True))
 
 
 def test_models_are_equal_with_and_without(registry: Registry) -> None:

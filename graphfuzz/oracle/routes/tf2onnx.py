@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
+from graphfuzz.materializer import run_captured_keras
 from graphfuzz.oracle.causes import raised_in, root_cause
 from graphfuzz.oracle.ledger_tf2onnx import ledger
 from graphfuzz.oracle.route import Route
@@ -14,8 +15,8 @@ _SPOKEN = "support|opset|unable to convert|cannot convert|not implemented|only a
 """How handlers say that a use is beyond them."""
 
 
-def convert(model: Any, inputs: dict[str, Array]) -> Any:
-    """The Keras model as an ONNX model of opset 18, tf2onnx's newest, with the inputs' static shapes.
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    """The Keras model as an ONNX model of opset 18, tf2onnx's newest, with the inputs' shapes as they are known.
 
     tf2onnx logs what it cannot convert, and goes on; that is made an exception here: a failed handler's own, and
     NotImplementedError where TensorFlow operators remain in ONNX's default domain.
@@ -31,7 +32,10 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
             if record.levelno >= logging.ERROR and record.exc_info and record.exc_info[1]:
                 raise record.exc_info[1]
 
-    signature = [tf.TensorSpec(array.shape, array.dtype, name) for name, array in inputs.items()]
+    shapes = {name: array.shape for name, array in inputs.items()}
+    if axes:
+        shapes = {n: [None if s else size for size, s in zip(shapes[n], axes[n], strict=True)] for n in inputs}
+    signature = [tf.TensorSpec(shapes[name], array.dtype, name) for name, array in inputs.items()]
     function = tf.function(lambda *arrays: model(list(arrays), training=False))
     logger, failures = logging.getLogger("tf2onnx"), Failures()
     logger.addHandler(failures)
@@ -77,5 +81,6 @@ route = Route(
     convert=convert,
     refused=refused,
     preload=("tensorflow", "keras", "tf2onnx.convert", "onnx.shape_inference", "onnxruntime"),
+    captured=run_captured_keras,
     ledger=ledger,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
+from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.causes import raised_in, root_cause
 from graphfuzz.oracle.ledger_torchlib import ledger
 from graphfuzz.oracle.route import Route
 
 
-def convert(model: Any, inputs: dict[str, Array]) -> Any:
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """The module as an ONNX model, by the default exporter with its default options."""
     import logging
     import warnings
@@ -26,11 +27,37 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
         return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
 
     arguments = tuple(map(tensor, inputs.values()))
+    options: dict[str, Any] = {"dynamo": True, "verbose": False}
+    if axes:
+        options["dynamic_shapes"] = tuple({i: s for i, s in enumerate(axes[name]) if s} for name in inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(model, arguments, input_names=list(inputs), dynamo=True, verbose=False)
+        program = torch.onnx.export(model, arguments, input_names=list(inputs), **options)
     assert program is not None
     return program.model_proto
+
+
+_STATIC = "Found the following conflicts between user-specified ranges and inferred ranges from model tracing"
+"""How `torch.export` says that an axis was to be dynamic and cannot be (torch/_export/non_strict_utils.py)."""
+
+
+def captured(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Array]) -> list[Array]:
+    """The outputs of the program that `torch.export` captures, as the exporter asks for it first.
+
+    Its guards are part of it: it raises for sizes that it was not captured for
+    (https://docs.pytorch.org/docs/stable/export.html#constraints-dynamic-shapes).
+    """
+    import torch
+
+    programs = []
+
+    def capture(*arguments: Any) -> Any:
+        programs.append(torch.export.export(model, arguments, dynamic_shapes=marks, strict=False))
+        return model(*arguments)
+
+    marks = tuple({i: torch.export.Dim.DYNAMIC for i, s in enumerate(axes[name]) if s} for name in inputs)
+    run_torch(capture, inputs)
+    return run_torch(programs[0].module(), given)
 
 
 def refused(error: BaseException) -> bool:
@@ -38,12 +65,14 @@ def refused(error: BaseException) -> bool:
 
     The exporter wraps whatever it raises in a ConversionError, so the root cause decides: its dispatcher's own
     exception, or a NotImplementedError raised by a function of torchlib (not by something that it calls). That Python's
-    own branches must not depend on data, `torch.export` says itself
+    own branches must not depend on data, and that an axis cannot be dynamic, `torch.export` says itself
     (https://docs.pytorch.org/docs/stable/export.html#data-shape-dependent-control-flow).
     """
     root = root_cause(error)
     kind = type(root)
-    if kind.__name__ == "GuardOnDataDependentSymNode":
+    if kind.__name__ in ("GuardOnDataDependentSymNode", "ConstraintViolationError"):
+        return True
+    if isinstance(root, ValueError) and str(root).startswith(_STATIC):
         return True
     if kind.__module__.startswith("torch.onnx"):
         return kind.__name__ in ("DispatchError", "UnsupportedOperatorError")
@@ -68,5 +97,6 @@ route = Route(
         "onnx.shape_inference",
         "onnxruntime",
     ),
+    captured=captured,
     ledger=ledger,
 )

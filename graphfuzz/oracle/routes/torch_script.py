@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from graphfuzz.graph import Array
+from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.causes import raised_in, root_cause
 from graphfuzz.oracle.ledger_torchscript import ledger
 from graphfuzz.oracle.route import Route
@@ -19,7 +19,7 @@ _SPOKEN = (
 )
 
 
-def convert(model: Any, inputs: dict[str, Array]) -> Any:
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """The module as an ONNX model, by the exporter that traces TorchScript, with its default options."""
     import io
     import warnings
@@ -34,10 +34,14 @@ def convert(model: Any, inputs: dict[str, Array]) -> Any:
         return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
 
     arguments = tuple(map(tensor, inputs.values()))
+    options: dict[str, Any] = {"dynamo": False, "verbose": False}
+    if axes:
+        options["output_names"] = [name for name in axes if name not in inputs]
+        options["dynamic_axes"] = {name: {i: s for i, s in enumerate(symbols) if s} for name, symbols in axes.items()}
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(model, arguments, buffer, input_names=list(inputs), dynamo=False, verbose=False)
+        torch.onnx.export(model, arguments, buffer, input_names=list(inputs), **options)
     return onnx.load_from_string(buffer.getvalue())
 
 

@@ -1,0 +1,211 @@
+"""Dynamic shapes: further inputs of other sizes for which a case's very model is defined.
+
+Key insight: the operators' rules say under which sizes a graph is valid. Run on symbols through the whole graph, with
+all attributes as they are, they give one system of conditions on the sizes of the inputs; whatever satisfies it is a
+binding. Of alternatives (two sizes are equal, or one is 1) those hold that hold in the case: a program that is captured
+for dynamic shapes is captured on the case's own branches. Arithmetic answers first (see `Completion`), z3 where it
+finds nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from graphfuzz.errors import InvalidGraph
+from graphfuzz.generator.values import draw_array
+from graphfuzz.graph import (
+    Array,
+    Case,
+    Graph,
+    bound_cases,
+    extent,
+    operands,
+    ordinary_outputs,
+    rebound,
+    symbolic_axes,
+)
+from graphfuzz.materializer import source
+from graphfuzz.solver import Completion, Contradiction, GaveUp, Profile, Unsatisfiable, solve
+from graphfuzz.spec.attributes import draw_size
+from graphfuzz.spec.dims import Condition, Dim, either, evaluate, prod, symbol
+from graphfuzz.spec.inference import conditions
+from graphfuzz.spec.operator import Tensor
+from graphfuzz.spec.registry import Registry
+
+BINDINGS = 2
+"""How many further bindings a dynamic case has."""
+LEAST = 2
+"""The least size of a dynamic axis, anywhere in the graph: `torch.export` takes sizes of 0 and 1 for constants
+(https://docs.pytorch.org/docs/stable/user_guide/torch_compiler/compile/dynamic_shapes_zero_one_specialization.html)."""
+DYNAMIC = 0.6
+"""How often an axis of an input is to be dynamic."""
+ATTEMPTS = 4
+"""How many times sizes, and then values, are tried for a binding."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def with_bindings(case: Case, registry: Registry, rng: random.Random, max_elements: int, profile: Profile) -> Case:
+    """The case with `BINDINGS` sets of further inputs, or with fewer where no more are found.
+
+    max_elements: the most a tensor may have.
+    """
+    search = _Search(case, registry, rng, max_elements, profile)
+    for _ in range(BINDINGS):
+        found = search.binding()
+        if found is None:
+            break
+        case = msgspec.structs.replace(case, bindings=(*case.bindings, found))
+    return case if _is_one_source(case, registry) else msgspec.structs.replace(case, bindings=())
+
+
+def _is_one_source(case: Case, registry: Registry) -> bool:
+    """Whether the source model is the same at every binding: emissions may write sizes into it."""
+    graphs = [bound.graph for bound in bound_cases(case, registry)]
+    axes = symbolic_axes(graphs)
+    return len({source(graph, registry, case.framework, axes) for graph in graphs}) == 1
+
+
+class _Search:
+    """The conditions on the sizes of a case's inputs, and what is tried to satisfy them."""
+
+    def __init__(self, case: Case, registry: Registry, rng: random.Random, max_elements: int, profile: Profile) -> None:
+        self.case = case
+        self.registry = registry
+        self.rng = rng
+        self.values_rng = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
+        self.max_elements = max_elements
+        self.profile = profile
+        self.own: dict[str, int] = {}
+        """The size that each symbol of an input has in the case."""
+        self.sizes: dict[str, int] = {}
+        """The size that any symbol has in the case."""
+        self.stated: list[tuple[Condition, str]] = []
+        self.shapes = {v.name: tuple(self._axis(size) for size in v.shape) for v in case.graph.inputs}
+        if self.own:
+            self._state()
+
+    def binding(self) -> dict[str, Array] | None:
+        """Inputs of other sizes than the case's."""
+        for _ in range(ATTEMPTS if self.own else 0):
+            shapes = self._sizes()
+            graph = self._rebound(shapes) if shapes else None
+            if graph is not None:
+                for _ in range(ATTEMPTS):
+                    inputs = self._values(graph)
+                    if inputs is not None:
+                        return inputs
+        return None
+
+    def _axis(self, size: int) -> int | Dim:
+        if size < LEAST or self.rng.random() >= DYNAMIC:
+            return size
+        name = f"d{len(self.own)}"
+        self.own[name] = self.sizes[name] = size
+        self._require_least(name)
+        return symbol(name)
+
+    def _require_least(self, name: str) -> None:
+        self.stated.append((symbol(name) >= LEAST, f"a dynamic size is at least {LEAST}"))
+
+    def _state(self) -> None:
+        """Run every rule on the symbols; each size that a node computes gets a symbol of its own, to stay short."""
+        known = {v.name: Tensor(v.dtype, self.shapes[v.name]) for v in self.case.graph.inputs}
+        known.update((w.name, Tensor(w.dtype, w.shape)) for w in self.case.graph.weights)
+        for node in self.case.graph.nodes:
+            given = [known[name] for name in node.inputs]
+            op = self.registry[node.op]
+            made, stated = conditions(op, given, node.attrs, self.case.framework)
+            self.stated += [(_on_branch(condition, self.sizes), reason) for condition, reason in stated]
+            for value, tensor in zip(node.outputs, made, strict=True):
+                axes = enumerate(zip(tensor.shape, value.shape, strict=True))
+                sizes = [self._named(f"{value.name}_{axis}", size, own) for axis, (size, own) in axes]
+                known[value.name] = Tensor(tensor.dtype, tuple(sizes))
+
+    def _named(self, name: str, size: int | Dim, own: int) -> int | Dim:
+        if not isinstance(size, Dim) or size.op == "symbol":
+            return size
+        self.sizes[name] = own
+        self.stated.append((symbol(name) == size, "a size is what it is computed to be"))
+        self._require_least(name)
+        return symbol(name)
+
+    def _sizes(self) -> Shapes | None:
+        """Other shapes for the inputs that satisfy the conditions."""
+        try:
+            task = Completion((condition for condition, _ in self.stated), tuple(self.own))
+            if self.own.keys() <= task.decided.keys():
+                return None
+            tried = (task.attempt(self._draw, self.rng) for _ in range(ATTEMPTS))
+            sizes = next((found for found in tried if found is not None and self._is_other(found)), None)
+        except Contradiction:
+            return None
+        sizes = sizes or self._solved({name: self._draw(name) for name in self.own})
+        return None if sizes is None else {name: _at(shape, sizes) for name, shape in self.shapes.items()}
+
+    def _is_other(self, sizes: Mapping[str, int]) -> bool:
+        return any(sizes[name] != size for name, size in self.own.items())
+
+    def _draw(self, name: str) -> int:
+        """A size of the bins, now and then the case's own."""
+        return self.own[name] if self.rng.random() < 0.2 else draw_size(self.rng, LEAST, max(8, 2 * self.own[name]))
+
+    def _solved(self, wishes: Mapping[str, int]) -> dict[str, int] | None:
+        """Sizes by z3, at least one of them another than in the case."""
+        other = either(*(symbol(name) != size for name, size in self.own.items()))
+        assert isinstance(other, Condition), "there are symbols"
+        stated = [*self.stated, (other, "some size is another one")]
+        try:
+            return solve(stated, wishes, reason="bind other sizes", profile=self.profile, high=self.max_elements)
+        except (Unsatisfiable, GaveUp):
+            return None
+
+    def _rebound(self, shapes: Shapes) -> Graph | None:
+        """The graph at other sizes, where they fit the budget and no dynamic axis is too short."""
+        try:
+            graph = rebound(self.case.graph, shapes, self.registry, self.case.framework)
+        except InvalidGraph:
+            return None
+        before, after = self.case.graph.values(), graph.values()
+        for name, value in after.items():
+            pairs = zip(before[name].shape, value.shape, strict=True)
+            if prod(value.shape) > self.max_elements or any(a != b and min(a, b) < LEAST for a, b in pairs):
+                return None
+        return graph
+
+    def _values(self, graph: Graph) -> dict[str, Array] | None:
+        """Inputs with values in the range of the case's own, where every node is defined on what it gets of them."""
+        inputs = {
+            v.name: draw_array(self.values_rng, v.dtype, v.shape, _range(self.case.tensors[v.name]))
+            for v in graph.inputs
+        }
+        values = {**self.case.weights(), **inputs}
+        known = graph.values()
+        for node in graph.nodes:
+            given = [values[name] for name in node.inputs]
+            made = ordinary_outputs(self.registry[node.op], node, operands(graph, node, known), given)
+            if made is None:
+                return None
+            values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
+        return inputs
+
+
+def _on_branch(condition: Condition, sizes: Mapping[str, int]) -> Condition:
+    """The condition without the alternatives that do not hold for these sizes."""
+    if condition.op not in ("or", "and"):
+        return condition
+    parts = [_on_branch(part, sizes) for part in condition.args if evaluate(part, sizes)]
+    return parts[0] if len(parts) == 1 else Condition(condition.op, *parts)
+
+
+def _at(shape: Sequence[int | Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(sizes[size.args[0]] if isinstance(size, Dim) else size for size in shape)
+
+
+def _range(array: Array) -> tuple[float, float] | None:
+    low, high = extent(array)
+    return (low, high) if array.dtype != bool and low <= high else None
