@@ -85,7 +85,12 @@ class _Search:
         self.sizes: dict[str, int] = {}
         """The size that any symbol has in the case."""
         self.stated: list[tuple[Condition, str]] = []
-        self.shapes = {v.name: tuple(self._axis(size) for size in v.shape) for v in case.graph.inputs}
+        places = [(v.name, i) for v in case.graph.inputs for i, size in enumerate(v.shape) if size >= LEAST]
+        chosen = [place for place in places if rng.random() < DYNAMIC] or places[-1:]
+        self.shapes = {
+            v.name: tuple(self._axis(size) if (v.name, i) in chosen else size for i, size in enumerate(v.shape))
+            for v in case.graph.inputs
+        }
         if self.own:
             self._state()
 
@@ -101,9 +106,7 @@ class _Search:
                         return inputs
         return None
 
-    def _axis(self, size: int) -> int | Dim:
-        if size < LEAST or self.rng.random() >= DYNAMIC:
-            return size
+    def _axis(self, size: int) -> Dim:
         name = f"d{len(self.own)}"
         self.own[name] = self.sizes[name] = size
         self._require_least(name)

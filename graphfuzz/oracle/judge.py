@@ -152,7 +152,7 @@ def _run_stages(
         verdict=verdict,
         stage="compare",
         mismatch=mismatch,
-        binding=found.binding,
+        binding=found.binding if verdict == verdicts.WRONG_OUTPUT else 0,
         seconds=clock.seconds,
         model=found.model,
         expected=found.expected,

@@ -80,6 +80,26 @@ def test_json_is_canonical_and_comes_back_equal(case):
     assert all(len(line) < 200 for line in written.splitlines())
 
 
+def test_bindings_come_back_equal(case):
+    shape = (5, *case.tensors["x0"].shape[1:])
+    others = {v.name: np.ones(shape if v.name == "x0" else v.shape, v.dtype) for v in case.graph.inputs}
+    bound = replace(case, bindings=(others, others))
+    written = case_to_json(bound)
+    back = case_from_json(written, unpack_arrays(pack_arrays(bound.arrays()), "here"), "here")
+    assert [sorted(b) for b in back.bindings] == [sorted(others)] * 2
+    assert all(np.array_equal(b[name], array) for b in back.bindings for name, array in others.items())
+    with pytest.raises(EntryError, match=r"hold no x0\.2"):
+        case_from_json(written, {n: a for n, a in bound.arrays().items() if n != "x0.2"}, "there")
+    with pytest.raises(EntryError, match="not a complete case"):
+        case_from_json(written.replace('"bindings": [', '"bindings": [3, '), bound.arrays(), "there")
+
+
+def test_a_case_of_the_first_schema_is_static(case):
+    first = case_to_json(case).replace('"schema": 2', '"schema": 1').replace('"bindings": [],', "")
+    assert '"bindings"' not in first
+    assert case_from_json(first, case.tensors, "there").bindings == ()
+
+
 def test_arrays_come_back_equal_and_the_bytes_are_reproducible(case):
     special = {"s": np.array([np.nan, -0.0, np.inf], "float16"), "b": np.array(True), **case.tensors}
     packed = pack_arrays(special)
@@ -92,7 +112,7 @@ def test_arrays_come_back_equal_and_the_bytes_are_reproducible(case):
     ("damage", "said"),
     [
         (lambda t: t[: len(t) // 2], "not a complete case"),
-        (lambda t: t.replace('"schema": 1', '"schema": 99'), "schema 99 is newer"),
+        (lambda t: t.replace('"schema": 2', '"schema": 99'), "schema 99 is newer"),
         (lambda t: t.replace('"graph"', '"grph"'), "not a complete case"),
         (lambda t: t.replace('"shape": [2, 3]', '"shape": [2, 9]'), "hold no x0"),
         (lambda t: "[]", "not a complete case"),
