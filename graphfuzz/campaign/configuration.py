@@ -17,7 +17,8 @@ class Configuration(msgspec.Struct, frozen=True):
 
     routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
-    shares of the cases that are full of axes of these sizes. guided: the share of the cases that are steered toward
+    shares of the cases that are full of axes of these sizes. dynamic: the share of the others for which inputs of other
+    sizes are sought. guided: the share of the cases that are steered toward
     what is new; the others, unguided, keep the statistics honest. operators: names to draw from, all where empty.
     packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case, memory_a_case
     (bytes): limits.
@@ -32,6 +33,7 @@ class Configuration(msgspec.Struct, frozen=True):
     nodes: int = 10
     zeros: float = 0.03
     ones: float = 0.03
+    dynamic: float = 0.2
     guided: float = 0.5
     operators: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
@@ -42,7 +44,8 @@ class Configuration(msgspec.Struct, frozen=True):
     def recipe(self, index: int, framework: str) -> Recipe:
         """Case `index` of the campaign in one framework's type rules; small graphs as often as large ones."""
         nodes = random.Random(f"{self.seed}/{index}/nodes").randint(1, self.nodes)
-        return Recipe(self.seed, index, framework, nodes, self.operators, zeros=self.zeros, ones=self.ones)
+        shares = {"zeros": self.zeros, "ones": self.ones, "dynamic": self.dynamic}
+        return Recipe(self.seed, index, framework, nodes, self.operators, **shares)
 
     def is_guided(self, index: int) -> bool:
         """Whether case `index` is a guided one."""

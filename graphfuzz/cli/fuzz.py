@@ -48,6 +48,9 @@ LOG_WIDTH = 140
 @click.option("--zeros", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 0.")
 @click.option("--ones", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 1.")
 @click.option(
+    "--dynamic", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Cases with dynamic shapes."
+)
+@click.option(
     "--guided", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Cases steered toward what is new."
 )
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
@@ -79,6 +82,7 @@ def fuzz(
     workers: int,
     nodes: int,
     zeros: float,
+    dynamic: float,
     ones: float,
     guided: float,
     operators: tuple[str, ...],
@@ -104,6 +108,7 @@ def fuzz(
         workers=workers,
         nodes=nodes,
         zeros=zeros,
+        dynamic=dynamic,
         ones=ones,
         guided=guided,
         operators=operators,
@@ -267,6 +272,7 @@ def _command(configuration: Configuration) -> str:
     """The command line that makes the same cases."""
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
     words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
+    words += ["--dynamic", str(configuration.dynamic)]
     words += ["--guided", str(configuration.guided)]
     for option, values in (
         ("--route", configuration.routes),

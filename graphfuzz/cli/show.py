@@ -53,6 +53,7 @@ def facts(entry: Entry) -> dict[str, str]:
         "error": finding.error,
         "message": finding.message.strip(),
         "mismatch": mismatch.detail if mismatch else "",
+        "sizes": _sizes(entry),
         "first diverging": finding.first_diverging or "",
         "found under": f"tolerance {finding.tolerance}, {finding.seconds_a_case:g} seconds and "
         f"{finding.memory_a_case / 2**30:g} GiB a case",
@@ -62,6 +63,14 @@ def facts(entry: Entry) -> dict[str, str]:
         "bucket": finding.slug,
     }
     return {label: fact for label, fact in known.items() if fact}
+
+
+def _sizes(entry: Entry) -> str:
+    """The inputs' shapes at each binding of a dynamic case, the one marked for which the finding holds."""
+    bindings = [entry.case.inputs(), *entry.case.bindings]
+    told = [", ".join(f"{name}{list(array.shape)}" for name, array in inputs.items()) for inputs in bindings]
+    told[entry.finding.binding] += " (fails)"
+    return "; ".join(told) if entry.case.bindings else ""
 
 
 def _print_facts(console: Console, known: dict[str, str]) -> None:

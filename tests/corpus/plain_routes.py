@@ -24,6 +24,31 @@ def convert_wrong(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
         g (float[2, 3] x0) => (float[2, 3] y) { r = Relu(x0) a = Abs(x0) y = Add(r, a) }""")
 
 
+def convert_symbolic(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[n, 3] x0) => (float[n, 3] y) { y = Relu(x0) }""")
+
+
+def convert_misdeclared(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[n, 3] x0) => (float[2, 3] y) { y = Relu(x0) }""")
+
+
+def convert_baked(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[n, 3] x0) => (float[m, 3] y)
+        <int64[1] zero = {0}, int64[1] two = {2}> { r = Relu(x0) y = Slice(r, zero, two, zero) }""")
+
+
 def convert_special(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
@@ -210,6 +235,9 @@ wrong_complex = Route("wrong-complex", "torch", PACKAGES, convert_wrong_complex,
 right_complex = Route("right-complex", "torch", PACKAGES, convert_right_complex, _never)
 wrong_half = Route("wrong-half", "torch", PACKAGES, convert_wrong_half, _never)
 right_half = Route("right-half", "torch", PACKAGES, convert_right_half, _never)
+symbolic = Route("symbolic", "torch", PACKAGES, convert_symbolic, _never)
+misdeclared = Route("misdeclared", "torch", PACKAGES, convert_misdeclared, _never)
+baked = Route("baked", "torch", PACKAGES, convert_baked, _never)
 special = Route("special", "torch", PACKAGES, convert_special, _never)
 other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
 other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)

@@ -56,6 +56,47 @@ def test_it_fails_as_the_oracle_says(name, verdict, registry, tmp_path):
     assert (failing.returncode, failing.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {verdict}"), failing.stderr
 
 
+def bound_case(rows: int = 2) -> Case:
+    """A relu to be run on five rows, too."""
+    shape = (rows, 3)
+    graph = Graph((value("x0", shape=shape),), (), (node("relu", "x0", value("v0", shape=shape)),), ("v0",))
+    return replace(case_of(graph), bindings=({"x0": np.linspace(-1, 1, 15, dtype="float32").reshape(5, 3)},))
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "what", "binding"),
+    [
+        ("right", "run-failure", None, 1),
+        ("baked", "wrong-output", "shape", 1),
+        ("misdeclared", "wrong-output", "declared", 1),
+        ("wrong", "wrong-output", "value", 0),
+        ("symbolic", "ok", None, 0),
+    ],
+)
+def test_a_finding_at_other_sizes_is_one_of_its_own(name, verdict, what, binding, registry, tmp_path):
+    case, route = bound_case(), getattr(plain_routes, name)
+    outcome = judge(case, route, registry)
+    assert (outcome.verdict, outcome.binding) == (verdict, binding), outcome.traceback
+    assert (outcome.mismatch and outcome.mismatch.what) == what
+    if not outcome.is_finding:
+        return
+    path = stored(case, outcome, route, registry, tmp_path)
+    failing = run(path)
+    assert (failing.returncode, failing.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {verdict}"), failing.stderr
+    assert read_entry(path).finding.binding == binding
+    assert np.array_equal(read_entry(path).case.bindings[0]["x0"], case.bindings[0]["x0"])
+    assert ("at other sizes" in read_entry(path).finding.signature.message) == bool(binding)
+    assert run(stored(case, outcome, plain_routes.symbolic, registry, tmp_path)).returncode == 0
+
+
+def test_large_inputs_of_other_sizes_are_read_from_the_file(registry, tmp_path):
+    case = bound_case(200)
+    outcome = judge(case, plain_routes.baked, registry)
+    outcome = replace(outcome, binding=1)
+    assert 'f"{name}.1"' in (stored(case, outcome, plain_routes.baked, registry, tmp_path) / "repro.py").read_text()
+    assert run(tmp_path / next(tmp_path.iterdir())).returncode == 1
+
+
 @pytest.mark.parametrize("name", ["wrong", "invalid", "disputed", "raising"])
 def test_it_is_fixed_where_the_route_does_right(name, registry, tmp_path):
     case, route = relu_case(), getattr(plain_routes, name)

@@ -27,7 +27,7 @@ def case() -> Case:
 
 
 def made(case: Case, edit: object, registry) -> Case | None:
-    return edited(case, edit, evaluate(case.graph, case.tensors, registry))
+    return edited(case, edit, [evaluate(case.graph, case.tensors, registry)])
 
 
 def test_kept_nodes_are_fed_with_recorded_values(case, registry):

@@ -209,3 +209,34 @@ def test_a_wrong_reference_is_not_admissible(registry):
     assert admitted(case, broken) is None
     reduction = minimize(case, crash(), lambda cases: [crash() for _ in cases], broken)
     assert (reduction.case, reduction.runs) == (case, 0)
+
+
+def bound_row(*ops: str) -> Case:
+    """The row, on five rows as well, and on seven."""
+    case = row(*ops)
+    others = [np.linspace(-1, 1, n * 3, dtype="float32").reshape(n, 3) for n in (5, 7)]
+    return replace(case, bindings=tuple({"x0": array} for array in others))
+
+
+def test_shapes_become_static_where_that_fails_as_well(registry):
+    case = bound_row("sin", "exp")
+    check = checker(lambda c: "exp" in c.graph.operators())
+    reduction = minimize(case, wrong(case), check, registry)
+    assert reduction.case.bindings == ()
+    assert list(reduction.case.graph.operators()) == ["exp"]
+
+
+def test_other_sizes_are_kept_where_they_are_what_fails(registry):
+    """One set of other sizes stays; a node that goes is replaced by what it made at each of them."""
+    case = bound_row("sin", "exp")
+    seen: list[Case] = []
+    check = checker(_has_seven, seen)
+    reduction = minimize(case, wrong(case), check, registry)
+    (inputs,) = reduction.case.bindings
+    assert [array.shape for array in inputs.values()] == [(7, 3)]
+    assert len(reduction.case.graph.nodes) == 1
+    assert all(admitted(each, registry) is not None for each in seen)
+
+
+def _has_seven(case: Case) -> bool:
+    return any(array.shape[0] == 7 for inputs in case.bindings for array in inputs.values())
