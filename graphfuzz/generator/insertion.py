@@ -19,6 +19,7 @@ from graphfuzz.spec.dims import Condition, Dim, evaluate, prod, symbol
 from graphfuzz.spec.inference import (
     check_attributes,
     conditions,
+    dtypes_of,
     infer,
     parameters_of,
     rank_of,
@@ -44,7 +45,10 @@ COMPLETIONS = 4
 
 
 class Use(msgspec.Struct, frozen=True):
-    """A decided use: each operand is a live value or, where it is None, one to be made of the type beside it."""
+    """A decided use: each operand is a live value or, where it is None, one to be made of the type beside it.
+
+    target: the input whose place the first output takes; None behind all nodes.
+    """
 
     op: Operator
     parameters: tuple[Parameter, ...]
@@ -52,17 +56,20 @@ class Use(msgspec.Struct, frozen=True):
     operands: tuple[Tensor, ...]
     attrs: dict[str, Any]
     outputs: tuple[Tensor, ...]
+    target: Value | None = None
 
 
-def draw_bound(
-    op: Operator, framework: str, rng: random.Random, given: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def known_shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor whose sizes are all known."""
+    return tuple(tensor.shape)  # type: ignore[arg-type]
+
+
+def draw_bound(op: Operator, framework: str, rng: random.Random, given: Mapping[str, str]) -> dict[str, str]:
     """A dtype for each variable of the signature, among those that the framework has; `given` ones are kept."""
-    emission = op.emissions[framework]
-    bound = dict(given or {})
-    for variable, choices in op.variables.items():
+    bound = dict(given)
+    for variable in op.variables:
         if variable not in bound:
-            allowed = emission.dtypes.get(variable, choices)
+            allowed = dtypes_of(op, framework, variable)
             bound[variable] = rng.choices(allowed, [DTYPE_WEIGHTS.get(d, 1.0) for d in allowed])[0]
     return bound
 
@@ -121,7 +128,7 @@ class Inserter(msgspec.Struct):
         if decided is None or not self._affordable(decided):
             return None
         operands, attrs, outputs = decided
-        return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs))
+        return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs), target)
 
     def _operand(
         self,
