@@ -7,8 +7,9 @@ from collections import Counter
 
 import msgspec
 
-from graphfuzz.generator.insertion import Use, known_shape
+from graphfuzz.generator.insertion import Use
 from graphfuzz.generator.pool import Pool
+from graphfuzz.generator.sizing import known_shape
 from graphfuzz.graph import Graph, Node, Value
 from graphfuzz.spec.operator import Operator, Parameter, Tensor
 

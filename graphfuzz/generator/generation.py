@@ -35,7 +35,7 @@ class Exhausted(Exception):
 def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None, guide: Guide | None = None) -> Case:
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
     growth = _grown(recipe, registry, profile, guide, valued=True)
-    favored = growth.inserter.favored
+    favored = growth.sizer.favored
     mark = {} if favored is None else {"favored_size": favored}
     return _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
 

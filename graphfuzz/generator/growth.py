@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.guide import Guide
-from graphfuzz.generator.insertion import Inserter, Use
+from graphfuzz.generator.insertion import Use, draw_use
 from graphfuzz.generator.operands import Chooser
+from graphfuzz.generator.sizing import Sizer
 from graphfuzz.generator.valuation import Types, Valuation
 from graphfuzz.graph import Value
 from graphfuzz.solver import Profile
@@ -18,7 +19,7 @@ from graphfuzz.spec.operator import Operator
 class Growth:
     """A graph that grows.
 
-    nodes: how many it shall have. favored: as in `Inserter`. valued: whether values grow with it; without, only its
+    nodes: how many it shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its
     types are valid. guide: steers the choice of operands.
     """
 
@@ -37,7 +38,7 @@ class Growth:
         self.framework = framework
         self.rng = rng
         self.guide = guide
-        self.inserter = Inserter(framework, max_elements, profile or Profile(), favored)
+        self.sizer = Sizer(framework, rng, max_elements, profile or Profile(), favored)
         self.draft = Draft(rng, nodes)
         seed = rng.getrandbits(64)
         self.values: Valuation | Types = Valuation(self.draft, seed) if valued else Types()
@@ -48,17 +49,17 @@ class Growth:
     ) -> bool:
         """Try one use of the operator on what there is; whether it was inserted.
 
-        bound: the dtypes of some variables. ask: as in `Inserter.use`. anchor: a live value that shall be an operand.
+        bound: the dtypes of some variables. ask: as in `draw_use`. anchor: a live value that shall be an operand.
         """
         given = self.chooser.draw(op, bound or {}, anchor)
-        use = given and self.inserter.use(op, *given, self.rng, ask)
+        use = given and draw_use(op, *given, self.sizer, ask=ask)
         return use is not None and self._place(use)
 
     def insert_before(self, op: Operator) -> bool:
         """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
         target = self.rng.choice(self.draft.inputs)
         given = self.chooser.all_made(op, target)
-        use = given and self.inserter.use(op, *given, self.rng, False, target)
+        use = given and draw_use(op, *given, self.sizer, ask=False, target=target)
         return use is not None and self._place(use)
 
     def _place(self, use: Use) -> bool:

@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from graphfuzz.generator.draft import Draft
-from graphfuzz.generator.insertion import Use, known_shape
+from graphfuzz.generator.insertion import Use
+from graphfuzz.generator.sizing import known_shape
 from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import (
     Array,
