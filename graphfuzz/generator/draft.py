@@ -46,6 +46,14 @@ class Draft:
         """Whether there may be one more input."""
         return len(self.inputs) < self.max_inputs
 
+    def leaves_of(self, name: str) -> list[Value]:
+        """The inputs and weights that a value depends on, itself if it is one."""
+        needed = {name}
+        for node in reversed(self.nodes):
+            if any(value.name in needed for value in node.outputs):
+                needed.update(node.inputs)
+        return [leaf for leaf in (*self.inputs, *self.weights) if leaf.name in needed]
+
     def place(self, use: Use) -> Node:
         """The use as a node behind all others, or before them where its first output is to be what an input was."""
         return self._append(use) if use.target is None else self._prepend(use, use.target)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
+from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import Recipe
 from graphfuzz.graph import Case, Graph, Value
-from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
 
@@ -21,9 +21,7 @@ ATTEMPTS_A_NODE = 60
 """How many operators are drawn for each node asked for."""
 ATTEMPTS_AN_OPERATOR = 8
 """How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare. In the
-last one z3 is asked for sizes."""
-
-
+last one no way to sizes and values is too dear."""
 ATTEMPTS_AN_ANCHOR = 2
 """How many uses of an operator are tried on a value, before another value and operator are drawn."""
 
@@ -81,11 +79,11 @@ def _extend(growth: Growth, registry: Registry, names: tuple[str, ...], rng: ran
     if anchor is not None:
         takers = registry.taking(anchor.dtype, len(anchor.shape), growth.framework, names)
         op = _choose(growth, anchor, takers, rng) if takers else None
-        return op is not None and any(growth.insert(op, ask=False, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
+        return op is not None and any(growth.insert(op, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
     op = _choose(growth, None, registry.of(growth.framework, names), rng)
     if growth.draft.nodes and rng.random() < BACKWARD and growth.insert_before(op):
         return True
-    return any(growth.insert(op, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
+    return any(growth.insert(op, thorough=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
 
 
 def _choose(growth: Growth, anchor: Value | None, operators: Sequence[Operator], rng: random.Random) -> Operator:
@@ -113,7 +111,7 @@ def single_operator_case(
     """
     for attempt in range(ATTEMPTS_A_NODE):
         growth = Growth(framework, rng, max_elements, profile=profile, favored=favored)
-        if growth.insert(op, bound, ask=attempt >= ATTEMPTS_AN_OPERATOR):
+        if growth.insert(op, bound, thorough=attempt >= ATTEMPTS_AN_OPERATOR):
             return _case(growth, {"operator": op.name})
     raise Exhausted(f"no use of {op.name} found in {ATTEMPTS_A_NODE} attempts (dtypes {dict(bound or {})})")
 

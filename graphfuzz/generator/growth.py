@@ -9,10 +9,11 @@ from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.insertion import Use, draw_use
 from graphfuzz.generator.operands import Chooser
+from graphfuzz.generator.profile import Profile
+from graphfuzz.generator.repair import Repair
 from graphfuzz.generator.sizing import Sizer
 from graphfuzz.generator.valuation import Types, Valuation
 from graphfuzz.graph import Value
-from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Operator
 
 
@@ -38,32 +39,41 @@ class Growth:
         self.framework = framework
         self.rng = rng
         self.guide = guide
-        self.sizer = Sizer(framework, rng, max_elements, profile or Profile(), favored)
+        profile = profile or Profile()
+        self.sizer = Sizer(framework, rng, max_elements, profile.solver, favored)
         self.draft = Draft(rng, nodes)
         seed = rng.getrandbits(64)
-        self.values: Valuation | Types = Valuation(self.draft, seed) if valued else Types()
+        values = Valuation(self.draft, seed) if valued else Types()
+        self.values: Valuation | Types = values
+        self.finder = Repair(values, profile.fits) if isinstance(values, Valuation) else values
         self.chooser = Chooser(framework, rng, self.draft, self.values, guide)
 
     def insert(
-        self, op: Operator, bound: Mapping[str, str] | None = None, *, ask: bool, anchor: Value | None = None
+        self,
+        op: Operator,
+        bound: Mapping[str, str] | None = None,
+        *,
+        thorough: bool = False,
+        anchor: Value | None = None,
     ) -> bool:
         """Try one use of the operator on what there is; whether it was inserted.
 
-        bound: the dtypes of some variables. ask: as in `draw_use`. anchor: a live value that shall be an operand.
+        bound: the dtypes of some variables. thorough: whether sizes are asked of z3 and values are searched for by
+        gradient, where there is no cheaper way. anchor: a live value that shall be an operand.
         """
         given = self.chooser.draw(op, bound or {}, anchor)
-        use = given and draw_use(op, *given, self.sizer, ask=ask)
-        return use is not None and self._place(use)
+        use = given and draw_use(op, *given, self.sizer, ask=thorough)
+        return use is not None and self._place(use, thorough)
 
     def insert_before(self, op: Operator) -> bool:
         """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
         target = self.rng.choice(self.draft.inputs)
         given = self.chooser.all_made(op, target)
         use = given and draw_use(op, *given, self.sizer, ask=False, target=target)
-        return use is not None and self._place(use)
+        return use is not None and self._place(use, thorough=False)
 
-    def _place(self, use: Use) -> bool:
-        computed = self.values.compute(use)
+    def _place(self, use: Use, thorough: bool) -> bool:
+        computed = self.finder.compute(use, search=thorough)
         if computed is None:
             return False
         self.values.keep(self.draft.place(use), computed)

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.insertion import Use
+from graphfuzz.generator.intervals import met
 from graphfuzz.generator.sizing import known_shape
 from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import (
@@ -24,6 +25,7 @@ from graphfuzz.graph import (
     operand_bounds,
     ordinary_outputs,
 )
+from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import Bounds, Parameter, Tensor
 
 
@@ -44,7 +46,7 @@ class Types:
         """True."""
         return True
 
-    def compute(self, use: Use) -> Computed | None:
+    def compute(self, use: Use, search: bool) -> Computed | None:
         """Nothing, which will do."""
         return Computed()
 
@@ -66,24 +68,75 @@ class Valuation:
         """Whether a value's numbers lie in the bounds, and are none smaller than the parameter wants."""
         if bounds is None and not parameter.least:
             return True
-        array = self.arrays[value.name]
-        known = self.extents.get(value.name)
-        if known is None:
-            known = self.extents[value.name] = extent(array)
-        return in_domain(parameter, bounds, array, known)
+        return in_domain(parameter, bounds, self.arrays[value.name], self.extent(value.name))
 
-    def compute(self, use: Use) -> Computed | None:
-        """The use's values, those of made operands drawn from where it is defined; None where it is not ordinary."""
-        bounds = operand_bounds(use.op, use.parameters, use.operands, use.attrs)
+    def extent(self, name: str) -> Bounds:
+        """The least and the greatest number of a value."""
+        known = self.extents.get(name)
+        if known is None:
+            known = self.extents[name] = extent(self.arrays[name])
+        return known
+
+    def all_fit(self, use: Use, bounds: Sequence[Bounds | None]) -> bool:
+        """Whether the live operands lie in their bounds."""
         live = zip(use.parameters, use.live, bounds, strict=True)
-        if not all(value is None or self.fits(parameter, value, limit) for parameter, value, limit in live):
+        return all(value is None or self.fits(parameter, value, limit) for parameter, value, limit in live)
+
+    def needs(self, name: str) -> tuple[Bounds | None, float]:
+        """The bounds that all consumers of a value need, which may leave nothing, and the least magnitude."""
+        bounds: Bounds | None = None
+        least = 0.0
+        for node in self.draft.nodes:
+            if name in node.inputs:
+                op = self.draft.operators[node.op]
+                parameters = parameters_of(op, len(node.inputs))
+                limits = operand_bounds(op, parameters, types_of([self.arrays[n] for n in node.inputs]), node.attrs)
+                for operand, parameter, limit in zip(node.inputs, parameters, limits, strict=True):
+                    if operand == name:
+                        bounds, least = met(bounds, limit), max(least, parameter.least)
+        return bounds, least
+
+    def operands(self, use: Use, bounds: Sequence[Bounds | None], *, plain: bool = False) -> list[Array]:
+        """The operands' arrays; those to be made are drawn inside the bounds. plain: see `draw_array`."""
+        return [
+            draw_array(self.rng, operand.dtype, known_shape(operand), limit, parameter.least, plain=plain)
+            if value is None
+            else self.arrays[value.name]
+            for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
+        ]
+
+    def complete(self, use: Use, operands: Sequence[Array], changed: Mapping[str, Array] = {}) -> Computed | None:
+        """The use with its outputs, its operands being in its domain; None where that is not ordinary, or what follows
+        from another value of its target is not."""
+        outputs = defined_outputs(use.op, unnamed(use), operands)
+        if outputs is not None and use.target is not None:
+            following = self.revalued({use.target.name: outputs[0]})
+            return None if following is None else Computed(operands, outputs, following)
+        return None if outputs is None else Computed(operands, outputs, changed)
+
+    def with_leaves(
+        self, use: Use, bounds: Sequence[Bounds | None], operands: Sequence[Array], leaves: Mapping[str, Array]
+    ) -> Computed | None:
+        """The same with other values of some leaves; None where a node's use would not be ordinary."""
+        changed = self.revalued(leaves)
+        if changed is None:
             return None
-        arrays = self._operands(use, bounds)
-        made = defined_outputs(use.op, _unnamed(use), arrays)
-        if made is None:
-            return None
-        changed = {} if use.target is None else self._revalued({use.target.name: made[0]})
-        return None if changed is None else Computed(arrays, made, changed)
+        arrays = replaced(use, operands, changed)
+        inside = all(in_domain(p, b, a) for p, b, a in zip(use.parameters, bounds, arrays, strict=True))
+        return self.complete(use, arrays, changed) if inside else None
+
+    def revalued(self, changed: Mapping[str, Array]) -> dict[str, Array] | None:
+        """These values and all that follow from them; None where a node's use would no longer be ordinary."""
+        fresh = dict(changed)
+        for node in self.draft.nodes:
+            if not any(name in fresh for name in node.inputs):
+                continue
+            arrays = [fresh[name] if name in fresh else self.arrays[name] for name in node.inputs]
+            made = ordinary_outputs(self.draft.operators[node.op], node, types_of(arrays), arrays)
+            if made is None:
+                return None
+            fresh.update(zip((value.name for value in node.outputs), made, strict=True))
+        return fresh
 
     def keep(self, node: Node, computed: Computed) -> None:
         """Take in the values of a node that has been placed."""
@@ -93,30 +146,20 @@ class Valuation:
         self.arrays.update(zip(node.inputs, computed.operands, strict=True))
         self.arrays.update(zip((value.name for value in node.outputs), computed.outputs, strict=True))
 
-    def _operands(self, use: Use, bounds: Sequence[Bounds | None]) -> list[Array]:
-        """The operands' arrays; those to be made are drawn."""
-        return [
-            draw_array(self.rng, operand.dtype, known_shape(operand), limit, parameter.least)
-            if value is None
-            else self.arrays[value.name]
-            for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
-        ]
 
-    def _revalued(self, changed: Mapping[str, Array]) -> dict[str, Array] | None:
-        """These values and all that follow from them; None where a node's use would no longer be ordinary."""
-        fresh = dict(changed)
-        for node in self.draft.nodes:
-            if not any(name in fresh for name in node.inputs):
-                continue
-            arrays = [fresh[name] if name in fresh else self.arrays[name] for name in node.inputs]
-            types = [Tensor(str(a.dtype), a.shape) for a in arrays]
-            made = ordinary_outputs(self.draft.operators[node.op], node, types, arrays)
-            if made is None:
-                return None
-            fresh.update(zip((value.name for value in node.outputs), made, strict=True))
-        return fresh
+def replaced(use: Use, operands: Sequence[Array], changed: Mapping[str, Array]) -> list[Array]:
+    """The operands' arrays, those of live ones as they have changed."""
+    return [
+        array if value is None else changed.get(value.name, array)
+        for value, array in zip(use.live, operands, strict=True)
+    ]
 
 
-def _unnamed(use: Use) -> Node:
+def types_of(arrays: Sequence[Array]) -> list[Tensor]:
+    """The types of arrays."""
+    return [Tensor(str(a.dtype), a.shape) for a in arrays]
+
+
+def unnamed(use: Use) -> Node:
     """The use as a node, before it has its place."""
     return Node(use.op.name, (), use.attrs, tuple(Value("", t.dtype, known_shape(t)) for t in use.outputs))

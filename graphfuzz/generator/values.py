@@ -40,51 +40,57 @@ def natural_bounds(dtype: str) -> Bounds:
     return _UNSIGNED if dtype in UNSIGNED else _SIGNED
 
 
-def draw_array(
-    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: Bounds | None, least: float = 0.0
-) -> Array:
-    """An array of values (of complex ones, the parts) in `bounds` (inclusive), all finite, none smaller than `least`.
-
-    Without bounds it has the dtype's natural ones, rarely its `LIMITS`.
-    """
-    if dtype == "bool":
-        return np.asarray(rng.random(shape) < TRUE[rng.integers(len(TRUE))])
-    low, high = bounds or _unasked(rng, dtype)
-    if is_complex(dtype):
-        return joined(_draw_floats(rng, part(dtype), (*shape, 2), low, high, least))
-    if is_float(dtype):
-        return _draw_floats(rng, dtype, shape, low, high, least)
-    return _draw_integers(rng, dtype, shape, math.ceil(low), math.floor(high), math.ceil(least))
-
-
-def _unasked(rng: np.random.Generator, dtype: str) -> Bounds:
-    if rng.random() >= LARGE:
-        return natural_bounds(dtype)
+def ordinary_bounds(dtype: str) -> Bounds:
+    """The range of all values that an ordinary case may have (see `LIMITS`)."""
     return (0 if dtype in UNSIGNED else -LIMITS[dtype], LIMITS[dtype])
 
 
-def _draw_floats(
-    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: float, high: float, least: float
+def draw_array(
+    rng: np.random.Generator,
+    dtype: str,
+    shape: tuple[int, ...],
+    bounds: Bounds | None,
+    least: float = 0.0,
+    *,
+    plain: bool = False,
 ) -> Array:
-    drawn = _binned(rng, np.asarray(rng.uniform(low, high, shape)), low, high, dtype, FLOAT_BINS)
-    return _inside(_away(drawn, least, low, high), dtype, low, high)
+    """An array of values (of complex ones, the parts) in `bounds` (inclusive), all finite, none smaller than `least`.
+
+    Without bounds it has the dtype's natural ones, rarely its `LIMITS`. plain: uniform, and never those.
+    """
+    if dtype == "bool":
+        return np.asarray(rng.random(shape) < TRUE[rng.integers(len(TRUE))])
+    if bounds is None and not plain and rng.random() < LARGE:
+        bounds = ordinary_bounds(dtype)
+    low, high = bounds or natural_bounds(dtype)
+    share = 0.0 if plain else SPECIAL
+    if is_complex(dtype):
+        return joined(_draw_floats(rng, part(dtype), (*shape, 2), low, high, least, share))
+    if is_float(dtype):
+        return _draw_floats(rng, dtype, shape, low, high, least, share)
+    return _draw_integers(rng, dtype, shape, math.ceil(low), math.floor(high), math.ceil(least), share)
+
+
+def _draw_floats(
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: float, high: float, least: float, special: float
+) -> Array:
+    drawn = np.asarray(rng.uniform(low, high, shape))
+    if rng.random() < special and drawn.size:
+        drawn = _pick(rng, FLOAT_BINS)(rng, drawn, low, high, dtype)
+    return inside(_away(drawn, least, low, high), dtype, low, high)
 
 
 def _draw_integers(
-    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: int, high: int, least: int
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: int, high: int, least: int, special: float
 ) -> Array:
-    uniform = np.asarray(rng.integers(low, high, shape, endpoint=True))
-    drawn = _away(_binned(rng, uniform, low, high, dtype, INTEGER_BINS), least, low, high)
-    return np.asarray(drawn if drawn is uniform else np.clip(drawn, low, high)).astype(dtype)
+    drawn = np.asarray(rng.integers(low, high, shape, endpoint=True))
+    if rng.random() < special and drawn.size:
+        drawn = np.clip(_pick(rng, INTEGER_BINS)(rng, drawn, low, high, dtype), low, high)
+    return np.clip(_away(drawn, least, low, high), low, high).astype(dtype) if least else drawn.astype(dtype)
 
 
-def _binned(
-    rng: np.random.Generator, uniform: Array, low: float, high: float, dtype: str, bins: Mapping[str, Bin]
-) -> Array:
-    if rng.random() >= SPECIAL or not uniform.size:
-        return uniform
-    bin_ = list(bins.values())[rng.integers(len(bins))]
-    return bin_(rng, uniform, low, high, dtype)
+def _pick(rng: np.random.Generator, bins: Mapping[str, Bin]) -> Bin:
+    return list(bins.values())[rng.integers(len(bins))]
 
 
 def _some_zeros(rng: np.random.Generator, uniform: Array, low: float, high: float, dtype: str) -> Array:
@@ -141,7 +147,7 @@ def _away(values: Array, least: float, low: float, high: float) -> Array:
     return np.asarray(np.where(np.abs(near) < least, side * (np.abs(near) + least), near))
 
 
-def _inside(values: Array, dtype: str, low: float, high: float) -> Array:
+def inside(values: Array, dtype: str, low: float, high: float) -> Array:
     """Values of the dtype that lie in bounds even after rounding to it."""
     cast = np.asarray(np.minimum(np.maximum(values, low), high)).astype(dtype)
     if within(cast, (low, high)):
