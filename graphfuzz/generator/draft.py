@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -21,10 +22,11 @@ CONSTANTS = 0.25
 
 
 class Draft:
-    """What there is of a graph that shall have so many nodes."""
+    """What there is of a graph that shall have so many nodes. elements: those of all of its values."""
 
     def __init__(self, rng: random.Random, nodes: int) -> None:
         self.rng = rng
+        self.elements = 0
         self.max_inputs = max(INPUTS, nodes // NODES_AN_INPUT)
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
@@ -67,6 +69,7 @@ class Draft:
 
     def _prepend(self, use: Use, target: Value) -> Node:
         self.inputs.remove(target)
+        self.elements -= math.prod(target.shape)
         node = self._node(use)
         new = node.outputs[0]
         self.pool.replace(target, new)
@@ -88,6 +91,7 @@ class Draft:
         self.pool.used.update(names)
         self.operators[use.op.name] = use.op
         outputs = tuple(Value(self._name("v"), t.dtype, known_shape(t)) for t in use.outputs)
+        self.elements += sum(math.prod(value.shape) for value in outputs)
         self.producers.update((value.name, use.op.name) for value in outputs)
         return Node(use.op.name, tuple(names), use.attrs, outputs)
 
@@ -105,6 +109,7 @@ class Draft:
         else:
             as_input = False
         leaf = Value(self._name("x" if as_input else "w"), operand.dtype, known_shape(operand))
+        self.elements += math.prod(leaf.shape)
         (self.inputs if as_input else self.weights).append(leaf)
         if as_input:
             self.pool.add(leaf)

@@ -53,6 +53,7 @@ def _grown(recipe: Recipe, registry: Registry, profile: Profile | None, guide: G
         recipe.framework,
         rng,
         recipe.max_elements,
+        max_total=recipe.max_total_elements,
         nodes=recipe.nodes,
         profile=profile,
         favored=favored,

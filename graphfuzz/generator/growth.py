@@ -10,18 +10,23 @@ from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.insertion import Use, draw_use
 from graphfuzz.generator.operands import Chooser
 from graphfuzz.generator.profile import Profile
+from graphfuzz.generator.recipe import TOTAL_ELEMENTS
 from graphfuzz.generator.repair import Repair
 from graphfuzz.generator.sizing import Sizer
 from graphfuzz.generator.valuation import Types, Valuation
 from graphfuzz.graph import Value
 from graphfuzz.spec.operator import Operator
 
+KEPT = 0.25
+"""The share of a graph's elements that every node has its equal share of, however large the others are."""
+
 
 class Growth:
     """A graph that grows.
 
-    nodes: how many it shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its
-    types are valid. guide: steers the choice of operands.
+    max_elements: of one tensor. max_total: of all; the share `KEPT` is kept for the nodes to come. nodes: how many it
+    shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its types are valid.
+    guide: steers the choice of operands.
     """
 
     def __init__(
@@ -30,6 +35,7 @@ class Growth:
         rng: random.Random,
         max_elements: int,
         *,
+        max_total: int = TOTAL_ELEMENTS,
         nodes: int = 1,
         profile: Profile | None = None,
         favored: int | None = None,
@@ -39,13 +45,16 @@ class Growth:
         self.framework = framework
         self.rng = rng
         self.guide = guide
+        self.nodes = nodes
+        self.max_total = max_total
         profile = profile or Profile()
-        self.sizer = Sizer(framework, rng, max_elements, profile.solver, favored)
+        self.sizer = Sizer(framework, rng, max_elements, max_total, profile.solver, favored)
         self.draft = Draft(rng, nodes)
         seed = rng.getrandbits(64)
         values = Valuation(self.draft, seed) if valued else Types()
         self.values: Valuation | Types = values
         self.finder = Repair(values, profile.fits) if isinstance(values, Valuation) else values
+        self.sizer.room -= self._kept()
         self.chooser = Chooser(framework, rng, self.draft, self.values, guide)
 
     def insert(
@@ -77,4 +86,10 @@ class Growth:
         if computed is None:
             return False
         self.values.keep(self.draft.place(use), computed)
+        self.sizer.room = self.max_total - self.draft.elements - self._kept()
         return True
+
+    def _kept(self) -> int:
+        """The elements kept for the nodes after the next one."""
+        missing = max(0, self.nodes - len(self.draft.nodes) - 1)
+        return int(KEPT * self.max_total * missing / self.nodes)

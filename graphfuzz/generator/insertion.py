@@ -93,6 +93,8 @@ def draw_use(
     if decided is None:
         return None
     operands, attrs, outputs = decided
+    if not sizer.affords(live, operands, outputs):
+        return None
     return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs), target)
 
 

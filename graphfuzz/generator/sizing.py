@@ -31,13 +31,14 @@ Decided = tuple[tuple[Tensor, ...], dict[str, Any], list[Tensor]]
 class Sizer(msgspec.Struct):
     """Decides sizes.
 
-    max_elements: the most a tensor may have. profile: the solver's. favored: a size that made operands often have;
-    axes are empty only where it is 0.
+    max_elements: the most a tensor may have. room: the most that all which a use adds may have. profile: the solver's.
+    favored: a size that made operands often have; axes are empty only where it is 0.
     """
 
     framework: str
     rng: random.Random
     max_elements: int
+    room: int
     profile: Profile
     favored: int | None = None
 
@@ -45,6 +46,13 @@ class Sizer(msgspec.Struct):
     def least(self) -> int:
         """The least size that an axis may have."""
         return 0 if self.favored == 0 else 1
+
+    def affords(self, live: Sequence[Value | None], operands: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
+        """Whether no tensor has too many elements, nor have those that are new, the made operands and the outputs."""
+        given = [math.prod(known_shape(t)) for t in operands]
+        made = [math.prod(known_shape(t)) for t in outputs]
+        new = sum(made) + sum(size for size, value in zip(given, live, strict=True) if value is None)
+        return new <= self.room and all(self.least <= size <= self.max_elements for size in given + made)
 
     def decide(
         self,
@@ -55,29 +63,11 @@ class Sizer(msgspec.Struct):
         ask: bool,
         target: Value | None,
     ) -> Decided | None:
-        """The use with its sizes; None where none are found, or a tensor has too many elements.
+        """All sizes: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
 
         unknown: the symbols among the operands' sizes. ask: whether z3 is asked where arithmetic finds none. target:
         what the first output shall be like. Raises Rejected where the structure itself is refused.
         """
-        decided = self._fit(op, operands, attrs, unknown, ask, target)
-        return decided if decided is not None and self._is_affordable(decided) else None
-
-    def _is_affordable(self, decided: Decided) -> bool:
-        operands, _, outputs = decided
-        counts = [math.prod(known_shape(t)) for t in (*operands, *outputs)]
-        return all(self.least <= count <= self.max_elements for count in counts)
-
-    def _fit(
-        self,
-        op: Operator,
-        operands: tuple[Tensor, ...],
-        attrs: dict[str, Any],
-        unknown: list[str],
-        ask: bool,
-        target: Value | None,
-    ) -> Decided | None:
-        """All sizes: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3."""
         attributes = size_attributes(op)
         if not unknown:
             try:
