@@ -18,6 +18,9 @@ from graphfuzz.generator.values import draw_array, natural_bounds, ordinary_boun
 from graphfuzz.graph import Array, Value, contains, operand_bounds
 from graphfuzz.spec.operator import Bounds
 
+LEAVES = 3
+"""Of how many leaves at the most a value depends for which they are drawn again."""
+
 
 class Repair:
     """Finds ordinary values for uses, and counts how."""
@@ -25,6 +28,8 @@ class Repair:
     def __init__(self, values: Valuation, fits: Fits) -> None:
         self.values = values
         self.fits = fits
+        self.in_vain: set[tuple[str, Bounds]] = set()
+        """The values that could not be brought into some bounds: that is not tried again."""
 
     def compute(self, use: Use, search: bool) -> Computed | None:
         """The use's values, those of made operands drawn from where it is defined; None where none are found with which
@@ -62,24 +67,34 @@ class Repair:
     def _pulled_back(self, use: Use, bounds: Sequence[Bounds | None]) -> Computed | None:
         """Leaves drawn again where the operands that they lead to lie outside of their bounds."""
         values = self.values
+        asked: set[tuple[str, Bounds]] = set()
         changed: dict[str, Array] = {}
         for parameter, value, limit in zip(use.parameters, use.live, bounds, strict=True):
             if value is None or limit is None or values.fits(parameter, value, limit):
                 continue
-            for leaf in values.draft.leaves_of(value.name):
+            if (value.name, limit) in self.in_vain:
+                return None
+            asked.add((value.name, limit))
+            leaves = values.draft.leaves_of(value.name)
+            for leaf in leaves if len(leaves) <= LEAVES else ():
                 drawn = self._drawn_for(leaf, value, limit, parameter.least) if leaf.dtype != "bool" else None
                 if drawn is not None:
                     changed[leaf.name] = drawn
-        return values.with_leaves(use, bounds, values.operands(use, bounds), changed) if changed else None
+        computed = values.with_leaves(use, bounds, values.operands(use, bounds), changed) if changed else None
+        if computed is None:
+            self.in_vain |= asked
+        return computed
 
     def _drawn_for(self, leaf: Value, value: Value, limit: Bounds, least: float) -> Array | None:
         """The leaf drawn again, so that a value which depends on it may come to lie in the bounds; None where the leaf
         can do nothing for that."""
         own, made = self.values.extent(leaf.name), self.values.extent(value.name)
-        needs, least_needed = self.values.needs(leaf.name)
         asked = limit if contains(own, made) else stretched(limit, made, own)
+        if contains(asked, own):
+            return None
+        needs, least_needed = self.values.needs(leaf.name)
         wanted = met(asked, met(needs, ordinary_bounds(leaf.dtype)))
-        if not holds_any(wanted, leaf.dtype) or contains(wanted, own):
+        if not holds_any(wanted, leaf.dtype):
             return None
         usual = narrowed(wanted, natural_bounds(leaf.dtype), leaf.dtype)
         return draw_array(self.values.rng, leaf.dtype, leaf.shape, usual, max(least, least_needed))

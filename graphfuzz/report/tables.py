@@ -52,7 +52,7 @@ def _milliseconds(spent: float, counts: Mapping[str, int]) -> str:
 
 def fits_table(fits: Fits) -> Table:
     """How the uses of operators that fitted by their types came by ordinary values."""
-    table = Table(title="values of uses that fit by their types", title_justify="left")
+    table = Table(title="how values were found", title_justify="left")
     for column in ("uses", "share"):
         table.add_column(column, justify="right")
     table.add_column("ordinary")
