@@ -18,14 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Group
 from rich.progress import track
 from rich.table import Table
 
 from graphfuzz.cli.ops_probe import default_cache
-from graphfuzz.generator import Recipe, generate, generate_graph
+from graphfuzz.generator import Profile, Recipe, generate, generate_graph
 from graphfuzz.graph import Graph
-from graphfuzz.solver import Profile
 from graphfuzz.spec import Registry, load_registry
 from graphfuzz.spec.operator import FRAMEWORKS
 
@@ -114,7 +114,7 @@ def _variety(graphs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _profile(registry: Registry, count: int) -> dict[str, Any]:
-    """What z3 was asked while cases grew with values, and its share of the time."""
+    """What z3 was asked while cases grew with values, its share of the time, and how values were found."""
     profile = Profile()
     started = time.perf_counter()
     for index in range(count):
@@ -123,9 +123,10 @@ def _profile(registry: Registry, count: int) -> dict[str, Any]:
     return {
         "cases": count,
         "ms_a_case": 1000 * took / count,
-        "z3_calls": sum(profile.calls.values()),
-        "z3_gave_up": sum(profile.gave_up.values()),
-        "z3_share": sum(profile.seconds.values()) / took,
+        "z3_calls": sum(profile.solver.calls.values()),
+        "z3_gave_up": sum(profile.solver.gave_up.values()),
+        "z3_share": sum(profile.solver.seconds.values()) / took,
+        "fits": msgspec.structs.asdict(profile.fits),
     }
 
 
@@ -180,6 +181,7 @@ def render(result: dict[str, Any]) -> Group:
     p = result["profile"]
     told = (
         f"With values: {p['ms_a_case']:.1f} ms a case; z3 was asked {p['z3_calls']} times in {p['cases']} cases, "
-        f"gave up {p['z3_gave_up']} times, and took {p['z3_share']:.0%} of the time."
+        f"gave up {p['z3_gave_up']} times, and took {p['z3_share']:.0%} of the time. The values of uses were ordinary: "
+        + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in p["fits"].items())
     )
     return Group(rates, variety, told)

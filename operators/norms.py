@@ -240,6 +240,7 @@ clip_by_norm = along_axis(
     FLOATS,
     "The elements along one axis, scaled down to a norm where theirs is greater.",
     attrs={"largest": choice(1.0, 4.0, 16.0)},
+    domain=(-30, 30),  # the squares are summed in the dtype itself
     reference=lambda x, *, axis, largest: (
         wide(x) * largest / np.maximum(np.sqrt(np.sum(wide(x) ** 2, axis, keepdims=True)), largest)
     ),

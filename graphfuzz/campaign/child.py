@@ -21,7 +21,7 @@ import psutil
 
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Guide, Recipe, generate
+from graphfuzz.generator import Guide, Profile, Recipe, generate
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
@@ -29,7 +29,6 @@ from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK, PROCESS_CRASH, UNSUPPORTED, Outcome
-from graphfuzz.solver import Profile
 from graphfuzz.spec.registry import Registry, load_registry
 
 CLEAR_EVERY = 30
@@ -73,14 +72,14 @@ class Task(msgspec.Struct, frozen=True, eq=False):
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case.
 
-    spent: whether it should be replaced before the next. used, solver, features: as in `Result`.
+    spent: whether it should be replaced before the next. used, profile, features: as in `Result`.
     """
 
     outcome: Outcome
     case: Case | None
     spent: bool
     used: Used | None = None
-    solver: Profile = msgspec.field(default_factory=Profile)
+    profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
 
 
@@ -164,14 +163,14 @@ def work(number: int, task: Task) -> Reply:
 
 
 def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
-    route, entries, solver = worker.route(task.route), set[str](), Profile()
+    route, entries, profile = worker.route(task.route), set[str](), Profile()
     with ExitStack() as stack:
         if task.record or (not task.plain and worker.tasks % PLAIN_EVERY):
             stack.enter_context(remembered_registry())
         if task.record and route.ledger is not None:
             stack.enter_context(route.ledger.recording(entries))
         made, outcome = judge_made(
-            lambda: _case(worker, task, solver), route, worker.registry, report, worker.settings.tolerance
+            lambda: _case(worker, task, profile), route, worker.registry, report, worker.settings.tolerance
         )
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
@@ -180,16 +179,16 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
-    return Reply(outcome, made, spent, used, solver, seen)
+    return Reply(outcome, made, spent, used, profile, seen)
 
 
-def _case(worker: _Worker, task: Task, solver: Profile) -> Case:
+def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
     if task.case is not None:
         return task.case
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    return generate(task.recipe, worker.registry, solver, task.guide)
+    return generate(task.recipe, worker.registry, profile, task.guide)
 
 
 def _import(module: str) -> None:

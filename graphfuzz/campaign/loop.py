@@ -145,7 +145,7 @@ class Campaign:
     def _take(self, index: int, result: Result) -> None:
         outcome = result.outcome
         self.statistics.record(index, outcome)
-        self.statistics.solver.add(result.solver)
+        self.statistics.profile.add(result.profile)
         if result.features is not None:
             self.epochs.add(index, self.frameworks[outcome.route], result.features, outcome.is_finding)
         self.statistics.cases = index + 1 - self.configuration.first_case

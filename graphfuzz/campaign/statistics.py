@@ -7,8 +7,8 @@ from collections import defaultdict
 import msgspec
 
 from graphfuzz.corpus.signature import Signature
+from graphfuzz.generator import Profile
 from graphfuzz.oracle.verdict import Outcome
-from graphfuzz.solver import Profile
 
 
 class Bucket(msgspec.Struct):
@@ -46,7 +46,8 @@ class Flaky(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct):
-    """Counts by route: verdicts, and wall seconds by stage; buckets by slug; harness errors in full; what z3 cost."""
+    """Counts by route: verdicts, and wall seconds by stage; buckets by slug; harness errors in full; what generating
+    took."""
 
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     seconds: dict[str, dict[str, float]] = msgspec.field(
@@ -55,7 +56,7 @@ class Statistics(msgspec.Struct):
     buckets: dict[str, Bucket] = msgspec.field(default_factory=dict)
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)
-    solver: Profile = msgspec.field(default_factory=Profile)
+    profile: Profile = msgspec.field(default_factory=Profile)
     unminimized: list[str] = msgspec.field(default_factory=list)
     cases: int = 0
     elapsed: float = 0.0

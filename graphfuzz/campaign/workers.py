@@ -26,6 +26,7 @@ from pebble import ProcessExpired, ProcessPool
 from graphfuzz.campaign import child
 from graphfuzz.campaign.child import Task as Task
 from graphfuzz.errors import GraphfuzzError, UsageError
+from graphfuzz.generator import Profile
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
@@ -33,7 +34,6 @@ from graphfuzz.oracle.ledger import Stock, Used
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
-from graphfuzz.solver import Profile
 
 OURS = ("generation", "source", "compare")
 """The stages in which no converter and no runtime is at work: dying there is our mistake."""
@@ -60,14 +60,15 @@ class Limits(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, eq=False):
     """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
 
-    used: what the conversion used, where the task asked for that and the worker lived. solver: what z3 cost.
+    used: what the conversion used, where the task asked for that and the worker lived. profile: what
+    generating took.
     features: what a case made from a recipe exercises.
     """
 
     outcome: Outcome
     case: Case | None
     used: Used | None = None
-    solver: Profile = msgspec.field(default_factory=Profile)
+    profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
 
 
@@ -169,7 +170,7 @@ class Workers:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(reply.outcome, reply.case, reply.used, reply.solver, reply.features)
+        return Result(reply.outcome, reply.case, reply.used, reply.profile, reply.features)
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""

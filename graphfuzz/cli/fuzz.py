@@ -25,7 +25,7 @@ from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.oracle.route import route_names
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
-from graphfuzz.report.tables import bucket_table, outcome_table, solver_table
+from graphfuzz.report.tables import bucket_table, fits_table, outcome_table, solver_table
 from graphfuzz.spec.registry import load_registry
 
 HARNESS_ERROR_EXIT = 3
@@ -71,7 +71,7 @@ LOG_WIDTH = 140
 @click.option(
     "--case-memory", type=click.IntRange(min=64), default=4096, show_default=True, help="MiB a case may take."
 )
-@click.option("--profile", is_flag=True, help="Print what z3 was asked for in the end, and what it took.")
+@click.option("--profile", is_flag=True, help="Print in the end how values were found, and what z3 was asked for.")
 @click.option("--log", type=click.Path(path_type=Path), help="Write one JSON line an execution to this file.")
 def fuzz(
     routes: tuple[str, ...],
@@ -147,7 +147,8 @@ def fuzz(
             trouble = error
     _conclude(console, campaign.statistics, configuration)
     if profile:
-        console.print(solver_table(campaign.statistics.solver, campaign.statistics.executions()))
+        console.print(fits_table(campaign.statistics.profile.fits))
+        console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
     if trouble is not None:
         raise trouble if isinstance(trouble, GraphfuzzError) else UsageError(str(trouble)) from trouble
     if campaign.statistics.harness_errors:

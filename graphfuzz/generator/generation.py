@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from graphfuzz.generator.bindings import with_bindings
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
+from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import Recipe
 from graphfuzz.graph import Case, Graph, Value
-from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
 
@@ -22,9 +22,7 @@ ATTEMPTS_A_NODE = 60
 """How many operators are drawn for each node asked for."""
 ATTEMPTS_AN_OPERATOR = 8
 """How many uses of a drawn operator are tried before another is drawn: demanding operators must not become rare. In the
-last one z3 is asked for sizes."""
-
-
+last one no way to sizes and values is too dear."""
 ATTEMPTS_AN_ANCHOR = 2
 """How many uses of an operator are tried on a value, before another value and operator are drawn."""
 
@@ -35,12 +33,13 @@ class Exhausted(Exception):
 
 def generate(recipe: Recipe, registry: Registry, profile: Profile | None = None, guide: Guide | None = None) -> Case:
     """The case that a recipe stands for: as many nodes as it asks for. Raises Exhausted."""
-    growth, favored = _grown(recipe, registry, profile, guide, valued=True)
+    growth = _grown(recipe, registry, profile, guide, valued=True)
+    favored = growth.sizer.favored
     mark = {} if favored is None else {"favored_size": favored}
     case = _case(growth, {"seed": recipe.seed, "index": recipe.index, **mark})
     if favored is not None or growth.rng.random() >= recipe.dynamic:
         return case
-    return with_bindings(case, registry, growth.rng, recipe.max_elements, profile or Profile())
+    return with_bindings(case, registry, growth.rng, recipe.max_elements, (profile or Profile()).solver)
 
 
 def generate_graph(
@@ -48,18 +47,17 @@ def generate_graph(
 ) -> Graph:
     """A graph of as many nodes as a recipe asks for, without values: its types are valid, but its operators may be
     undefined on what they get. Raises Exhausted."""
-    return _grown(recipe, registry, profile, guide, valued=False)[0].graph()
+    return _grown(recipe, registry, profile, guide, valued=False).draft.graph()
 
 
-def _grown(
-    recipe: Recipe, registry: Registry, profile: Profile | None, guide: Guide | None, valued: bool
-) -> tuple[Growth, int | None]:
+def _grown(recipe: Recipe, registry: Registry, profile: Profile | None, guide: Guide | None, valued: bool) -> Growth:
     rng = recipe.rng()
     favored = recipe.favored_size(rng)
     growth = Growth(
         recipe.framework,
         rng,
         recipe.max_elements,
+        max_total=recipe.max_total_elements,
         nodes=recipe.nodes,
         profile=profile,
         favored=favored,
@@ -70,11 +68,11 @@ def _grown(
     if not at_hand:
         raise Exhausted(f"none of the operators {', '.join(recipe.operators or registry)} exists in {recipe.framework}")
     for _ in range(recipe.nodes * ATTEMPTS_A_NODE):
-        if len(growth.nodes) == recipe.nodes:
-            return growth, favored
+        if len(growth.draft.nodes) == recipe.nodes:
+            return growth
         _extend(growth, registry, recipe.operators, rng)
     raise Exhausted(
-        f"{len(growth.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
+        f"{len(growth.draft.nodes)} of {recipe.nodes} nodes with {recipe.nodes * ATTEMPTS_A_NODE} operators tried"
     )
 
 
@@ -82,24 +80,24 @@ def _extend(growth: Growth, registry: Registry, names: tuple[str, ...], rng: ran
     """Try to insert a node: onto an unused value, before an input, or wherever an operator fits; whether one was."""
     guided = growth.guide is not None
     anchored = rng.random() < (ANCHORED_BY_GUIDE if guided else ANCHORED)
-    anchor = growth.pool.unused(newest=guided) if anchored else None
+    anchor = growth.draft.pool.unused(newest=guided) if anchored else None
     if anchor is not None:
         takers = registry.taking(anchor.dtype, len(anchor.shape), growth.framework, names)
         op = _choose(growth, anchor, takers, rng) if takers else None
-        return op is not None and any(growth.insert(op, ask=False, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
+        return op is not None and any(growth.insert(op, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
     op = _choose(growth, None, registry.of(growth.framework, names), rng)
-    if growth.nodes and rng.random() < BACKWARD and growth.insert_before(op):
+    if growth.draft.nodes and rng.random() < BACKWARD and growth.insert_before(op):
         return True
-    return any(growth.insert(op, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
+    return any(growth.insert(op, thorough=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
 
 
 def _choose(growth: Growth, anchor: Value | None, operators: Sequence[Operator], rng: random.Random) -> Operator:
     """Any operator, or what the guide prefers behind an unused value and those of its type."""
     if growth.guide is None:
         return rng.choice(operators)
-    alike = [] if anchor is None else growth.pool.alike(anchor)
-    others = [growth.producers[value.name] for value in alike if value.name in growth.producers]
-    first = None if anchor is None else growth.producers.get(anchor.name)
+    alike = [] if anchor is None else growth.draft.pool.alike(anchor)
+    others = [growth.draft.producers[value.name] for value in alike if value.name in growth.draft.producers]
+    first = None if anchor is None else growth.draft.producers.get(anchor.name)
     return growth.guide.choose([first, *others], operators, rng)
 
 
@@ -118,12 +116,12 @@ def single_operator_case(
     """
     for attempt in range(ATTEMPTS_A_NODE):
         growth = Growth(framework, rng, max_elements, profile=profile, favored=favored)
-        if growth.insert(op, bound, ask=attempt >= ATTEMPTS_AN_OPERATOR):
+        if growth.insert(op, bound, thorough=attempt >= ATTEMPTS_AN_OPERATOR):
             return _case(growth, {"operator": op.name})
     raise Exhausted(f"no use of {op.name} found in {ATTEMPTS_A_NODE} attempts (dtypes {dict(bound or {})})")
 
 
 def _case(growth: Growth, origin: Mapping[str, object]) -> Case:
-    graph = growth.graph()
-    leaves = {v.name: growth.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
+    graph = growth.draft.graph()
+    leaves = {v.name: growth.values.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
     return Case(graph, growth.framework, leaves, dict(origin))

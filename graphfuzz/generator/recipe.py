@@ -6,15 +6,19 @@ import random
 
 import msgspec
 
+TOTAL_ELEMENTS = 1 << 17
+"""Ten nodes have some 2,000 (median), 200 have 15,000 to 120,000: only the outliers of large graphs are cut."""
+
 
 class Recipe(msgspec.Struct, frozen=True):
     """Everything that decides a generated case, besides the operators at hand.
 
     seed, index: of the campaign and of the case in it. framework: whose type rules the graph follows ("torch" or
     "keras"). nodes: how many nodes are asked for. operators: the names to draw from; all, where empty.
-    max_elements: the most elements one tensor may have. zeros, ones: the shares of the cases that are full
-    of axes of size 0, of size 1; they are marked by `favored_size` in their origin. dynamic: the share of the
-    others for which further bindings are sought.
+    max_elements: the most elements one tensor may have. max_total_elements: the most that all values of the graph may
+    have together, inputs and weights among them; by default they take at most 2 MiB (16 bytes an element). zeros, ones:
+    the shares of the cases that are full of axes of size 0, of size 1; they are marked by `favored_size` in their
+    origin. dynamic: the share of the others for which further bindings are sought.
     """
 
     seed: int
@@ -23,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True):
     nodes: int = 8
     operators: tuple[str, ...] = ()
     max_elements: int = 4096
+    max_total_elements: int = TOTAL_ELEMENTS
     zeros: float = 0.03
     ones: float = 0.03
     dynamic: float = 0.2

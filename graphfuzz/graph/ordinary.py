@@ -50,10 +50,15 @@ def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: 
 
 def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array] | None:
     """The same, where every operand is known to lie in its domain."""
-    if op.defined is not None and not op.defined(*map(computable, arrays), **node.attrs):
+    if not is_defined(op, node, arrays):
         return None
     made = apply(op, node, arrays)
     return None if _overflows(op, node, arrays, made) or not all(map(is_ordinary, made)) else made
+
+
+def is_defined(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
+    """Whether the operator has one right result on operands in its domain, of which references make it."""
+    return op.defined is None or bool(op.defined(*map(computable, arrays), **node.attrs))
 
 
 def in_domain(parameter: Parameter, bounds: Bounds | None, array: Array, known: Bounds | None = None) -> bool:

@@ -67,7 +67,8 @@ def measure(
 def _trials(
     case: Case, graph: Graph, leaves: Values, registry: Registry, base: Values, rounded: Collection[float]
 ) -> Iterator[Values]:
-    """The graph's values with attributes rounded, with every value rounded, and TRIALS times with noise.
+    """The graph's values with attributes rounded, with every value rounded (zeros having either sign: which one a
+    maximum or a sum has is the implementation's choice), and TRIALS times with noise.
 
     base: the undisturbed ones, as their `parts`.
     """
@@ -75,7 +76,8 @@ def _trials(
     exact = exact_values(case.graph, registry, case.framework, base)
     rng = np.random.default_rng(0)
     yield evaluate(_with_rounded_attributes(graph, rounded), leaves, registry)
-    yield evaluate(graph, leaves, registry, _rounded(dtypes))
+    for zero in (0.0, -0.0):
+        yield evaluate(graph, leaves, registry, _rounded(dtypes, zero))
     for trial in range(TRIALS):
         yield evaluate(graph, leaves, registry, _noisy(dtypes, base, exact, rng, trial % 4 == 3))
 
@@ -105,14 +107,14 @@ def _with_rounded_attributes(graph: Graph, rounded: Collection[float]) -> Graph:
     return msgspec.structs.replace(graph, nodes=tuple(nodes))
 
 
-def _rounded(dtypes: dict[str, str]) -> Callable[[str, Array], Array]:
-    """Every float rounded to its own dtype: overflow to infinity, and numbers below the normal ones flushed to zero."""
+def _rounded(dtypes: dict[str, str], zero: float) -> Callable[[str, Array], Array]:
+    """Every float rounded to its own dtype: overflow to infinity, zeros and numbers below the normal ones to `zero`."""
 
     def disturb(name: str, array: Array) -> Array:
         with np.errstate(all="ignore"):
             narrow = array.astype(part(dtypes[name]))
             tiny = smallest_normal(dtypes[name])
-            return np.where(np.abs(narrow) < tiny, np.zeros_like(narrow), narrow).astype(array.dtype)
+            return np.where(np.abs(narrow) < tiny, np.full_like(narrow, zero), narrow).astype(array.dtype)
 
     return disturb
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from graphfuzz.generator import Fits
 from graphfuzz.oracle.verdict import FINDINGS, STAGES, VERDICTS
 from graphfuzz.solver import Profile
 
@@ -48,8 +50,21 @@ def _milliseconds(spent: float, counts: Mapping[str, int]) -> str:
     return f"{1000 * spent / max(1, sum(counts.values())):.1f}"
 
 
-def solver_table(profile: Profile, cases: int) -> Table:
+def fits_table(fits: Fits) -> Table:
+    """How the uses of operators that fitted by their types came by ordinary values."""
+    table = Table(title="how values were found", title_justify="left")
+    for column in ("uses", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("ordinary")
+    for name, count in msgspec.structs.asdict(fits).items():
+        table.add_row(str(count), f"{count / max(1, fits.total()):.1%}", name.replace("_", " "))
+    return table
+
+
+def solver_table(profile: Profile, cases: int) -> Table | str:
     """z3's calls by what it was asked for, the dearest first."""
+    if not profile.calls:
+        return f"z3 was not asked in {cases} cases"
     total = sum(profile.seconds.values())
     table = Table(title=f"z3: {1000 * total / max(1, cases):.2f} ms a case, {cases} cases", title_justify="left")
     for column in ("calls", "gave up", "ms", "ms a call"):

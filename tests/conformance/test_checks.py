@@ -10,9 +10,9 @@ import torch
 from graphfuzz.conformance import bindings, cases, examine
 from graphfuzz.conformance.cases import Found, missed
 from graphfuzz.conformance.defects import defect_failures
-from graphfuzz.conformance.frameworks import allowance, framework_differences
+from graphfuzz.conformance.frameworks import allowance, difference, framework_differences
 from graphfuzz.conformance.rules import interpreter_differences, near_miss_differences
-from graphfuzz.graph import WrongReference
+from graphfuzz.graph import Case, Graph, Node, Value, WrongReference
 from graphfuzz.spec import (
     Defect,
     Operator,
@@ -26,6 +26,7 @@ from graphfuzz.spec import (
     operator,
     size,
     tensor,
+    unary,
 )
 
 
@@ -197,6 +198,15 @@ class TestDefects:
     def test_what_a_defect_refuses_is_no_near_miss(self) -> None:
         op = self.swapped(lambda x, y: x.shape[0] == 2)
         assert near_miss_failures(Registry([op]), "torch", 30) == []
+
+
+def test_a_framework_may_take_subnormal_numbers_for_zeros_and_no_others() -> None:
+    op = unary("is_zero", ("float32",), returns="bool", reference=lambda x: x == 0, torch="{x} == 0")
+    x, v = Value("x", "float32", (3,)), Value("v", "bool", (3,))
+    graph = Graph((x,), (), (Node("is_zero", ("x",), {}, (v,)),), ("v",))
+    case = Case(graph, "torch", {"x": np.array([1e-40, 1e-30, 0], "float32")})
+    for made, is_told in (([False, False, True], False), ([True, False, True], False), ([True, True, True], True)):
+        assert bool(difference(op, case, [np.array(made)], Registry([op]))) == is_told
 
 
 def test_an_operator_that_allows_empty_axes_is_tried_on_them() -> None:

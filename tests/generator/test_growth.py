@@ -21,24 +21,22 @@ def graphs(request, registry):
 @pytest.mark.parametrize("seed", range(25))
 def test_what_is_inserted_before_takes_an_inputs_place(seed, registry):
     growth = Growth("torch", random.Random(seed), 512)
-    assert all(
-        any(growth.insert(registry[n], {"T": "float32"}, ask=False) for _ in range(20)) for n in ("multiply", "relu")
-    )
-    behind = [node.op for node in growth.nodes]
+    assert all(any(growth.insert(registry[n], {"T": "float32"}) for _ in range(20)) for n in ("multiply", "relu"))
+    behind = [node.op for node in growth.draft.nodes]
     if not any(growth.insert_before(registry[name]) for name in ("sigmoid", "tanh", "concat") * 5):
         return
-    graph = growth.graph()
+    graph = growth.draft.graph()
     validate(graph, registry, "torch")
     assert [node.op for node in graph.nodes[1:]] == behind
     assert graph.nodes[0].outputs[0].name in {name for node in graph.nodes[1:] for name in node.inputs}
-    leaves = {v.name: growth.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
+    leaves = {v.name: growth.values.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
     for name, array in evaluate(graph, leaves, registry).items():
-        np.testing.assert_array_equal(array, growth.arrays[name])
+        np.testing.assert_array_equal(array, growth.values.arrays[name])
 
 
 def test_some_is_inserted_before(registry):
     growths = [Growth("torch", random.Random(seed), 512) for seed in range(40)]
-    begun = [growth for growth in growths if growth.insert(registry["multiply"], ask=False)]
+    begun = [growth for growth in growths if growth.insert(registry["multiply"])]
     assert sum(growth.insert_before(registry["tanh"]) for growth in begun) > 5
 
 

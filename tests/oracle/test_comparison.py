@@ -44,6 +44,8 @@ REGISTRY = Registry(
         unary("reciprocal", FLOATS, reference=np.reciprocal, **TORCH),
         unary("half", FLOATS, reference=lambda x: x / 2, **TORCH),
         unary("to_int", FLOATS, reference=lambda x: x.astype("int64"), returns="int64", **TORCH),
+        unary("is_negative", FLOATS, reference=np.signbit, returns="bool", **TORCH),
+        unary("is_zero", FLOATS, reference=lambda x: x == 0, returns="bool", **TORCH),
         unary("same", ANY, reference=lambda x: x, **TORCH),
         unary("is_positive", REAL, reference=lambda x: x > 0, returns="bool", **TORCH),
         unary("negate", BOOL, reference=np.logical_not, **TORCH),
@@ -257,6 +259,19 @@ def test_float16_rounding_is_no_finding() -> None:
     wide = (np.exp(np.exp(x.astype("float32"))) / 2).astype("float16")
     assert verdict(made, [wide])[0] in ("ok", "unstable")
     assert verdict(made, [(wide * np.float16(1.5)).astype("float16")])[0] == "wrong-output"
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_sign_of_a_zero_is_no_finding(zero: float) -> None:
+    made, right = single("is_negative", f32(zero, 1.0, -1.0), "bool")
+    assert verdict(made, [right ^ [True, False, False]])[0] == "unstable"
+    assert verdict(made, [right ^ [False, True, False]])[0] == "wrong-output"
+
+
+def test_a_subnormal_number_may_be_taken_for_zero_and_a_normal_one_not() -> None:
+    made, right = single("is_zero", f32(1e-40, 1e-30), "bool")
+    assert verdict(made, [right ^ [True, False]])[0] == "unstable"
+    assert verdict(made, [right ^ [False, True]])[0] == "wrong-output"
 
 
 def test_empty_and_scalar_outputs() -> None:
