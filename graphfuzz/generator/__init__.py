@@ -1,7 +1,18 @@
 """Random valid cases."""
 
-from graphfuzz.generator.generation import Exhausted, generate, generate_graph, single_operator_case
+from graphfuzz.generator.generation import generate, generate_graph, single_operator_case
 from graphfuzz.generator.guide import Guide
+from graphfuzz.generator.job import Exhausted
+from graphfuzz.generator.lanes import CONTROL, LANES
 from graphfuzz.generator.recipe import Recipe
 
-__all__ = ["Exhausted", "Guide", "Recipe", "generate", "generate_graph", "single_operator_case"]
+__all__ = [
+    "CONTROL",
+    "LANES",
+    "Exhausted",
+    "Guide",
+    "Recipe",
+    "generate",
+    "generate_graph",
+    "single_operator_case",
+]

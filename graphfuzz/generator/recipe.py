@@ -13,7 +13,8 @@ class Recipe(msgspec.Struct, frozen=True):
     seed, index: of the campaign and of the case in it. framework: whose type rules the graph follows ("torch" or
     "keras"). nodes: how many nodes are asked for. operators: the names to draw from; all, where empty.
     max_elements: the most elements one tensor may have. zeros, ones: the shares of the cases that are full
-    of axes of size 0, of size 1; they are marked by `favored_size` in their origin.
+    of axes of size 0, of size 1; they are marked by `favored_size` in their origin. lane: how it is made (see
+    `graphfuzz.generator.lanes`). turn: how many cases of the campaign are of this lane and before it.
     """
 
     seed: int
@@ -24,6 +25,8 @@ class Recipe(msgspec.Struct, frozen=True):
     max_elements: int = 4096
     zeros: float = 0.03
     ones: float = 0.03
+    lane: str = "random"
+    turn: int = 0
 
     def rng(self) -> random.Random:
         """The case's own random numbers: the same at any time, in any process."""

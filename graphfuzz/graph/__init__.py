@@ -2,7 +2,7 @@
 
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
-from graphfuzz.graph.features import Features, features
+from graphfuzz.graph.features import Features, attribute_bin, attribute_use, features, typed_use
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
 from graphfuzz.graph.ordinary import (
     LIMITS,
@@ -28,6 +28,8 @@ __all__ = [
     "Values",
     "WrongReference",
     "apply",
+    "attribute_bin",
+    "attribute_use",
     "case_from_json",
     "case_to_json",
     "contains",
@@ -47,6 +49,7 @@ __all__ = [
     "pruned",
     "text",
     "to_networkx",
+    "typed_use",
     "unpack_arrays",
     "validate",
     "widened",
