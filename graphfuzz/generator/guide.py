@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -13,7 +13,7 @@ from graphfuzz.spec.operator import Operator
 CANDIDATES = 12
 """How many operators are weighed against each other at a time."""
 NEW = 4.0
-"""What an unseen pair is worth; a rare operator is worth at most one."""
+"""What an unseen pair is worth; a rare operator is worth at most one, and one more for each attribute."""
 NEW_USE = 2.0
 """What it is worth that an operator has not been seen on a dtype and rank."""
 FAILING = 2.0
@@ -27,10 +27,10 @@ class Guide(msgspec.Struct, frozen=True):
     the uses seen, by the names that `Features` gives them. name: the guide's own, different for each of a campaign.
     """
 
-    consumers: Mapping[str, Collection[str]] = {}
+    consumers: Mapping[str, frozenset[str]] = {}
     counts: Mapping[str, int] = {}
-    failing: Collection[str] = ()
-    uses: Collection[str] = ()
+    failing: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     name: str = ""
 
     def choose(
@@ -53,5 +53,5 @@ class Guide(msgspec.Struct, frozen=True):
         tensors = sum(max(p.arity) for p in op.parameters if p.role == "tensor")
         new = {producer for producer in producers[:tensors] if self.is_new(producer, op.name)}
         unused = kind is not None and typed_use(op.name, *kind) not in self.uses
-        rare = 1 / (1 + self.counts.get(op.name, 0))
+        rare = (1 + len(op.attrs)) / (1 + self.counts.get(op.name, 0))
         return NEW * len(new) + NEW_USE * unused + rare + FAILING * (op.name in self.failing)

@@ -12,7 +12,7 @@ from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
-from graphfuzz.graph import evaluate, pack_arrays
+from graphfuzz.graph import evaluate, features, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
 ROUTE = "torch-script-ort"
@@ -28,9 +28,10 @@ class PredicateWorkers:
         self.seen = []
 
     def submit(self, task):
-        case = task.case or generate(task.recipe, self.registry)
+        case = task.case or generate(task.recipe, self.registry, guide=task.guide, start=task.start)
         future = Future()
-        future.set_result(Result(self.judge(task, case), case))
+        seen = features(case.graph) if task.recipe else None
+        future.set_result(Result(self.judge(task, case), case, features=seen))
         return future
 
     def judge(self, task, case):
@@ -67,7 +68,7 @@ def campaign(tmp_path, registry, workers, cases=60, seed=4, **settings):
         registry,
         tmp_path / "corpus",
         workers,
-        on_execution=lambda index, outcome: log.append((index, outcome.verdict)),
+        on_execution=lambda place, outcome: log.append((place.index, outcome.verdict)),
     )
     return made.run(), log
 

@@ -15,7 +15,7 @@ LANES: Mapping[str, Lane] = {
         Lane("guided", "random graphs, steered toward what is new", grown.make),
         Lane("sweep", "single operators: each dtype, rank and attribute bin", sweep.make),
         Lane("pair", "two operators, one behind the other", pair.make),
-        Lane("mutation", "what failed or the corpus keeps, changed in one thing", mutation.make),
+        Lane("mutation", "what failed or the corpus keeps, changed in one thing", mutation.make, starts=True),
         Lane("pattern", "blocks of real networks in random graphs", pattern.make),
         Lane("rewrite", "two equal forms of a graph, which must agree", rewrite.make),
     )

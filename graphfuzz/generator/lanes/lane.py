@@ -14,9 +14,10 @@ class Lane(msgspec.Struct, frozen=True):
     """One way to make cases.
 
     what: its cases, for people. make: the case of a job; it raises Exhausted where the operators at hand leave the lane
-    nothing to make.
+    nothing to make. starts: whether a job has a case to start from.
     """
 
     name: str
     what: str
     make: Callable[[Job], Case]
+    starts: bool = False
