@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphfuzz.generator.growth import Growth
@@ -87,9 +87,10 @@ class Job:
             tried = missing * ATTEMPTS_A_NODE
             raise Exhausted(f"{len(growth.draft.nodes)} of {nodes} nodes with {tried} operators tried")
 
-    def finish(self, growth: Growth, **origin: Any) -> Case:
-        """The case; values that no node uses are its outputs. origin: what the lane tells of it."""
-        graph = pruned(growth.draft.graph())
+    def finish(self, growth: Growth, outputs: Iterable[str] = (), **origin: Any) -> Case:
+        """The case. outputs: those beside the values that no node uses. origin: what the lane tells of it."""
+        graph = growth.draft.graph()
+        graph = pruned(graph, tuple(dict.fromkeys((*graph.outputs, *outputs))))
         leaves = {v.name: growth.values.arrays[v.name] for v in (*graph.inputs, *graph.weights)}
         mark = {} if self.favored is None else {"favored_size": self.favored}
         recipe = self.recipe

@@ -72,7 +72,8 @@ def _rewritten(job: Job, rewrite: Rewrite | None) -> Case | None:
         except Rejected:
             continue
         if all(_agree(*(growth.values.arrays[name] for name in pair)) for pair in twins):
-            return job.finish(growth, rewrite=rewrite.name if rewrite else REPEATED, twins=twins)
+            first = [name for name, _ in twins]  # a rewrite may use what was an output
+            return job.finish(growth, first, rewrite=rewrite.name if rewrite else REPEATED, twins=twins)
     return None
 
 
