@@ -78,14 +78,15 @@ def inception_block(net: Net, x: Any) -> Any:
 @pattern(IMAGE)
 def unet_skip(net: Net, x: Any) -> Any:
     """Down, a convolution, up again, and joined with what was before (Ronneberger et al., 2015)."""
-    low = net("relu", net("conv2d", net(POOLING, x)))
-    return net("conv2d", net("concat", x, net(UPSAMPLING, net("conv2d", low), like=x), axis=1))
+    low = net(POOLING, x)
+    low = net("relu", net("conv2d", low, like=low))
+    return net("conv2d", net("concat", x, net(UPSAMPLING, low, like=x), axis=1))
 
 
 @pattern(IMAGE)
 def pyramid_merge(net: Net, x: Any) -> Any:
     """A coarse map enlarged and added to a fine one (Lin et al., feature pyramids, 2016)."""
-    coarse = net("relu", net("conv2d", x))
+    coarse = net(POOLING, net("relu", net("conv2d", x, like=x)))
     return net("add", net(UPSAMPLING, coarse, like=x), net("conv2d", x, like=x))
 
 

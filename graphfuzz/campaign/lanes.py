@@ -70,7 +70,7 @@ def shares_of(given: Mapping[str, float]) -> dict[str, float]:
             raise UsageError(f"there is no lane '{name}'; did you mean '{near[0]}'? All: {', '.join(LANES)}")
         if not (math.isfinite(share) and share >= 0):
             raise UsageError(f"lane '{name}' has the share {share:g}; give a number that is not negative")
-    total = sum(given.values())
+    total = math.fsum(given.values())
     if total <= 0:
         raise UsageError("no lane has a share; give one to a lane, such as random=1")
     return {name: given[name] / total for name in LANES if given.get(name)}
