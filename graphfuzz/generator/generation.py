@@ -31,11 +31,11 @@ def generate(
     guide: what the epochs before have seen; None for an unguided case. start: what a mutation starts from; a random
     graph, where it is None. The origin's `lane` tells who made it.
     """
-    lane = LANES[recipe.lane]
+    job = Job(recipe, registry, profile, guide, start)
     try:
-        return lane.make(Job(recipe, registry, profile, guide, start))
+        return LANES[recipe.lane].make(job)
     except Exhausted:
-        if lane.name == CONTROL:
+        if recipe.lane == CONTROL:
             raise
     return generate(msgspec.structs.replace(recipe, lane=CONTROL), registry, profile, guide)
 

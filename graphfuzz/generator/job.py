@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
@@ -12,6 +13,8 @@ from graphfuzz.graph import Array, Case, Graph, Value, pruned
 from graphfuzz.solver import Profile
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
+
+T = TypeVar("T")
 
 ANCHORED, ANCHORED_BY_GUIDE = 0.6, 0.95
 """How often an operator is sought for a value that no node uses, instead of operands for an operator."""
@@ -56,6 +59,12 @@ class Job:
         if not self.operators:
             named = ", ".join(recipe.operators or registry)
             raise Exhausted(f"none of the operators {named} exists in {recipe.framework}")
+
+    def in_turn(self, choices: Sequence[T]) -> list[T]:
+        """The choices in an order of the campaign's lane, beginning with the one whose turn it is."""
+        walk = random.Random(f"{self.recipe.seed}/{self.recipe.lane}").sample(choices, len(choices))
+        place = self.recipe.turn % max(1, len(walk))
+        return walk[place:] + walk[:place]
 
     def growth(self, *, valued: bool = True) -> Growth:
         """A graph without nodes."""

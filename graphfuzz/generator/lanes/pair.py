@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.job import ATTEMPTS_AN_ANCHOR, ATTEMPTS_AN_OPERATOR, Exhausted, Job
 from graphfuzz.graph import Case, Value
@@ -15,10 +13,7 @@ CONSUMERS = 8
 
 def make(job: Job) -> Case:
     """Two nodes: the producer whose turn it is, and a consumer of one of its outputs."""
-    recipe = job.recipe
-    place = recipe.turn % len(job.operators)
-    walk = random.Random(f"{recipe.seed}/pair").sample(job.operators, len(job.operators))
-    for producer in walk[place:] + walk[:place]:
+    for producer in job.in_turn(job.operators):
         growth = job.growth()
         if not any(growth.insert(producer, ask=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR))):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,18 +27,16 @@ RELATED = 0.8
 
 def make(job: Job) -> Case:
     """Some random nodes, the pattern whose turn it is on their values or on new inputs, and random nodes behind it."""
-    recipe = job.recipe
-    patterns = random.Random(f"{recipe.seed}/pattern").sample(job.registry.patterns, len(job.registry.patterns))
-    place = recipe.turn % max(1, len(patterns))
-    for pattern in patterns[place:] + patterns[:place]:
+    nodes = job.recipe.nodes
+    for pattern in job.in_turn(job.registry.patterns):
         for left in reversed(range(ATTEMPTS)):
             growth = job.growth()
-            job.extend(growth, job.rng.randint(0, recipe.nodes * left // (2 * ATTEMPTS)))
+            job.extend(growth, job.rng.randint(0, nodes * left // (2 * ATTEMPTS)))
             try:
                 graft(pattern, GrowingNet(growth, job.operators))
             except Rejected:
                 continue
-            job.extend(growth, len(growth.draft.nodes) + job.rng.randint(0, recipe.nodes // 2))
+            job.extend(growth, len(growth.draft.nodes) + job.rng.randint(0, nodes // 2))
             return job.finish(growth, pattern=pattern.name)
     raise Exhausted("the operators at hand make none of the patterns")
 

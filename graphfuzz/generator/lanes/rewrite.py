@@ -7,7 +7,6 @@ value. Each output of the second form is the twin of one of the first (metamorph
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -43,10 +42,7 @@ class Form(msgspec.Struct, frozen=True):
 def make(job: Job) -> Case:
     """A random graph and its other form by the rewrite whose turn it is. The origin's `twins` are pairs of outputs that
     must agree."""
-    rewrites = [None, *job.registry.rewrites]
-    walk = random.Random(f"{job.recipe.seed}/rewrite").sample(rewrites, len(rewrites))
-    place = job.recipe.turn % len(walk)
-    for rewrite in walk[place:] + walk[:place]:
+    for rewrite in job.in_turn([None, *job.registry.rewrites]):
         for _ in range(GRAPHS):
             case = _rewritten(job, rewrite)
             if case is not None:

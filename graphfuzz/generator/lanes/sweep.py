@@ -40,11 +40,9 @@ class Target(msgspec.Struct, frozen=True):
 
 def make(job: Job) -> Case:
     """One node: the operator whose turn it is, in a use that has not been seen."""
-    recipe = job.recipe
-    rounds, place = divmod(recipe.turn, len(job.operators))
-    walk = random.Random(f"{recipe.seed}/sweep").sample(job.operators, len(job.operators))
-    for op in walk[place:] + walk[:place]:
-        aims = targets(op, recipe.framework)
+    rounds = job.recipe.turn // len(job.operators)
+    for op in job.in_turn(job.operators):
+        aims = targets(op, job.recipe.framework)
         left = [aim for aim in aims if job.guide is None or aim.use not in job.guide.uses] or aims
         aim = left[rounds % len(left)]
         case = _used(job, aim.narrowed(op), aim.bound) or _used(job, op, None)
