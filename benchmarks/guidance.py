@@ -10,7 +10,8 @@ from rich.console import Group
 from rich.progress import track
 from rich.table import Table
 
-from graphfuzz.campaign.coverage import EPOCH, Coverage
+from graphfuzz.campaign.coverage import Coverage
+from graphfuzz.campaign.epochs import EPOCH
 from graphfuzz.generator import Recipe, generate_graph
 from graphfuzz.graph import Features, features
 from graphfuzz.spec import Registry, load_registry

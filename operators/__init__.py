@@ -1,12 +1,12 @@
 """The operator-spec library, one module a family.
 
 A module declares its operators in a list `OPERATORS` and is itself listed in `FAMILIES` below; without that its
-operators are not found.
+operators are not found. Blocks of real networks are in `patterns`, equal forms of a computation in `rewrites`.
 """
 
 from collections.abc import Sequence
 
-from graphfuzz.spec import Operator
+from graphfuzz.spec import Operator, Pattern, Rewrite
 from operators import (
     activation,
     adaptive_pooling,
@@ -62,6 +62,7 @@ from operators import (
     padded_convolution,
     padding,
     parts,
+    patterns,
     picking,
     pooling,
     quantization,
@@ -71,6 +72,7 @@ from operators import (
     reductions,
     repetition,
     resizing,
+    rewrites,
     rounding,
     rows,
     sampling,
@@ -174,3 +176,5 @@ FAMILIES = (
 )
 
 OPERATORS: Sequence[Operator] = [op for family in FAMILIES for op in family.OPERATORS]
+PATTERNS: Sequence[Pattern] = patterns.PATTERNS
+REWRITES: Sequence[Rewrite] = rewrites.REWRITES

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from graphfuzz.campaign.lending import borrowed
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import Guide, Profile, Recipe, generate
@@ -57,7 +58,8 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     """A case, or the recipe or key (of `graphfuzz.conformance`) of one, on a route.
 
     plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
-    steers how the recipe's case is made.
+    steers how the recipe's case is made, or the file that the worker borrows it from. start: what the recipe's mutation
+    starts from.
     """
 
     route: str
@@ -66,7 +68,8 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     plain: bool = False
     key: str | None = None
     record: bool = False
-    guide: Guide | None = None
+    guide: Guide | Path | None = None
+    start: Case | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
@@ -130,9 +133,9 @@ def ready() -> bool:
     return True
 
 
-def make(recipe: Recipe, guide: Guide | None) -> Case:
-    """The case of a recipe, made where it can harm nothing."""
-    return generate(recipe, _workers[0].registry, guide=guide)
+def make(task: Task) -> Case:
+    """The case of a task, made where it can harm nothing."""
+    return _case(_workers[0], task, Profile())
 
 
 def stock(route_name: str) -> Stock:
@@ -188,7 +191,8 @@ def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    return generate(task.recipe, worker.registry, profile, task.guide)
+    guide = borrowed(task.guide) if isinstance(task.guide, Path) else task.guide
+    return generate(task.recipe, worker.registry, profile, guide, task.start)
 
 
 def _import(module: str) -> None:

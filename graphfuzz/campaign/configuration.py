@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import msgspec
 
+from graphfuzz.campaign.lanes import DEFAULT, lane_at, shares_of
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Recipe
+from graphfuzz.generator import CONTROL, Recipe
 from graphfuzz.oracle.route import load_route
 from graphfuzz.spec.registry import Registry
 
@@ -18,10 +20,9 @@ class Configuration(msgspec.Struct, frozen=True):
     routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
     shares of the cases that are full of axes of these sizes. dynamic: the share of the others for which inputs of other
-    sizes are sought. guided: the share of the cases that are steered toward
-    what is new; the others, unguided, keep the statistics honest. operators: names to draw from, all where empty.
-    packs: paths of further operator packs. tolerance: as `parse_tolerance` reads it. seconds_a_case, memory_a_case
-    (bytes): limits.
+    sizes are sought. lanes: those in use with their first shares, relative to each other; the control's stays as it is.
+    operators: names to draw from, all where empty. packs: paths of further operator packs. tolerance: as
+    `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes): limits.
     """
 
     routes: tuple[str, ...]
@@ -34,28 +35,44 @@ class Configuration(msgspec.Struct, frozen=True):
     zeros: float = 0.03
     ones: float = 0.03
     dynamic: float = 0.2
-    guided: float = 0.5
+    lanes: Mapping[str, float] = msgspec.field(default_factory=lambda: DEFAULT)
     operators: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
     tolerance: str = "conditioning"
     seconds_a_case: float = 60.0
     memory_a_case: int = 4 << 30
 
-    def recipe(self, index: int, framework: str) -> Recipe:
+    def recipe(self, index: int, framework: str, lane: str = CONTROL, turn: int = 0) -> Recipe:
         """Case `index` of the campaign in one framework's type rules; small graphs as often as large ones."""
         nodes = random.Random(f"{self.seed}/{index}/nodes").randint(1, self.nodes)
-        shares = {"zeros": self.zeros, "ones": self.ones, "dynamic": self.dynamic}
-        return Recipe(self.seed, index, framework, nodes, self.operators, **shares)
+        return Recipe(
+            self.seed,
+            index,
+            framework,
+            nodes,
+            self.operators,
+            zeros=self.zeros,
+            ones=self.ones,
+            dynamic=self.dynamic,
+            lane=lane,
+            turn=turn,
+        )
 
-    def is_guided(self, index: int) -> bool:
-        """Whether case `index` is a guided one."""
-        return random.Random(f"{self.seed}/{index}/guided").random() < self.guided
+    def lane(self, index: int, shares: Mapping[str, float]) -> str:
+        """The lane of case `index` where the lanes have these shares."""
+        return lane_at(shares, random.Random(f"{self.seed}/{index}/lane").random())
+
+    def is_control(self, index: int) -> bool:
+        """Whether case `index` is one of the control, whatever was seen before."""
+        shares = shares_of(self.lanes)
+        return CONTROL in shares and self.lane(index, shares) == CONTROL
 
 
 def check(configuration: Configuration, registry: Registry) -> dict[str, str]:
     """The framework of each route. Raises UsageError for what cannot work, before any process is started."""
     for name in configuration.operators:
         registry[name]
+    shares_of(configuration.lanes)
     if not configuration.routes:
         raise UsageError("no route is named; give at least one --route")
     frameworks = {name: load_route(name).framework for name in configuration.routes}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,9 @@ from pathlib import Path
 import msgspec
 
 from graphfuzz.campaign.configuration import Configuration
-from graphfuzz.campaign.coverage import EPOCH, Epochs
+from graphfuzz.campaign.epochs import EPOCH, Epochs
+from graphfuzz.campaign.lanes import shares_of
+from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
@@ -45,7 +47,7 @@ UNMINIMIZED = "unminimized"
 class Found(msgspec.Struct, frozen=True, eq=False):
     """A finding that waits to be minimized."""
 
-    index: int
+    place: Place
     case: Case
     outcome: Outcome
 
@@ -62,7 +64,7 @@ class Campaign:
         workers: Workers,
         *,
         on_progress: Callable[[], None] = lambda: None,
-        on_execution: Callable[[int, Outcome], None] = lambda index, outcome: None,
+        on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
     ) -> None:
         self.configuration = configuration
         self.frameworks = frameworks
@@ -72,10 +74,10 @@ class Campaign:
         self.on_progress = on_progress
         self.on_execution = on_execution
         self.statistics = Statistics()
-        self.epochs = Epochs(set(frameworks.values()))
         self.queue: deque[Found] = deque()
         self.started = time.monotonic()
-        self._load_known()
+        self.epochs = Epochs(frameworks.values(), shares_of(configuration.lanes), self._load_known())
+        self._tell_shares(configuration.first_case)
 
     def run(self) -> Statistics:
         """Run until a budget ends, then minimize what waits.
@@ -94,8 +96,8 @@ class Campaign:
 
     def _work(self) -> None:
         """Take the results of all cases in order."""
-        window: deque[tuple[int, Future[Result]]] = deque()
-        tasks = self._tasks()
+        window: deque[tuple[Place, Future[Result]]] = deque()
+        tasks = schedule(self.configuration, self.frameworks, self.epochs)
         try:
             while True:
                 while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
@@ -105,22 +107,13 @@ class Campaign:
                     window.append((task[0], self.workers.submit(task[1])))
                 if not window or self._over():
                     break
-                index, future = window.popleft()
-                self._take(index, self._wait(future))
+                place, future = window.popleft()
+                self._take(place, self._wait(future))
                 if self._minimizing_is_due():
                     self._minimize_next()
         finally:
             for _, future in window:
                 future.cancel()
-
-    def _tasks(self) -> Iterator[tuple[int, Task]]:
-        """Every case in order, on each route."""
-        index = self.configuration.first_case
-        while self.configuration.cases is None or index < self.configuration.first_case + self.configuration.cases:
-            for route, framework in self.frameworks.items():
-                guide = self.epochs.guide(index, framework) if self.configuration.is_guided(index) else None
-                yield index, Task(route, None, self.configuration.recipe(index, framework), guide=guide)
-            index += 1
 
     def _over(self, beyond: float = 0.0) -> bool:
         seconds = self.configuration.seconds
@@ -142,16 +135,27 @@ class Campaign:
         self.statistics.waiting = len(self.queue)
         self.on_progress()
 
-    def _take(self, index: int, result: Result) -> None:
-        outcome = result.outcome
-        self.statistics.record(index, outcome)
-        self.statistics.profile.add(result.profile)
+    def _take(self, place: Place, result: Result) -> None:
+        outcome, statistics = result.outcome, self.statistics
+        found = Found(place, result.case, outcome) if outcome.is_finding and result.case is not None else None
+        statistics.record(place.index, outcome)
+        statistics.profile.add(result.profile)
+        lane = statistics.lanes[place.lane]
+        lane.seconds += sum(outcome.seconds.values())
+        lane.cases += place.index + 1 - self.configuration.first_case - statistics.cases
+        statistics.cases = place.index + 1 - self.configuration.first_case
         if result.features is not None:
-            self.epochs.add(index, self.frameworks[outcome.route], result.features, outcome.is_finding)
-        self.statistics.cases = index + 1 - self.configuration.first_case
-        self.on_execution(index, outcome)
-        if outcome.is_finding and result.case is not None:
-            self._sort_in(Found(index, result.case, outcome))
+            failed = (outcome, found.case) if found else None
+            framework = self.frameworks[outcome.route]
+            lane.new += self.epochs.add(place.index, place.lane, framework, result.features, failed).total
+        self._tell_shares(place.index)
+        self.on_execution(place, outcome)
+        if found is not None:
+            self._sort_in(found)
+
+    def _tell_shares(self, index: int) -> None:
+        for lane, share in self.epochs.at(index).shares.items():
+            self.statistics.lanes[lane].share = share
 
     def _sort_in(self, found: Found) -> None:
         """Count a finding whose error is known already; queue any other for minimization."""
@@ -163,7 +167,7 @@ class Campaign:
         told = signature(found.outcome, found.case.graph)
         if told.operators or told.slug not in self.statistics.buckets:
             return False
-        self._count(told.slug, found.index)
+        self._count(told.slug, found.place)
         return True
 
     def _minimizing_is_due(self) -> bool:
@@ -206,25 +210,26 @@ class Campaign:
             confirmed = self._confirmed(found, case) or self._confirmed(found, found.case)
             if confirmed is None:
                 return
-            slug = self._store(found.index, *confirmed)
-        self._count(slug, found.index)
+            slug = self._store(found.place, *confirmed)
+        self._count(slug, found.place)
 
     def _confirmed(self, found: Found, case: Case) -> tuple[Case, Outcome] | None:
         """The case with its outcome in a fresh process, if that is still the finding."""
         (again,) = self._judge(found.outcome.route, [case], plain=True)
         if kind(again, case.graph) == kind(found.outcome, found.case.graph):
             return case, again
-        flaky = Flaky(found.index, found.outcome.route, found.outcome.verdict, again.verdict, len(case.graph.nodes))
+        nodes = len(case.graph.nodes)
+        flaky = Flaky(found.place.index, found.outcome.route, found.outcome.verdict, again.verdict, nodes)
         self.statistics.flaky.append(flaky)
         return None
 
-    def _store(self, index: int, case: Case, outcome: Outcome) -> str:
+    def _store(self, place: Place, case: Case, outcome: Outcome) -> str:
         """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""
         entry = self._entry(case, outcome)
         if entry.slug not in self.statistics.buckets:
             path = write_entry(self.corpus, entry)
             self.statistics.buckets[entry.slug] = Bucket(
-                entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), first_case=index
+                entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), place.index, place.lane
             )
         return entry.slug
 
@@ -242,11 +247,11 @@ class Campaign:
             memory=settings.memory_a_case,
         )
 
-    def _count(self, slug: str, index: int) -> None:
+    def _count(self, slug: str, place: Place) -> None:
         bucket = self.statistics.buckets[slug]
         bucket.count += 1
         if bucket.first_case is None:
-            bucket.first_case = index
+            bucket.first_case, bucket.lane = place.index, place.lane
 
     def _keep_waiting(self) -> None:
         """Store what could not be minimized any more as it is, one of a kind, beside the corpus or where it can be."""
@@ -265,13 +270,14 @@ class Campaign:
                 path = write_entry(folder, entry)
             self.statistics.unminimized.append(str(path))
 
-    def _load_known(self) -> None:
-        """The corpus' buckets, so that what it has is counted, not found again."""
-        if not self.corpus.exists():
-            return
-        for path in entries([self.corpus]):
+    def _load_known(self) -> list[Case]:
+        """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""
+        cases = []
+        for path in entries([self.corpus]) if self.corpus.exists() else ():
             entry = read_entry(path)
+            cases.append(entry.case)
             finding = entry.finding
             self.statistics.buckets[entry.slug] = Bucket(
                 finding.signature, finding.summary(), str(path), len(entry.case.graph.nodes), known=True
             )
+        return cases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import msgspec
 
@@ -14,7 +14,7 @@ from graphfuzz.oracle.verdict import Outcome
 class Bucket(msgspec.Struct):
     """Findings of one signature: how often, in which case first, and where the minimized entry lies.
 
-    known: whether the corpus had it before the campaign. nodes: of the minimized graph.
+    known: whether the corpus had it before the campaign. nodes: of the minimized graph. lane: of the first case.
     """
 
     signature: Signature
@@ -22,6 +22,7 @@ class Bucket(msgspec.Struct):
     path: str
     nodes: int
     first_case: int | None = None
+    lane: str = ""
     count: int = 0
     known: bool = False
 
@@ -45,15 +46,29 @@ class Flaky(msgspec.Struct, frozen=True):
     nodes: int
 
 
+class Lane(msgspec.Struct):
+    """What a lane has done: its share now, its cases and their worker seconds, and how many uses, pairs and sequences
+    were new in them.
+
+    Of chances only the control's figures may speak: what the other lanes do depends on what was seen before.
+    """
+
+    share: float = 0.0
+    cases: int = 0
+    seconds: float = 0.0
+    new: int = 0
+
+
 class Statistics(msgspec.Struct):
-    """Counts by route: verdicts, and wall seconds by stage; buckets by slug; harness errors in full; what generating
-    took."""
+    """Counts by route: verdicts, and wall seconds by stage; buckets by slug, lanes by name; harness errors in full;
+    what generating took."""
 
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     seconds: dict[str, dict[str, float]] = msgspec.field(
         default_factory=lambda: defaultdict(lambda: defaultdict(float))
     )
     buckets: dict[str, Bucket] = msgspec.field(default_factory=dict)
+    lanes: dict[str, Lane] = msgspec.field(default_factory=lambda: defaultdict(Lane))
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)
     profile: Profile = msgspec.field(default_factory=Profile)
@@ -75,6 +90,11 @@ class Statistics(msgspec.Struct):
     def executions(self, route: str | None = None) -> int:
         """How many cases ran, on one route or on all."""
         return sum(sum(counts.values()) for r, counts in self.verdicts.items() if route in (None, r))
+
+    def lane_rows(self) -> list[tuple[str, float, int, int, int, float]]:
+        """By lane: name, share, cases, new coverage, new buckets, and worker seconds."""
+        new = Counter(bucket.lane for bucket in self.found() if not bucket.known)
+        return [(name, x.share, x.cases, x.new, new[name], x.seconds) for name, x in self.lanes.items()]
 
     def found(self) -> list[Bucket]:
         """The buckets that this campaign met, new ones first."""

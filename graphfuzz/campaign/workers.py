@@ -25,8 +25,9 @@ from pebble import ProcessExpired, ProcessPool
 
 from graphfuzz.campaign import child
 from graphfuzz.campaign.child import Task as Task
+from graphfuzz.campaign.lending import Lender
 from graphfuzz.errors import GraphfuzzError, UsageError
-from graphfuzz.generator import Profile
+from graphfuzz.generator import Guide, Profile
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
@@ -101,6 +102,7 @@ class Workers:
             memory_bytes=limits.memory_bytes,
             recycle_after=limits.recycle_after,
         )
+        self._lender = Lender(Path(self._folder.name))
         self._numbers = count()
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
@@ -130,6 +132,8 @@ class Workers:
 
     def submit(self, task: Task) -> Future[Result]:
         """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
+        if isinstance(task.guide, Guide) and task.guide.name:
+            task = msgspec.structs.replace(task, guide=self._lender.lend(task.guide))
         return self._threads.submit(self._run, task)
 
     def stock(self, route: str) -> Stock:
@@ -193,7 +197,7 @@ class Workers:
         """The case that the dead worker had in hand, made again unless making it is what went wrong."""
         if task.case is not None or task.recipe is None or stage == "generation":
             return task.case
-        made: Case = slot.call(child.make, task.recipe, task.guide, timeout=self.limits.seconds)
+        made: Case = slot.call(child.make, task, timeout=self.limits.seconds)
         return made
 
 

@@ -17,15 +17,18 @@ from rich.live import Live
 from rich.text import Text
 
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.loop import Campaign
+from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Bucket, Statistics
 from graphfuzz.campaign.workers import Limits, Workers
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.errors import GraphfuzzError, UsageError
+from graphfuzz.generator import LANES
 from graphfuzz.oracle.route import route_names
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
-from graphfuzz.report.tables import bucket_table, fits_table, outcome_table, solver_table
+from graphfuzz.report.tables import bucket_table, fits_table, lane_table, outcome_table, solver_table
 from graphfuzz.spec.registry import load_registry
 
 HARNESS_ERROR_EXIT = 3
@@ -51,7 +54,11 @@ LOG_WIDTH = 140
     "--dynamic", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Cases with dynamic shapes."
 )
 @click.option(
-    "--guided", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Cases steered toward what is new."
+    "--lane",
+    "lanes",
+    multiple=True,
+    metavar="NAME=SHARE",
+    help=f"Make cases in this lane (repeatable), by shares relative to each other: {', '.join(LANES)}. [default: all]",
 )
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
@@ -84,7 +91,7 @@ def fuzz(
     zeros: float,
     dynamic: float,
     ones: float,
-    guided: float,
+    lanes: tuple[str, ...],
     operators: tuple[str, ...],
     packs: tuple[str, ...],
     tolerance: str,
@@ -110,7 +117,7 @@ def fuzz(
         zeros=zeros,
         dynamic=dynamic,
         ones=ones,
-        guided=guided,
+        lanes=parse_lanes(lanes) or DEFAULT,
         operators=operators,
         packs=packs,
         tolerance=tolerance,
@@ -195,6 +202,7 @@ class View:
         return Group(
             Text(status_line(self.statistics), style="bold"),
             outcome_table(self.statistics.verdicts, self.statistics.seconds),
+            lane_table(self.statistics.lane_rows()),
             bucket_table(bucket_rows(newest), "newest buckets"),
         )
 
@@ -220,17 +228,18 @@ def _say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _open_log(path: Path | None, stack: ExitStack) -> Callable[[int, Outcome], None]:
+def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome], None]:
     if path is None:
-        return lambda index, outcome: None
+        return lambda place, outcome: None
     try:
         file = stack.enter_context(path.open("a", encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--log {path}: cannot be written ({error.strerror}); name another file") from None
 
-    def record(index: int, outcome: Outcome) -> None:
+    def record(place: Place, outcome: Outcome) -> None:
         line = {
-            "case": index,
+            "case": place.index,
+            "lane": place.lane,
             "route": outcome.route,
             "verdict": outcome.verdict,
             "stage": outcome.stage,
@@ -249,6 +258,7 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[int, Outcome], N
 def _conclude(console: Console, statistics: Statistics, configuration: Configuration) -> None:
     """The outcome table, the buckets, the entries' paths, and what went wrong on our side."""
     console.print(outcome_table(statistics.verdicts, statistics.seconds))
+    console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
     _say(console, status_line(statistics))
     for bucket in statistics.found():
@@ -260,7 +270,7 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
         _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
     for error in statistics.harness_errors[:SHOWN_ERRORS]:
         _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
-        first = configuration.first_case if configuration.is_guided(error.case) else error.case
+        first = error.case if configuration.is_control(error.case) else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
         _say(console, f"once more: {_command(configuration)} {once}", "red")
         _say(console, error.traceback, "red")
@@ -274,7 +284,8 @@ def _command(configuration: Configuration) -> str:
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
     words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
     words += ["--dynamic", str(configuration.dynamic)]
-    words += ["--guided", str(configuration.guided)]
+    if configuration.lanes != DEFAULT:
+        words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
     for option, values in (
         ("--route", configuration.routes),
         ("--only", configuration.operators),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,28 +10,10 @@ import msgspec
 from graphfuzz.generator import Exhausted, single_operator_case
 from graphfuzz.graph import Case, Graph, WrongReference, text
 from graphfuzz.spec import Operator, Registry
+from graphfuzz.spec.dtype_bindings import MAX_BINDINGS, bindings
 
-MAX_BINDINGS = 12
-"""The most dtype bindings tried for one operator; of more, a fixed sample."""
 EMPTY_EVERY = 5
 """Of how many cases one may have empty axes, where the operator allows them."""
-
-
-def bindings(op: Operator, framework: str, most: int = MAX_BINDINGS) -> list[dict[str, str]]:
-    """The dtypes that the operator's variables may have in a framework: all, or a fixed sample of `most`.
-
-    The sample has every dtype of every variable, if `most` is no smaller than their number.
-    """
-    limits = op.emissions[framework].dtypes
-    choices = [limits.get(variable, dtypes) for variable, dtypes in op.variables.items()]
-    combinations = list(itertools.product(*choices))
-    if len(combinations) > most:
-        rng = random.Random(op.name)
-        mixed = [rng.sample(names, len(names)) for names in choices]
-        covering = [tuple(names[i % len(names)] for names in mixed) for i in range(max(map(len, mixed)))]
-        others = [c for c in rng.sample(combinations, len(combinations)) if c not in covering]
-        combinations = (covering + others)[:most]
-    return [dict(zip(op.variables, combination, strict=True)) for combination in combinations]
 
 
 def keys(op: Operator, framework: str, count: int, most: int = MAX_BINDINGS) -> Iterator[str]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from graphfuzz.conformance.cases import bindings, cases, missed
+from graphfuzz.conformance.cases import cases, missed
 from graphfuzz.conformance.defects import defect_failures
 from graphfuzz.conformance.frameworks import framework_differences
 from graphfuzz.conformance.rules import interpreter_differences, near_miss_differences
 from graphfuzz.graph import WrongReference
 from graphfuzz.spec import Operator, Registry
+from graphfuzz.spec.dtype_bindings import bindings
 
 CASES: Mapping[str, int] = {"torch": 10, "keras": 6}
 """Cases for each dtype binding: building a Keras model is the dear part."""

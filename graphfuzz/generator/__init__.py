@@ -1,8 +1,21 @@
 """Random valid cases."""
 
-from graphfuzz.generator.generation import Exhausted, generate, generate_graph, single_operator_case
+from graphfuzz.generator.generation import generate, generate_graph, single_operator_case
 from graphfuzz.generator.guide import Guide
+from graphfuzz.generator.job import Exhausted
+from graphfuzz.generator.lanes import CONTROL, LANES
 from graphfuzz.generator.profile import Fits, Profile
 from graphfuzz.generator.recipe import Recipe
 
-__all__ = ["Exhausted", "Fits", "Guide", "Profile", "Recipe", "generate", "generate_graph", "single_operator_case"]
+__all__ = [
+    "CONTROL",
+    "LANES",
+    "Exhausted",
+    "Fits",
+    "Guide",
+    "Profile",
+    "Recipe",
+    "generate",
+    "generate_graph",
+    "single_operator_case",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
@@ -55,6 +56,30 @@ class Draft:
             if any(value.name in needed for value in node.outputs):
                 needed.update(node.inputs)
         return [leaf for leaf in (*self.inputs, *self.weights) if leaf.name in needed]
+
+    def resume(self, graph: Graph, operators: Mapping[str, Operator]) -> None:
+        """Begin with a graph that another draft has made. operators: those of its nodes, by name."""
+        self.inputs, self.weights, self.nodes = list(graph.inputs), list(graph.weights), list(graph.nodes)
+        self.elements = sum(math.prod(value.shape) for value in graph.values().values())
+        for value in graph.inputs:
+            self.pool.add(value)
+        for node in graph.nodes:
+            self.operators[node.op] = operators[node.op]
+            self.producers.update((value.name, node.op) for value in node.outputs)
+            self.pool.used.update(node.inputs)
+            for value in node.outputs:
+                self.pool.add(value)
+        for name in graph.values():
+            self._named[name[0]] = max(self._named[name[0]], int(name[1:]) + 1)
+
+    def add_leaf(self, dtype: str, shape: tuple[int, ...], as_input: bool) -> Value:
+        """A new input, or a new weight."""
+        leaf = Value(self._name("x" if as_input else "w"), dtype, shape)
+        self.elements += math.prod(shape)
+        (self.inputs if as_input else self.weights).append(leaf)
+        if as_input:
+            self.pool.add(leaf)
+        return leaf
 
     def place(self, use: Use) -> Node:
         """The use as a node behind all others, or before them where its first output is to be what an input was."""
@@ -108,12 +133,7 @@ class Draft:
             as_input = alone or (len(self.inputs) < INPUTS and self.rng.random() < 0.5)
         else:
             as_input = False
-        leaf = Value(self._name("x" if as_input else "w"), operand.dtype, known_shape(operand))
-        self.elements += math.prod(leaf.shape)
-        (self.inputs if as_input else self.weights).append(leaf)
-        if as_input:
-            self.pool.add(leaf)
-        return leaf
+        return self.add_leaf(operand.dtype, known_shape(operand), as_input)
 
     def _name(self, letter: str) -> str:
         self._named[letter] += 1

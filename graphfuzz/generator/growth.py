@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.guide import Guide
-from graphfuzz.generator.insertion import Use, draw_use
+from graphfuzz.generator.insertion import Use, draw_bound, draw_use
 from graphfuzz.generator.operands import Chooser
 from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import TOTAL_ELEMENTS
 from graphfuzz.generator.repair import Repair
 from graphfuzz.generator.sizing import Sizer
 from graphfuzz.generator.valuation import Types, Valuation
-from graphfuzz.graph import Value
+from graphfuzz.graph import Array, Graph, Value
+from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import Operator
 
 KEPT = 0.25
@@ -71,14 +74,38 @@ class Growth:
         gradient, where there is no cheaper way. anchor: a live value that shall be an operand.
         """
         given = self.chooser.draw(op, bound or {}, anchor)
-        use = given and draw_use(op, *given, self.sizer, ask=thorough)
+        use = given and draw_use(op, *given, self.sizer, ask=thorough, guide=self.guide)
         return use is not None and self._place(use, thorough)
+
+    def insert_on(
+        self, op: Operator, live: Sequence[Value | None], *, thorough: bool = False, like: Value | None = None
+    ) -> bool:
+        """Try one use of the operator on exactly these operands (None: made for it); whether it was inserted.
+
+        like: a value of whose type the first output shall be.
+        """
+        dtypes = zip(parameters_of(op, len(live)), live, strict=True)
+        given = {p.dtype: value.dtype for p, value in dtypes if value is not None and p.dtype in op.variables}
+        bound = draw_bound(op, self.framework, self.rng, given)
+        use = draw_use(op, live, bound, self.sizer, ask=thorough, target=like, guide=self.guide)
+        return use is not None and self._place(msgspec.structs.replace(use, target=None), thorough)
+
+    def add_leaf(self, array: Array, as_input: bool) -> Value:
+        """A new input, or a new weight, of this value."""
+        leaf = self.draft.add_leaf(str(array.dtype), array.shape, as_input)
+        self.values.hold({leaf.name: array})
+        return leaf
+
+    def resume(self, graph: Graph, arrays: Mapping[str, Array], operators: Mapping[str, Operator]) -> None:
+        """Begin with a graph that another growth has made, and its values. operators: those of its nodes, by name."""
+        self.draft.resume(graph, operators)
+        self.values.hold(arrays)
 
     def insert_before(self, op: Operator) -> bool:
         """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
         target = self.rng.choice(self.draft.inputs)
         given = self.chooser.all_made(op, target)
-        use = given and draw_use(op, *given, self.sizer, ask=False, target=target)
+        use = given and draw_use(op, *given, self.sizer, ask=False, target=target, guide=self.guide)
         return use is not None and self._place(use, thorough=False)
 
     def _place(self, use: Use, thorough: bool) -> bool:

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.sizing import Sizer
-from graphfuzz.graph import Value
+from graphfuzz.graph import Value, attribute_bin, attribute_use
+from graphfuzz.spec.attributes import Ranks
 from graphfuzz.spec.dims import Dim, symbol
 from graphfuzz.spec.inference import check_attributes, dtypes_of, parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
@@ -28,6 +30,8 @@ DTYPE_WEIGHTS: Mapping[str, float] = {
 }
 """How often a dtype is drawn for a made operand; 1 for the others."""
 RANK_WEIGHTS = (0.5, 2, 4, 5, 5, 1, 0.5)
+REDRAWS = 4
+"""How many times a guided attribute is drawn again whose bin has been seen."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -68,11 +72,12 @@ def draw_use(
     *,
     ask: bool,
     target: Value | None = None,
+    guide: Guide | None = None,
 ) -> Use | None:
     """A use of the operator on these operands (None: to be made), or None where none was found.
 
     bound: the dtype of each variable. ask: whether z3 is asked where arithmetic finds no sizes. target: what the first
-    output shall be like.
+    output shall be like. guide: knows which attributes have been seen.
     """
     if not op.empty and any(0 in value.shape for value in live if value is not None):
         return None
@@ -82,7 +87,7 @@ def draw_use(
         operands += (_operand(parameter, value, bound, operands, sizer.rng, target),)
     ranks = rank_of(parameters, [t.rank for t in operands])
     try:
-        attrs = {name: kind.draw(sizer.rng, ranks.__getitem__) for name, kind in op.attrs.items()}
+        attrs = {name: _attribute(op, name, sizer.rng, ranks.__getitem__, guide) for name in op.attrs}
         unknown = [s.args[0] for t in operands for s in t.shape if isinstance(s, Dim)]
         if op.propose and not unknown:
             attrs.update(op.propose(sizer.rng, operands, attrs))
@@ -96,6 +101,16 @@ def draw_use(
     if not sizer.affords(live, operands, outputs):
         return None
     return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs), target)
+
+
+def _attribute(op: Operator, name: str, rng: random.Random, rank: Ranks, guide: Guide | None) -> Any:
+    """A drawn value of an attribute; a guided one of a bin that has not been seen, if a few draws find one."""
+    value = op.attrs[name].draw(rng, rank)
+    for _ in range(REDRAWS):
+        if guide is None or attribute_use(op.name, name, attribute_bin(value)) not in guide.uses:
+            break
+        value = op.attrs[name].draw(rng, rank)
+    return value
 
 
 def _operand(

@@ -53,6 +53,9 @@ class Types:
     def keep(self, node: Node, computed: Computed) -> None:
         """Nothing is kept."""
 
+    def hold(self, arrays: Mapping[str, Array]) -> None:
+        """Nothing is kept."""
+
 
 class Valuation:
     """The arrays of a draft's values, by name. seed: of the leaves' values."""
@@ -145,6 +148,10 @@ class Valuation:
             self.extents.pop(name, None)
         self.arrays.update(zip(node.inputs, computed.operands, strict=True))
         self.arrays.update(zip((value.name for value in node.outputs), computed.outputs, strict=True))
+
+    def hold(self, arrays: Mapping[str, Array]) -> None:
+        """Take in values that are known."""
+        self.arrays.update(arrays)
 
 
 def replaced(use: Use, operands: Sequence[Array], changed: Mapping[str, Array]) -> list[Array]:

@@ -3,7 +3,7 @@
 from graphfuzz.graph.binding import Axes, bound_cases, rebound, symbolic_axes
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
-from graphfuzz.graph.features import Features, features
+from graphfuzz.graph.features import Features, attribute_bin, attribute_use, features, typed_use
 from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
 from graphfuzz.graph.ordinary import (
     LIMITS,
@@ -31,6 +31,8 @@ __all__ = [
     "Values",
     "WrongReference",
     "apply",
+    "attribute_bin",
+    "attribute_use",
     "bound_cases",
     "case_from_json",
     "case_to_json",
@@ -54,6 +56,7 @@ __all__ = [
     "symbolic_axes",
     "text",
     "to_networkx",
+    "typed_use",
     "unpack_arrays",
     "validate",
     "widened",

@@ -21,17 +21,18 @@ MOST_SEQUENCES = 2000
 
 class Features(msgspec.Struct, frozen=True):
     """uses: "operator dtype rank", of the first operand, and "operator attribute=bin". pairs: producer and consumer.
-    sequences: operators along a path. Each once, in order."""
+    sequences: operators along a path. Each once, in order. nodes: how many the graph has."""
 
     uses: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     sequences: tuple[tuple[str, ...], ...]
+    nodes: int
 
 
 def features(graph: Graph) -> Features:
     """All that a graph exercises."""
     values = graph.values()
-    producers = {value.name: node for node in graph.nodes for value in node.outputs}
+    producers = graph.producers()
     feeding = {id(node): [producers[name] for name in node.inputs if name in producers] for node in graph.nodes}
     uses = [use for node in graph.nodes for use in _uses(node, values)]
     pairs = [(before.op, node.op) for node in graph.nodes for before in feeding[id(node)]]
@@ -40,14 +41,24 @@ def features(graph: Graph) -> Features:
         for path in _paths(node, feeding, LENGTHS[-1]):
             if len(path) in LENGTHS and len(sequences) < MOST_SEQUENCES:
                 sequences[path] = None
-    return Features(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(pairs)), tuple(sequences))
+    return Features(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(pairs)), tuple(sequences), len(graph.nodes))
 
 
 def _uses(node: Node, values: dict[str, Value]) -> Iterator[str]:
     first = values[node.inputs[0]]
-    yield f"{node.op} {first.dtype} {len(first.shape)}"
+    yield typed_use(node.op, first.dtype, len(first.shape))
     for name, value in node.attrs.items():
-        yield f"{node.op} {name}={attribute_bin(value)}"
+        yield attribute_use(node.op, name, attribute_bin(value))
+
+
+def typed_use(op: str, dtype: str, rank: int) -> str:
+    """The name of an operator's uses on a first operand of a dtype and rank."""
+    return f"{op} {dtype} {rank}"
+
+
+def attribute_use(op: str, attribute: str, bin_: str) -> str:
+    """The name of an operator's uses with an attribute in a bin."""
+    return f"{op} {attribute}={bin_}"
 
 
 def _paths(node: Node, feeding: dict[int, list[Node]], length: int) -> Iterator[tuple[str, ...]]:

@@ -76,6 +76,18 @@ def solver_table(profile: Profile, cases: int) -> Table | str:
     return table
 
 
+def lane_table(rows: Sequence[tuple[str, float, int, int, int, float]]) -> Table:
+    """Lanes: (name, share, cases, new coverage, new buckets, worker seconds) a row."""
+    table = Table(title="lanes", title_justify="left")
+    table.add_column("lane")
+    for column in ("share", "cases", "new coverage", "new buckets", "new a second"):
+        table.add_column(column, justify="right")
+    for name, share, cases, new, buckets, seconds in rows:
+        pace = f"{new / seconds:.1f}" if seconds else "·"
+        table.add_row(name, f"{share:.0%}", str(cases), str(new), str(buckets), pace)
+    return table
+
+
 def bucket_table(rows: Sequence[tuple[str, int, int, str, str]], title: str) -> Table:
     """Buckets: (slug, findings, nodes, state, summary) a row."""
     table = Table(title=title, title_justify="left")

@@ -60,6 +60,7 @@ from graphfuzz.spec.operator import (
     variadic,
     weight,
 )
+from graphfuzz.spec.patterns import Net, Pattern, Rewrite, pattern, rewrite
 from graphfuzz.spec.registry import Registry, load_registry
 
 __all__ = [
@@ -77,12 +78,15 @@ __all__ = [
     "Defect",
     "Dim",
     "Emission",
+    "Net",
     "Operand",
     "Operands",
     "Operator",
+    "Pattern",
     "Registry",
     "Rejected",
     "Require",
+    "Rewrite",
     "Shape",
     "Size",
     "Tensor",
@@ -112,11 +116,13 @@ __all__ = [
     "normalize_axes",
     "number",
     "operator",
+    "pattern",
     "permutation",
     "prod",
     "promote",
     "reduced_shape",
     "reduction",
+    "rewrite",
     "size",
     "sizes",
     "spelled",

@@ -1,7 +1,7 @@
 """All operators at hand, from packs found through the entry point group `graphfuzz.operators` or named by path.
 
-A pack is a package (or module) whose attribute `OPERATORS` is a sequence of `Operator`s. Ours has no more rights than
-any other.
+A pack is a package (or module) whose attribute `OPERATORS` is a sequence of `Operator`s; it may have `PATTERNS` and
+`REWRITES`, too. Ours has no more rights than any other.
 """
 
 from __future__ import annotations
@@ -11,20 +11,27 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from graphfuzz.errors import GraphfuzzError, PackError, SpecError, UsageError
 from graphfuzz.spec.inference import takes
 from graphfuzz.spec.operator import Operator
+from graphfuzz.spec.patterns import Pattern, Rewrite
+
+T = TypeVar("T", Pattern, Rewrite)
 
 GROUP = "graphfuzz.operators"
 
 
 class Registry(Mapping[str, Operator]):
-    """Operators by name, in name order."""
+    """Operators by name, in name order; patterns and rewrites beside them, in name order, too."""
 
-    def __init__(self, operators: Sequence[Operator]) -> None:
+    def __init__(
+        self, operators: Sequence[Operator], patterns: Sequence[Pattern] = (), rewrites: Sequence[Rewrite] = ()
+    ) -> None:
         self._operators: dict[str, Operator] = {}
         self._of: dict[tuple[str, tuple[str, ...]], Sequence[Operator]] = {}
         self._taking: dict[tuple[str, int, str, tuple[str, ...]], Sequence[Operator]] = {}
@@ -33,6 +40,8 @@ class Registry(Mapping[str, Operator]):
             if op.name in self._operators:
                 raise SpecError(f"operator '{op.name}', field 'name': two operators have this name; rename one")
             self._operators[op.name] = op
+        self.patterns = _sorted("pattern", patterns)
+        self.rewrites = _sorted("rewrite", rewrites)
 
     def __getitem__(self, name: str) -> Operator:
         try:
@@ -67,7 +76,15 @@ class Registry(Mapping[str, Operator]):
 
     def only(self, names: Sequence[str]) -> Registry:
         """The named operators. Raises UsageError for a name that does not exist."""
-        return Registry([self[name] for name in names])
+        return Registry([self[name] for name in names], self.patterns, self.rewrites)
+
+
+def _sorted(kind: str, named: Sequence[T]) -> tuple[T, ...]:
+    found = sorted(named, key=lambda one: one.name)
+    for one, other in pairwise(found):
+        if one.name == other.name:
+            raise SpecError(f"{kind} '{one.name}': two have this name; rename one")
+    return tuple(found)
 
 
 def load_registry(paths: Sequence[str] = ()) -> Registry:
@@ -76,13 +93,15 @@ def load_registry(paths: Sequence[str] = ()) -> Registry:
     Raises PackError for a pack that does not import, has no OPERATORS or has the name of another module, SpecError for
     a mistake in a declaration.
     """
-    operators: list[Operator] = []
-    for point in entry_points(group=GROUP):
-        operators += _operators_of(point.module, f"entry point '{point.name}'")
+    packs = [_pack(point.module, f"entry point '{point.name}'") for point in entry_points(group=GROUP)]
     for path in paths:
         file = _pack_file(path)
-        operators += _operators_of(_pack_name(file), f"--operators {path}", file)
-    return Registry(operators)
+        packs.append(_pack(_pack_name(file), f"--operators {path}", file))
+
+    def given(kind: str) -> list[Any]:
+        return [one for pack in packs for one in getattr(pack, kind, ())]
+
+    return Registry(given("OPERATORS"), given("PATTERNS"), given("REWRITES"))
 
 
 def _pack_file(path: str) -> Path:
@@ -140,14 +159,21 @@ def _resolved(origin: str) -> str:
     return str(Path(origin).resolve()) if Path(origin).is_file() else origin
 
 
-def _operators_of(name: str, where: str, file: Path | None = None) -> Sequence[Operator]:
+def _pack(name: str, where: str, file: Path | None = None) -> ModuleType:
+    """The pack, imported. Raises PackError, and what its declarations raise."""
     try:
         module = importlib.import_module(name) if file is None else _module_at(file, name)
     except GraphfuzzError as error:
         raise type(error)(f"{where}: {error}") from error
     except Exception as error:
         raise PackError(f"{where}: importing '{name}' failed: {type(error).__name__}: {error}") from error
-    operators = getattr(module, "OPERATORS", None)
-    if not isinstance(operators, Sequence) or not all(isinstance(op, Operator) for op in operators):
+    if not hasattr(module, "OPERATORS") or not _is_sequence_of(Operator, module.OPERATORS):
         raise PackError(f"{where}: '{name}' has no OPERATORS, a sequence of operators; define it in its __init__")
-    return operators
+    for kind, what in (("PATTERNS", Pattern), ("REWRITES", Rewrite)):
+        if not _is_sequence_of(what, getattr(module, kind, ())):
+            raise PackError(f"{where}: {kind} of '{name}' is no sequence of {kind.lower()}")
+    return module
+
+
+def _is_sequence_of(kind: type, given: Any) -> bool:
+    return isinstance(given, Sequence) and all(isinstance(one, kind) for one in given)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import generation
+from benchmarks import generation, lanes
+from graphfuzz.generator import LANES
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,3 +55,13 @@ def test_generation_counts_what_graphs_consist_of(registry):
     assert varied["pairs"] > 200
     assert varied["dtypes"] >= 12
     assert varied["ranks"] >= 6
+
+
+def test_lanes_tells_what_each_lane_costs_and_brings():
+    found = lanes.run(True)
+    assert found["frameworks"].keys() == {"torch", "keras"}
+    for rows in found["frameworks"].values():
+        assert rows.keys() == set(LANES)
+        assert all(row["milliseconds"] > 0 and row["uses"] > 0 for row in rows.values())
+        assert (rows["sweep"]["nodes"], rows["pair"]["nodes"]) == (1, 2)
+    lanes.render(found)

@@ -1,18 +1,18 @@
-"""Coverage counts what is new, and guides of an epoch are the same whatever the order in which results came."""
+"""Coverage counts what is new, and a guide that knows it steers toward the rest."""
 
 import random
 
-from graphfuzz.campaign.coverage import EPOCH, Coverage, Epochs
+from graphfuzz.campaign.coverage import Coverage, News
 from graphfuzz.generator import Guide, Recipe, generate_graph
 from graphfuzz.graph import Features, features
 
-CHAIN = Features(("relu float32 2", "sum float32 2", "sum keepdims=True"), (("relu", "sum"),), ())
+CHAIN = Features(("relu float32 2", "sum float32 2", "sum keepdims=True"), (("relu", "sum"),), (), 2)
 
 
 def test_what_is_new_is_counted_once():
     coverage = Coverage()
-    assert coverage.add(CHAIN, False) == 4
-    assert coverage.add(CHAIN, False) == 0
+    assert coverage.add(CHAIN, False) == News(3, 1, 0)
+    assert coverage.add(CHAIN, False) == News(0, 0, 0)
     assert (len(coverage.uses), coverage.pairs, len(coverage.sequences)) == (3, 1, 0)
 
 
@@ -20,20 +20,9 @@ def test_what_fails_more_often_than_the_rest_is_failing():
     coverage = Coverage()
     for _ in range(10):
         coverage.add(CHAIN, True)
-        coverage.add(Features(("exp float32 1",), (), ()), False)
-        coverage.add(Features(("relu float32 2",), (), ()), False)
+        coverage.add(Features(("exp float32 1",), (), (), 1), False)
+        coverage.add(Features(("relu float32 2",), (), (), 1), False)
     assert set(coverage.guide().failing) == {"sum"}
-
-
-def test_an_epoch_knows_the_epochs_before_the_last_one():
-    epochs = Epochs({"torch", "keras"})
-    assert not epochs.guide(0, "torch").counts
-    epochs.add(3, "torch", CHAIN, False)
-    epochs.add(EPOCH + 3, "torch", Features(("exp float32 1",), (), ()), False)
-    assert not epochs.guide(EPOCH, "torch").counts
-    assert set(epochs.guide(2 * EPOCH, "torch").counts) == {"relu", "sum"}
-    assert not epochs.guide(2 * EPOCH, "keras").counts
-    assert set(epochs.guide(3 * EPOCH, "torch").counts) == {"relu", "sum", "exp"}
 
 
 def test_a_guide_prefers_unseen_pairs_rare_operators_and_failing_ones(registry):
@@ -46,6 +35,8 @@ def test_a_guide_prefers_unseen_pairs_rare_operators_and_failing_ones(registry):
     assert share(Guide(consumers={"exp": {"tanh"}}), ["exp"]) > 95
     assert share(Guide(counts={"tanh": 1000}), [None]) > 70
     assert share(Guide(failing={"relu"}), [None]) > 95
+    seen = Guide(uses={"tanh float32 2"})
+    assert sum(seen.choose([None], two, random.Random(i), ("float32", 2)).name == "relu" for i in range(100)) > 95
 
 
 def test_guided_graphs_have_more_that_is_new(registry):
@@ -56,3 +47,4 @@ def test_guided_graphs_have_more_that_is_new(registry):
         guided.add(features(generate_graph(recipe, registry, guide=guided.guide())), False)
     assert guided.pairs > 1.2 * plain.pairs
     assert len(guided.sequences) > 1.5 * len(plain.sequences)
+    assert len(guided.uses) > len(plain.uses)

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from graphfuzz.campaign import loop
+from graphfuzz.campaign import epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.lanes import DEFAULT
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
-from graphfuzz.graph import evaluate, pack_arrays
+from graphfuzz.graph import evaluate, features, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
 ROUTE = "torch-script-ort"
@@ -28,9 +29,10 @@ class PredicateWorkers:
         self.seen = []
 
     def submit(self, task):
-        case = task.case or generate(task.recipe, self.registry)
+        case = task.case or generate(task.recipe, self.registry, guide=task.guide, start=task.start)
         future = Future()
-        future.set_result(Result(self.judge(task, case), case))
+        seen = features(case.graph) if task.recipe else None
+        future.set_result(Result(self.judge(task, case), case, features=seen))
         return future
 
     def judge(self, task, case):
@@ -67,7 +69,7 @@ def campaign(tmp_path, registry, workers, cases=60, seed=4, **settings):
         registry,
         tmp_path / "corpus",
         workers,
-        on_execution=lambda index, outcome: log.append((index, outcome.verdict)),
+        on_execution=lambda place, outcome: log.append((place.index, outcome.verdict)),
     )
     return made.run(), log
 
@@ -108,6 +110,63 @@ def test_one_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, registry):
     other = PredicateWorkers(registry)
     campaign(tmp_path / "c", registry, other, seed=6)
     assert [s for s in other.seen if s[0]] != [s for s in runs[0][0] if s[0]]
+
+
+@pytest.fixture
+def short_epochs(monkeypatch):
+    for module in (loop, epochs):
+        monkeypatch.setattr(module, "EPOCH", 20)
+
+
+def all_lanes(folder, registry, workers, cases=60, number=2):
+    """A campaign with all operators: statistics, and the lane of each case."""
+    configuration = Configuration((ROUTE,), seed=4, cases=cases, nodes=6, workers=number)
+    frameworks, log = check(configuration, registry), {}
+    made = Campaign(
+        configuration,
+        frameworks,
+        registry,
+        folder / "corpus",
+        workers,
+        on_execution=lambda place, outcome: log.update({place.index: place.lane}),
+    )
+    return made.run(), log, configuration
+
+
+def test_lanes_make_the_same_cases_however_many_workers_there_are(tmp_path, registry, short_epochs):
+    runs = []
+    for number in (1, 2, 6):
+        workers = PredicateWorkers(registry, broken=["tanh"], crashing=["exp"])
+        statistics, log, _ = all_lanes(tmp_path / str(number), registry, workers, 120, number)
+        lanes = [(name, lane.share, lane.cases, lane.new) for name, lane in statistics.lanes.items()]
+        runs.append(([case for given, case in workers.seen if given], log, lanes))
+    assert runs[0] == runs[1] == runs[2]
+    shares = {name: share for name, share, _, _ in runs[0][2]}
+    assert shares["random"] == 0.4
+    assert shares != pytest.approx(dict(DEFAULT))
+    assert sum(cases for _, _, cases, _ in runs[0][2]) == 120
+
+
+def test_the_control_is_the_same_whatever_the_other_lanes_do(tmp_path, registry, short_epochs):
+    def controlled(name, **settings):
+        workers = PredicateWorkers(registry, **settings)
+        _, log, configuration = all_lanes(tmp_path / name, registry, workers)
+        made = [case for given, case in workers.seen if given]
+        return {index: made[index] for index, lane in log.items() if lane == "random"}, configuration
+
+    control, configuration = controlled("a")
+    assert control == controlled("b", crashing=["relu", "add", "exp"])[0]
+    assert list(control) == [index for index in range(60) if configuration.is_control(index)]
+
+
+def test_lanes_tell_what_they_found(tmp_path, registry):
+    workers = PredicateWorkers(registry, broken=["tanh"])
+    statistics, _ = campaign(tmp_path, registry, workers, lanes={"sweep": 0.5, "random": 0.5})
+    rows = {name: row for name, *row in statistics.lane_rows()}
+    assert set(rows) == {"random", "sweep"}
+    assert sum(cases for _, cases, *_ in rows.values()) == 60
+    assert sum(buckets for *_, buckets, _ in rows.values()) == 1
+    assert all(new > 0 for _, _, new, *_ in rows.values())
 
 
 def test_a_finding_that_does_not_repeat_is_flaky_and_not_stored(tmp_path, registry):
@@ -169,6 +228,7 @@ def test_a_corpus_that_cannot_be_written_any_more_loses_no_finding(tmp_path, reg
         ({"routes": ("no-such-route",)}, "there is no route 'no-such-route'; choose among"),
         ({"operators": ("no_such_operator",)}, "there is no operator 'no_such_operator'"),
         ({"routes": ()}, "no route is named"),
+        ({"lanes": {"rewirte": 1.0}}, "there is no lane 'rewirte'; did you mean 'rewrite'"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_at_once(registry, changes, said):

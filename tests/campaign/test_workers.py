@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from graphfuzz.campaign.workers import Limits, Result, Task, Workers
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Recipe
+from graphfuzz.generator import Guide, Recipe
 from graphfuzz.graph import Case, Graph, Node, Value
 from graphfuzz.oracle.verdict import Outcome
 
@@ -167,3 +168,18 @@ def test_the_engine_is_quiet_and_imports_no_target() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines() == ["ok ok process-crash ok", "imported: []"]
     assert done.stderr == ""
+
+
+def test_a_guide_is_lent_once_and_known_to_every_worker_that_comes(workers: Workers) -> None:
+    recipe = Recipe(seed=1, index=2, framework="torch", nodes=2, operators=("relu", "tanh"), lane="guided")
+    folder = Path(workers._folder.name)
+    made = []
+    for name, route in (("1", "raises"), ("1", "segfault"), *((name, "raises") for name in "2345")):
+        guide = Guide(consumers={op: frozenset({"tanh"}) for op in ("relu", "tanh")}, name=name)
+        task = Task(route=FAKE + route, case=None, recipe=recipe, guide=guide)
+        case = workers.submit(task).result().case
+        assert case is not None
+        made.append(list(case.graph.operators()))
+    assert all(operators == made[0] for operators in made)
+    assert made[0][1] == "relu"
+    assert sorted(path.stem for path in folder.glob("*.guide")) == ["2", "3", "4", "5"]

@@ -52,6 +52,14 @@ def test_an_unknown_route_is_named_with_those_there_are(stored):
     assert_refused(invoke("replay", stored, "--route", "torch-tvm"), "torch-tvm", "torch-dynamo-ort")
 
 
+@pytest.mark.parametrize(
+    ("lane", "said"), [("patern=1", "'pattern'"), ("pattern", "NAME=SHARE"), ("pattern=0", "no lane has a share")]
+)
+def test_a_lane_that_is_none_is_named_before_anything_starts(lane, said, tmp_path):
+    assert_refused(invoke("fuzz", "--lane", lane, "--corpus", tmp_path / "corpus"), said)
+    assert not (tmp_path / "corpus").exists()
+
+
 def test_a_missing_pack_is_named(stored):
     for command in (["ops"], ["replay", stored], ["minimize", stored]):
         assert_refused(invoke(*command, "--operators", "nowhere/at/all"), "nowhere/at/all")

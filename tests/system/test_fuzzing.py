@@ -103,6 +103,7 @@ def test_interrupted_it_ends_with_the_table(tmp_path):
         (["fuzz", "--route", "json:dumps"], "is no Route"),
         (["fuzz", "--only", "no_such_operator"], "there is no operator 'no_such_operator'"),
         (["fuzz", "--tolerance", "nonsense"], "tolerance"),
+        (["fuzz", "--lane", "patern=1"], "there is no lane 'patern'; did you mean 'pattern'"),
         (["fuzz", "--corpus", "/proc/corpus"], "cannot be written"),
         (["fuzz", "--log", "/proc/log"], "cannot be written"),
         (["fuzz", "--operators", "no/such/pack"], "no such pack"),

@@ -1,0 +1,100 @@
+"""What the cases of an epoch may know: what the epochs before the last one have shown.
+
+Key insight: what is in flight then never matters. Results come in the order of the cases, so what is known after an
+epoch is a function of its cases and of those before; and two campaigns of one seed make the same cases, however many
+workers they have.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from graphfuzz.campaign.coverage import Coverage, News
+from graphfuzz.campaign.lanes import Allotment, worth
+from graphfuzz.corpus.signature import kind
+from graphfuzz.generator import Guide
+from graphfuzz.graph import Case, Features
+from graphfuzz.oracle.verdict import Outcome
+
+EPOCH = 200
+"""How many cases know the same."""
+STARTING_NODES = 10
+"""The most nodes of a case that mutations start from."""
+MOST_FOUND = 100
+"""How many of a campaign's own findings they start from, the newest."""
+
+
+class Knowledge(msgspec.Struct, frozen=True):
+    """What the cases of an epoch may know: the lanes' shares; by framework a guide, and what mutations start from."""
+
+    shares: Mapping[str, float]
+    guides: Mapping[str, Guide]
+    starts: Mapping[str, Sequence[Case]]
+
+
+class Epochs:
+    """What has been seen, and what is known in each epoch.
+
+    shares: of the lanes, at the beginning. starts: what mutations start from beside the campaign's own findings.
+    """
+
+    def __init__(self, frameworks: Iterable[str], shares: Mapping[str, float], starts: Sequence[Case] = ()) -> None:
+        self.seen = {framework: Coverage() for framework in sorted(frameworks)}
+        self.allotment = Allotment(shares)
+        self.kinds: set[tuple[str, ...]] = set()
+        self._starts = [case for case in starts if len(case.graph.nodes) <= STARTING_NODES]
+        self._found: deque[Case] = deque(maxlen=MOST_FOUND)
+        self._open = 0
+        """The epoch whose results come in."""
+        self._known = {-1: self._knowledge(-1)}
+        """What is known after an epoch: after the last two, as nobody asks for more."""
+
+    def add(
+        self, index: int, lane: str, framework: str, seen: Features, found: tuple[Outcome, Case] | None = None
+    ) -> News:
+        """Take in an execution of case `index`; cases come in order. Returns what of it is new. found: a finding."""
+        self._close_before(index // EPOCH)
+        news = self.seen[framework].add(seen, found is not None)
+        self.allotment.credit(lane, worth(news, found is not None and self._is_new(*found)), seen.nodes)
+        return news
+
+    def at(self, index: int) -> Knowledge:
+        """What case `index` may know; no case of its epoch has been taken in, and all before the last epoch have."""
+        self._close_before(index // EPOCH - 1)
+        return self._known[max(index // EPOCH - 2, -1)]
+
+    def _is_new(self, outcome: Outcome, case: Case) -> bool:
+        """Whether a finding is the first of its kind, before it is minimized; if so, mutations start from it.
+
+        Buckets would tell kinds apart better, but when a finding is minimized depends on time.
+        """
+        mismatch = outcome.mismatch
+        producer = case.graph.producers().get(mismatch.output) if mismatch else None
+        told = (*kind(outcome, case.graph), producer.op if producer else "")
+        if told in self.kinds:
+            return False
+        self.kinds.add(told)
+        if len(case.graph.nodes) <= STARTING_NODES:
+            self._found.append(case)
+        return True
+
+    def _close_before(self, epoch: int) -> None:
+        """End the epochs before this one."""
+        if epoch > self._open:
+            self.allotment.close()
+            known = self._knowledge(epoch - 1)
+            last = self._known[self._open - 1]
+            self._known = {epoch - 2: last if epoch - 1 == self._open else known, epoch - 1: known}
+            self._open = epoch
+
+    def _knowledge(self, epoch: int) -> Knowledge:
+        """What is known after an epoch."""
+        starts = [*self._starts, *self._found]
+        return Knowledge(
+            dict(self.allotment.shares),
+            {name: coverage.guide(f"{name}-{epoch}") for name, coverage in self.seen.items()},
+            {name: [case for case in starts if case.framework == name] for name in self.seen},
+        )

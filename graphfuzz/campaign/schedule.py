@@ -1,0 +1,44 @@
+"""Which cases a campaign makes, in their order: the lane of each, and what it may know."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from graphfuzz.campaign.child import Task
+from graphfuzz.campaign.configuration import Configuration
+from graphfuzz.campaign.epochs import Epochs
+from graphfuzz.generator import CONTROL, LANES, Recipe
+from graphfuzz.graph import Case
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Which case of the campaign it is, and of which lane."""
+
+    index: int
+    lane: str
+
+
+def schedule(
+    configuration: Configuration, frameworks: Mapping[str, str], epochs: Epochs
+) -> Iterator[tuple[Place, Task]]:
+    """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next."""
+    index, turns = configuration.first_case, Counter[str]()
+    while configuration.cases is None or index < configuration.first_case + configuration.cases:
+        known = epochs.at(index)
+        lane = configuration.lane(index, known.shares)
+        for route, framework in frameworks.items():
+            recipe = configuration.recipe(index, framework, lane, turns[lane])
+            guide = None if lane == CONTROL else known.guides[framework]
+            start = _start(known.starts[framework], recipe) if LANES[lane].starts else None
+            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start)
+        turns[lane] += 1
+        index += 1
+
+
+def _start(cases: Sequence[Case], recipe: Recipe) -> Case | None:
+    """What the recipe's mutation starts from, if there is anything."""
+    return random.Random(f"{recipe.seed}/{recipe.index}/start").choice(cases) if cases else None
