@@ -10,6 +10,7 @@ from graphfuzz.corpus.signature import LONGEST
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case
 from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.twins import TWINS
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 from graphfuzz.spec.dtypes import is_complex, is_float
 
@@ -71,27 +72,27 @@ def comparison(case: Case, outcome: Outcome, tolerance: Tolerance, given: str) -
         '    print(f"{name}: converted model gives {b.dtype}{list(b.shape)}\\n{b}")',
         "typed = [[(a.dtype, a.shape) for a in outputs] for outputs in (expected, actual)]",
     ]
-    if mismatch.what in ("value", "special"):
+    if mismatch.what in ("value", "special", TWINS):
         return [*lines, "if typed[0] != typed[1]:", "    return True", *_values(case, mismatch, tolerance)]
     return [*lines, "return typed[0] != typed[1]"]
 
 
 def _values(case: Case, mismatch: Mismatch, tolerance: Tolerance) -> list[str]:
     at = case.graph.outputs.index(mismatch.output)
+    right, wrong = f"expected[{at}]", f"actual[{at}]"
+    if mismatch.what == TWINS:
+        (twin,) = (one for one, other in case.twins if other == mismatch.output)
+        right = f"actual[{case.graph.outputs.index(twin)}]"
     dtype = case.graph.values()[mismatch.output].dtype
     if not (is_float(dtype) or is_complex(dtype)):
-        return [f"return bool((actual[{at}] != expected[{at}]).any())"]
+        return [f"return bool(({wrong} != {right}).any())"]
     rtol, atol = tolerance.plain(dtype)
-    magnitude = f"np.abs(expected[{at}])[..., None]" if is_complex(dtype) else "abs(a)"
+    magnitude = f"np.abs({right})[..., None]" if is_complex(dtype) else "abs(a)"
     plain = f"{rtol!r} * {magnitude} + {atol!r}"
     recorded = mismatch.allowed
     allowed = f"np.maximum({recorded!r}, {plain})" if recorded and math.isfinite(recorded) else plain
     if is_complex(dtype):
-        return [
-            f"a, b = (np.stack([c.real, c.imag], -1) for c in (expected[{at}], actual[{at}]))",
-            f"return not within(a, b, {allowed}).all()",
-        ]
-    return [
-        f'a, b = expected[{at}].astype("float64"), actual[{at}].astype("float64")',
-        f"return not within(a, b, {allowed}).all()",
-    ]
+        pair = f"a, b = (np.stack([c.real, c.imag], -1) for c in ({right}, {wrong}))"
+    else:
+        pair = f'a, b = {right}.astype("float64"), {wrong}.astype("float64")'
+    return [pair, f"return not within(a, b, {allowed}).all()"]

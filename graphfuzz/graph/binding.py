@@ -49,7 +49,7 @@ def bound_cases(case: Case, registry: Registry) -> list[Case]:
     for inputs in case.bindings:
         shapes = {name: array.shape for name, array in inputs.items()}
         graph = rebound(case.graph, shapes, registry, case.framework)
-        found.append(Case(graph, case.framework, {**case.tensors, **inputs}, case.origin))
+        found.append(msgspec.structs.replace(case, graph=graph, tensors={**case.tensors, **inputs}, bindings=()))
     return found
 
 

@@ -16,7 +16,7 @@ from graphfuzz.graph.evaluation import Array
 from graphfuzz.graph.graph import Graph, Value
 
 SCHEMA = 2
-"""1 had no bindings."""
+"""1 had neither bindings nor twins."""
 _BITS = ".bfloat16"
 """Ends the name of an array whose bits are stored as uint16: the .npy format has no bfloat16."""
 
@@ -26,7 +26,8 @@ class Case(msgspec.Struct, frozen=True, eq=False):
 
     framework: whose type rules the graph follows ("torch" or "keras"). tensors: inputs and weights by name.
     origin: where it comes from (campaign seed, index), for people and for making it again. bindings: further inputs of
-    other sizes (see `graphfuzz.graph.binding`), for which the converted model shall hold, too.
+    other sizes (see `graphfuzz.graph.binding`), for which the converted model shall hold, too. twins: pairs of outputs
+    that are two forms of one computation, and must agree in the converted model.
     """
 
     graph: Graph
@@ -34,6 +35,7 @@ class Case(msgspec.Struct, frozen=True, eq=False):
     tensors: dict[str, Array]
     origin: dict[str, Any] = {}
     bindings: tuple[dict[str, Array], ...] = ()
+    twins: tuple[tuple[str, str], ...] = ()
 
     def inputs(self) -> dict[str, Array]:
         """The input arrays in order, by name."""
@@ -57,6 +59,7 @@ def case_to_json(case: Case) -> str:
         "origin": case.origin,
         "graph": graph_to_json(case.graph),
         "bindings": [{name: list(array.shape) for name, array in inputs.items()} for inputs in case.bindings],
+        "twins": case.twins,
     }
     return canonical(data) + "\n"
 
@@ -69,6 +72,7 @@ def case_from_json(text: str | bytes, arrays: dict[str, Array], where: str) -> C
         graph = graph_from_json(data["graph"])
         framework, origin = str(data["framework"]), dict(data["origin"])
         bindings = [{name: tuple(shape) for name, shape in shapes.items()} for shapes in data.get("bindings", [])]
+        twins = tuple((str(one), str(other)) for one, other in data.get("twins", []))
         dtypes = {v.name: v.dtype for v in graph.inputs}
         wanted = [Value(f"{n}.{i}", dtypes[n], shape) for i, b in enumerate(bindings, 1) for n, shape in b.items()]
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -79,7 +83,7 @@ def case_from_json(text: str | bytes, arrays: dict[str, Array], where: str) -> C
             raise EntryError(f"{where}: the tensors hold no {value}; restore them or delete the entry")
     tensors = {v.name: arrays[v.name] for v in (*graph.inputs, *graph.weights)}
     further = tuple({name: arrays[f"{name}.{i}"] for name in b} for i, b in enumerate(bindings, 1))
-    return Case(graph, framework, tensors, origin, further)
+    return Case(graph, framework, tensors, origin, further, twins)
 
 
 def pack_arrays(arrays: dict[str, Array]) -> bytes:

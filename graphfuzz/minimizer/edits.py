@@ -80,7 +80,8 @@ def _leaves(case: Case, graph: Graph, values: Bindings) -> Case | None:
     own, *others = values
     tensors = {v.name: own[v.name] for v in (*graph.inputs, *graph.weights)}
     bindings = tuple({v.name: other[v.name] for v in graph.inputs} for other in others)
-    return msgspec.structs.replace(case, graph=graph, tensors=tensors, bindings=bindings)
+    twins = tuple(pair for pair in case.twins if set(pair) <= set(graph.outputs))
+    return msgspec.structs.replace(case, graph=graph, tensors=tensors, bindings=bindings, twins=twins)
 
 
 def _filled(arrays: Mapping[str, Array], fill: Fill) -> dict[str, Array]:
@@ -143,7 +144,8 @@ def renamed(case: Case) -> Case:
         outputs=tuple(names[o] for o in graph.outputs),
     )
     tensors, *bindings = ({names[n]: array for n, array in arrays.items()} for arrays in (case.tensors, *case.bindings))
-    return msgspec.structs.replace(case, graph=fresh, tensors=tensors, bindings=tuple(bindings))
+    twins = tuple((names[one], names[other]) for one, other in case.twins)
+    return msgspec.structs.replace(case, graph=fresh, tensors=tensors, bindings=tuple(bindings), twins=twins)
 
 
 def canonical_names(graph: Graph) -> dict[str, str]:

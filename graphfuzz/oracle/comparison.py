@@ -8,6 +8,8 @@ What lies beyond the plain rule is held against the element's uncertainty, which
 be off by
 
     margin * uncertainty + rtol * |expected| + atol
+
+Twins (see `graphfuzz.oracle.twins`) may be that far from each other.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 
 from graphfuzz.graph import Array, Case, Graph, Values, parts
 from graphfuzz.oracle.tolerance import Tolerance, within
+from graphfuzz.oracle.twins import twins_disagree
 from graphfuzz.oracle.uncertainty import measure
 from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch
 from graphfuzz.spec.dtypes import is_complex, is_float
@@ -47,24 +50,34 @@ def compare(
     allowed = {name: _plain(expected[name], tolerance) for name in compared}
     whole, expected = expected, {name: parts(array) for name, array in expected.items()}
     differ = {name: ~_agree(expected[name], given[name], allowed[name]) for name in compared}
-    if not any(mask.any() for mask in differ.values()):
+
+    def worst(masks: Values, limits: Values, wide: Values) -> Mismatch | None:
+        """Where an output differs from the source model's or, if none does, from its twin."""
+        if any(mask.any() for mask in masks.values()):
+            return _first_worst(expected, given, masks, limits, wide)
+        return twins_disagree(case, expected, given, limits)
+
+    found = worst(differ, allowed, {})
+    if found is None:
         return OK, None
     if not tolerance.conditioning:
-        return WRONG_OUTPUT, _first_worst(expected, given, differ, allowed, {})
+        return WRONG_OUTPUT, found
+
+    def limits(amounts: Values) -> dict[str, Array]:
+        return {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
 
     def beyond(amounts: Values) -> dict[str, Array]:
-        limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
-        near = {name: _agree(expected[name], given[name], limits[name]) for name in compared}
+        near = {name: _agree(expected[name], given[name], limit) for name, limit in limits(amounts).items()}
         return {name: differ[name] & ~near[name] & np.isfinite(amounts[name]) for name in compared}
 
     def settled(amounts: Values) -> bool:
-        return not any(mask.any() for mask in beyond(amounts).values())
+        return worst(beyond(amounts), limits(amounts), {}) is None
 
     wide, amounts = measure(case, registry, whole, float64(), settled, rounded)
-    limits = {name: allowed[name] + tolerance.margin * amounts[name] for name in compared}
-    if settled(amounts):
-        return UNSTABLE, _first_worst(expected, given, differ, limits, wide)
-    return WRONG_OUTPUT, _first_worst(expected, given, beyond(amounts), limits, wide)
+    wrong = worst(beyond(amounts), limits(amounts), wide)
+    if wrong is not None:
+        return WRONG_OUTPUT, wrong
+    return UNSTABLE, worst(differ, limits(amounts), wide) or found
 
 
 def uncompared(graph: Graph, registry: Registry) -> set[str]:

@@ -14,7 +14,7 @@ from graphfuzz.oracle.tolerance import within
 from graphfuzz.oracle.verdict import Mismatch
 
 TWINS = "twins"
-"""What a mismatch of twins is called; and where a case's origin names them, in pairs."""
+"""What a mismatch of twins is called."""
 
 
 def twins_disagree(case: Case, expected: Values, actual: Values, limits: Values) -> Mismatch | None:
@@ -26,7 +26,7 @@ def twins_disagree(case: Case, expected: Values, actual: Values, limits: Values)
 
     That the source model's twins must agree makes a pair harmless of which an edit has left only the names.
     """
-    for one, other in case.origin.get(TWINS, ()):
+    for one, other in case.twins:
         if not limits.keys() >= {one, other} or expected[one].shape != expected[other].shape:
             continue
         allowed = np.maximum(limits[one], limits[other])

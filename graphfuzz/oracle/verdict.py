@@ -31,10 +31,10 @@ STAGES = ("generation", "source", "conversion", "check", "load", "run", "compare
 class Mismatch(msgspec.Struct, frozen=True):
     """How a converted model's output differs.
 
-    what: "count", "dtype", "shape", "declared" (the shape that the model states), "value" or "special" (NaN or infinity
-    on one side only). output: the graph's name for the output. For values: how many `differ` of `total`, and of the
-    worst element its index, what the source model gave, what it gave in float64, what the converted model gave, and the
-    difference that was allowed.
+    what: "count", "dtype", "shape", "declared" (the shape that the model states), "twins" (two forms of one value,
+    see `graphfuzz.oracle.twins`), "value" or "special" (NaN or infinity on one side only). output: the graph's name for
+    the output. For values: how many `differ` of `total`, and of the worst element its index, what the source model
+    gave, what it gave in float64, what the converted model gave, and the difference that was allowed.
     """
 
     what: str

@@ -49,6 +49,15 @@ def convert_baked(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
         <int64[1] zero = {0}, int64[1] two = {2}> { r = Relu(x0) y = Slice(r, zero, two, zero) }""")
 
 
+def convert_apart(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    import onnx.parser
+
+    return onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 18]>
+        g (float[2, 3] x0) => (float[2, 3] y, float[2, 3] z)
+        <float a = {0.09}> { r = Relu(x0) y = Add(r, a) z = Sub(r, a) }""")
+
+
 def convert_special(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     import onnx.parser
 
@@ -238,6 +247,7 @@ right_half = Route("right-half", "torch", PACKAGES, convert_right_half, _never)
 symbolic = Route("symbolic", "torch", PACKAGES, convert_symbolic, _never)
 misdeclared = Route("misdeclared", "torch", PACKAGES, convert_misdeclared, _never)
 baked = Route("baked", "torch", PACKAGES, convert_baked, _never)
+apart = Route("apart", "torch", PACKAGES, convert_apart, _never)
 special = Route("special", "torch", PACKAGES, convert_special, _never)
 other_dtype = Route("other-dtype", "torch", PACKAGES, convert_other_dtype, _never)
 other_shape = Route("other-shape", "torch", PACKAGES, convert_other_shape, _never)

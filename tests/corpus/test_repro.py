@@ -56,6 +56,20 @@ def test_it_fails_as_the_oracle_says(name, verdict, registry, tmp_path):
     assert (failing.returncode, failing.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {verdict}"), failing.stderr
 
 
+def test_twins_must_agree_with_each_other(registry, tmp_path):
+    """Each is as near to the source model as it must be, and twice as far from the other."""
+    nodes = (node("relu", "x0", value("v0")), node("maximum", "v0 v0", value("v1")))
+    case = replace(case_of(Graph((value("x0"),), (), nodes, ("v0", "v1"))), twins=(("v0", "v1"),))
+    rule = "absolute:0.1"
+    outcome = judge(case, plain_routes.apart, registry, tolerance=parse_tolerance(rule))
+    assert outcome.verdict == "wrong-output", outcome.traceback
+    assert (outcome.mismatch.what, outcome.mismatch.output) == ("twins", "v1")
+    assert judge(replace(case, twins=()), plain_routes.apart, registry, tolerance=parse_tolerance(rule)).verdict == "ok"
+    path = stored(case, outcome, plain_routes.apart, registry, tmp_path, tolerance=rule)
+    assert run(path).returncode == 1
+    assert read_entry(path).case.twins == (("v0", "v1"),)
+
+
 def bound_case(rows: int = 2) -> Case:
     """A relu to be run on five rows, too."""
     shape = (rows, 3)

@@ -142,8 +142,8 @@ def test_twins_agree_on_the_references(framework, registry):
         case = generate(recipe("rewrite", turn, framework, nodes=4), registry)
         rewrites.add(case.origin["rewrite"])
         values = evaluate(case.graph, case.tensors, registry)
-        assert case.origin["twins"]
-        for one, other in case.origin["twins"]:
+        assert case.twins
+        for one, other in case.twins:
             assert {one, other} <= set(case.graph.outputs)
             near = 0.05 if values[one].dtype.itemsize <= 2 else 1e-3
             np.testing.assert_allclose(

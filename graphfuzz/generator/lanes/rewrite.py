@@ -40,7 +40,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def make(job: Job) -> Case:
-    """A random graph and its other form by the rewrite whose turn it is. The origin's `twins` are pairs of outputs that
+    """A random graph and its other form by the rewrite whose turn it is. The case's `twins` are pairs of outputs that
     must agree."""
     for rewrite in job.in_turn([None, *job.registry.rewrites]):
         for _ in range(GRAPHS):
@@ -69,7 +69,8 @@ def _rewritten(job: Job, rewrite: Rewrite | None) -> Case | None:
             continue
         if all(_agree(*(growth.values.arrays[name] for name in pair)) for pair in twins):
             first = [name for name, _ in twins]  # a rewrite may use what was an output
-            return job.finish(growth, first, rewrite=rewrite.name if rewrite else REPEATED, twins=twins)
+            case = job.finish(growth, first, rewrite=rewrite.name if rewrite else REPEATED)
+            return msgspec.structs.replace(case, twins=tuple(twins))
     return None
 
 
@@ -97,7 +98,7 @@ def _once_more(op: str, net: GrowingNet, *operands: Value, **attrs: Any) -> Valu
     return made
 
 
-def add_second_form(graph: Graph, form: Form, net: GrowingNet) -> list[list[str]]:
+def add_second_form(graph: Graph, form: Form, net: GrowingNet) -> list[tuple[str, str]]:
     """Add the form's value and what follows from it. Returns each output that has a twin, with that.
 
     Raises Rejected, and leaves then what it has added.
@@ -112,7 +113,7 @@ def add_second_form(graph: Graph, form: Form, net: GrowingNet) -> list[list[str]
             live = [again.get(name, known[name]) for name in node.inputs]
             made = net.insert(fixed(net.operators[node.op], node.attrs), live)
             again.update(zip((value.name for value in node.outputs), made, strict=True))
-    return [[name, again[name].name] for name in graph.outputs if name in again]
+    return [(name, again[name].name) for name in graph.outputs if name in again]
 
 
 def _agree(a: Array, b: Array) -> bool:
