@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 from rich.console import Group
 from rich.progress import track
 from rich.table import Table
 
 from benchmarks import graphs
+from benchmarks.pool import pool, registry
 from graphfuzz.conformance import Examination, examine
-from graphfuzz.spec import Registry, load_registry
 from graphfuzz.spec.operator import FRAMEWORKS
 
-WORKERS = 2
 CASES = 50
 """Cases for each dtype binding of an operator in a framework."""
 NEAR_MISSES = 12
@@ -26,23 +23,20 @@ BINDINGS = 16
 """The most dtype bindings of an operator in a framework; more than there are dtypes."""
 GRAPHS = 10_000
 NODES = 8
-RECYCLE = 40
-"""After how many operators or chunks of graphs a worker is replaced: Keras keeps much of every model."""
 
 
 def run(quick: bool) -> dict[str, Any]:
     """The examination of every operator, and of graphs that use them all."""
-    names = [(op.name, framework) for op in _registry().values() for framework in op.emissions]
+    names = [(op.name, framework) for op in registry().values() for framework in op.emissions]
     count, near, count_of_graphs = (2, 1, 200) if quick else (CASES, NEAR_MISSES, GRAPHS)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(WORKERS, max_tasks=RECYCLE, initializer=use_one_thread, context=context) as pool:
-        jobs = [pool.submit(_examine, None, *which, count, near) for which in names]
+    with pool() as workers:
+        jobs = [workers.submit(_examine, None, *which, count, near) for which in names]
         done = track(zip(names, jobs, strict=True), f"{len(names)} operators × frameworks", len(names))
         examined = [_examined(*which, job) for which, job in done]
-        ran = graphs.measure(pool, count_of_graphs, NODES)
+        ran = graphs.measure(workers, count_of_graphs, NODES)
     return {
         "cases_a_binding": count,
-        "operators": len(_registry()),
+        "operators": len(registry()),
         "frameworks": {framework: _totals(e for e in examined if e.framework == framework) for framework in FRAMEWORKS},
         "disagreements": [text for e in examined for text in e.failures],
         **ran,
@@ -58,26 +52,11 @@ def _examined(name: str, framework: str, job: Any) -> Examination:
     return found
 
 
-@cache
-def _registry() -> Registry:
-    return load_registry()
-
-
-def use_one_thread() -> None:
-    """For a worker: as many threads as it has cores for itself."""
-    import tensorflow as tf
-    import torch
-
-    torch.set_num_threads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
 def _examine(name: str, framework: str, count: int, near: int) -> Examination:
     import keras
 
     keras.backend.clear_session()
-    return examine(_registry()[name], framework, _registry(), count, near, BINDINGS)
+    return examine(registry()[name], framework, registry(), count, near, BINDINGS)
 
 
 def _totals(examined: Iterable[Examination]) -> dict[str, int]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from pebble import ProcessExpired
 from rich.progress import track
 
+from benchmarks.pool import registry
 from graphfuzz.corpus.finding import relative_paths
 from graphfuzz.generator import Exhausted, Recipe, generate
 from graphfuzz.materializer import build, run, source
-from graphfuzz.spec import Registry, load_registry
 from graphfuzz.spec.operator import FRAMEWORKS
 
 CHUNK = 50
@@ -43,11 +42,6 @@ def _ran(framework: str, start: int, job: Any) -> tuple[Counter[str], list[str]]
     return found
 
 
-@cache
-def _registry() -> Registry:
-    return load_registry()
-
-
 def _chunk(framework: str, start: int, nodes: int) -> tuple[Counter[str], list[str]]:
     """In how many graphs of a chunk each operator was, and the problems."""
     import keras
@@ -70,10 +64,9 @@ def _chunk(framework: str, start: int, nodes: int) -> tuple[Counter[str], list[s
 
 def _problem(recipe: Recipe) -> tuple[set[str], str | None]:
     """The operators of one graph, and what is wrong with it. Raises Exhausted."""
-    registry = _registry()
     try:
-        case = generate(recipe, registry)
-        model = build(source(case.graph, registry, recipe.framework), recipe.framework, case.weights())
+        case = generate(recipe, registry())
+        model = build(source(case.graph, registry(), recipe.framework), recipe.framework, case.weights())
         made = run(model, recipe.framework, case.inputs())
     except Exhausted:
         raise
@@ -101,6 +94,6 @@ def _totals(starts: Sequence[tuple[str, int]], ran: Sequence[Any], framework: st
         "graphs": CHUNK * len(mine) - missing,
         "not_found": missing,
         "operators_used": len(used),
-        "operators": len(_registry().of(framework)),
+        "operators": len(registry().of(framework)),
         "problems": sum(len(problems) for _, problems in mine),
     }

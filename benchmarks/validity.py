@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from typing import Any
 
-from pebble import ProcessPool
 from rich.console import Group
 from rich.table import Table
 
 from benchmarks import graphs
-from benchmarks.conformance import RECYCLE, WORKERS, use_one_thread
+from benchmarks.pool import pool
 from graphfuzz.spec.operator import FRAMEWORKS
 
 GRAPHS = 10_000
@@ -19,9 +17,8 @@ NODES = 10
 
 def run(quick: bool) -> dict[str, Any]:
     """Graphs of `NODES` nodes in each framework, and the share of them that run as inferred and make finite numbers."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(WORKERS, max_tasks=RECYCLE, initializer=use_one_thread, context=context) as pool:
-        found = graphs.measure(pool, 100 if quick else GRAPHS, NODES)
+    with pool() as workers:
+        found = graphs.measure(workers, 100 if quick else GRAPHS, NODES)
     for total in found["graphs"].values():
         total["valid_share"] = 1 - total["problems"] / total["graphs"]
     return {"nodes": NODES, **found}

@@ -61,6 +61,7 @@ class Completion:
         return None
 
     def is_bounded(self, name: str, size: int) -> bool:
+        """Whether a size lies in the bounds that conditions on it alone set."""
         return self.low.get(name, size) <= size <= self.high.get(name, size)
 
     def _take(self, condition: Condition) -> bool:
