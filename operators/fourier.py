@@ -8,6 +8,7 @@ https://keras.io/api/ops/fft/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ from graphfuzz.spec import (
 from graphfuzz.spec.operator import Returns
 from operators.complex import PARTS, part_of, whole_of
 from operators.precision import Array
+
+SPACINGS = 32.0
+"""By how many spacings of the largest output a direct summation in float32 is off whose angles, up to 2π times the
+length, are float32, too: ONNX Runtime's, for lengths that are no powers of two
+(onnxruntime/core/providers/cpu/signal/dft.cc)."""
+transform_operator = partial(operator, spacings=SPACINGS)
 
 NORMS = choice("backward", "ortho", "forward")
 
@@ -68,7 +75,7 @@ def _transform(name: str, dtypes: Sequence[str], returns: Returns, prefix: str =
         return (*x.shape[:at], made, *x.shape[at + 1 :])
 
     transform = getattr(np.fft, name)
-    return operator(
+    return transform_operator(
         tensor("x", rank=range(1, 5)),
         attrs={"along": axis(), "n": size(0, 12), "norm": NORMS},
         dtypes=dtypes,
@@ -92,7 +99,7 @@ def _transform_of_axes(name: str, dtypes: Sequence[str], returns: Returns, prefi
         return tuple(shape)
 
     transform = getattr(np.fft, name)
-    return operator(
+    return transform_operator(
         tensor("x", rank=range(1, 5)),
         attrs={"along": axes(), "norm": NORMS},
         dtypes=dtypes,
@@ -113,7 +120,7 @@ def _transform_of_images(name: str, dtypes: Sequence[str], returns: Returns, pre
         return (*x.shape[:-1], made)
 
     transform = getattr(np.fft, name)
-    return operator(
+    return transform_operator(
         tensor("x", rank=range(2, 5)),
         attrs={"norm": NORMS},
         dtypes=dtypes,
@@ -160,7 +167,7 @@ def _frame_count(require: Require, time: Size, length: Size, hop: Size, center: 
     return (padded - length) // hop + 1
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=(1, 2)),
     weight("window", rank=1, domain=(0.1, 1.0)),
     attrs={
@@ -233,7 +240,7 @@ def _keras_pairs(name: str, rank: Sequence[int]) -> Operator:
         return [x.shape, x.shape]
 
     transform = getattr(np.fft, name)
-    return operator(
+    return transform_operator(
         tensor("x", rank=rank),
         tensor("y", rank=rank),
         dtypes=PARTS,
@@ -242,7 +249,7 @@ def _keras_pairs(name: str, rank: Sequence[int]) -> Operator:
     )(named(f"keras_{name}", f"Keras' {name} of real and imaginary parts.", rule))
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=range(1, 4)),
     attrs={"n": size(0, 12)},
     dtypes=PARTS,
@@ -255,7 +262,7 @@ def keras_rfft(require: Require, x: Tensor, *, n: Size) -> list[Shape]:
     return [shape, shape]
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=range(1, 4)),
     tensor("y", rank=range(1, 4)),
     attrs={"n": size(0, 12)},
@@ -301,7 +308,7 @@ def _short_time_text(name: str, given: str, frame: int, hop: int, length: int, w
     return f"ops.{name}({given}, {frame}, {hop}, {length}{told}{'' if center else ', center=False'})"
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=(1, 2, 3)),
     attrs=_SHORT_TIME,
     dtypes=PARTS,
@@ -336,7 +343,7 @@ def _lambda(name: str, call: str, *arguments: str) -> str:
     """
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=range(1, 5)),
     attrs={"n": size(0, 12)},
     dtypes=PARTS,
@@ -352,7 +359,7 @@ def rfft_magnitude(require: Require, x: Tensor, *, n: Size) -> Shape:
     return (*x.shape[:-1], _made("rfft", x.shape[-1], n))
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=range(2, 5)),
     dtypes=PARTS,
     reference=lambda x: np.abs(np.fft.rfft2(_wide(x))),
@@ -364,7 +371,7 @@ def rfft2_magnitude(require: Require, x: Tensor) -> Shape:
     return (*x.shape[:-1], x.shape[-1] // 2 + 1)
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=range(1, 5)),
     dtypes=PARTS,
     reference=lambda x: np.abs(np.fft.fft(_wide(x))),
@@ -381,7 +388,7 @@ def fft_magnitude(require: Require, x: Tensor) -> Shape:
     return x.shape
 
 
-@operator(
+@transform_operator(
     tensor("x", rank=(1, 2)),
     attrs={"frame": size(2, 12), "hop": size(1, 8)},
     dtypes=PARTS,

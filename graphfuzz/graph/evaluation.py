@@ -8,6 +8,7 @@ and whether it can carry them over a discontinuity.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -66,24 +67,30 @@ def evaluate(
     leaves: Values,
     registry: Registry,
     disturb: Callable[[str, Array], Array] | None = None,
+    disturb_operand: Callable[[Node, str, Array], Array] | None = None,
 ) -> dict[str, Array]:
     """Every value of the graph by name, from the values of its inputs and weights.
 
     disturb: applied to every float value, leaf or made, as soon as it is known: (name, array) to array; to a complex
-        one as its `parts`.
+        one as its `parts`. disturb_operand: the same for what one node gets of a value: (node, name, array) to array.
     """
     found: dict[str, Array] = {}
 
+    def disturbed(array: Array, how: Callable[[Array], Array]) -> Array:
+        if is_complex(str(array.dtype)):
+            return joined(how(parts(array)))
+        return how(array) if is_float(str(array.dtype)) else array
+
     def keep(name: str, array: Array) -> None:
-        if disturb and is_complex(str(array.dtype)):
-            found[name] = joined(disturb(name, parts(array)))
-        else:
-            found[name] = disturb(name, array) if disturb and is_float(str(array.dtype)) else array
+        found[name] = disturbed(array, partial(disturb, name)) if disturb else array
+
+    def given(node: Node, name: str) -> Array:
+        return disturbed(found[name], partial(disturb_operand, node, name)) if disturb_operand else found[name]
 
     for value in (*graph.inputs, *graph.weights):
         keep(value.name, leaves[value.name])
     for node in graph.nodes:
-        made = apply(registry[node.op], node, [found[name] for name in node.inputs])
+        made = apply(registry[node.op], node, [given(node, name) for name in node.inputs])
         for value, array in zip(node.outputs, made, strict=True):
             keep(value.name, array)
     return found

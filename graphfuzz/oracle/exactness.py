@@ -8,15 +8,18 @@ All elements of such a value are short: multiples of 1/16 far inside the dtype's
 * rounds: it makes whole numbers less than one away from those of its only float operand, which are not whole.
 
 Without exact values nothing could be said of a rounding mode, which shows at ties only, nor of what follows a rounding.
+
+That a value is exact says nothing of what an operator makes of it by other arithmetic: a Fourier transform of equal
+numbers is zero but for rounding. An operator *mixes* where it makes floats by other arithmetic of several elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from graphfuzz.graph import Array, Graph, Node, Value, Values, operands, output_types, parts
+from graphfuzz.graph import Array, Graph, Node, Value, Values, apply, operands, output_types, parts
 from graphfuzz.spec.dtypes import FLOATS, epsilon, is_complex, is_float, is_integer
 from graphfuzz.spec.operator import Operator, Rejected, Tensor
 from graphfuzz.spec.registry import Registry
@@ -40,6 +43,38 @@ def exact_values(graph: Graph, registry: Registry, framework: str, values: Value
             if closed or _rounds(node, value, known, values):
                 made.add(value.name)
     return frozenset(short & (given | made))
+
+
+def mixing_nodes(graph: Graph, registry: Registry, framework: str, values: Values) -> frozenset[str]:
+    """The names of the nodes that mix; `values` as above, whole numbers in place of their parts."""
+    known = graph.values()
+    found: set[str] = set()
+    for node in graph.nodes:
+        op = registry[node.op]
+        floats = any(is_float(v.dtype) or is_complex(v.dtype) for v in node.outputs)
+        whole = floats and all(_keeps_integers(op, graph, node, known, framework))
+        if floats and not whole and not _is_elementwise(op, node, [values[name] for name in node.inputs]):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def _is_elementwise(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
+    """Whether other numbers in one half of an operand change an output nowhere else."""
+    before = apply(op, node, arrays)
+    for position, array in enumerate(arrays):
+        if array.dtype.kind not in "fc":
+            continue
+        half = np.arange(array.size).reshape(array.shape) < array.size / 2
+        other = np.where(half, array * 1.001 + 0.001, array).astype(array.dtype)
+        after = apply(op, node, [*arrays[:position], other, *arrays[position + 1 :]])
+        for a, b in zip(before, after, strict=True):
+            try:
+                reached = np.broadcast_to(half, a.shape)
+            except ValueError:
+                return False
+            if np.any((a != b) & ~((a != a) & (b != b)) & ~reached):
+                return False
+    return True
 
 
 def _is_short(array: Array, dtype: str) -> bool:

@@ -16,14 +16,14 @@ anything changes it: it lies downstream of a discontinuity that rounding can cro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from graphfuzz.graph import Array, Case, Graph, Values, evaluate, parts, widened, widened_values
-from graphfuzz.oracle.exactness import exact_values
+from graphfuzz.graph import Array, Case, Graph, Node, Values, evaluate, parts, widened, widened_values
+from graphfuzz.oracle.exactness import exact_values, mixing_nodes
 from graphfuzz.spec.dtypes import epsilon, is_complex, is_float, part, smallest_normal
 from graphfuzz.spec.registry import Registry
 
@@ -74,12 +74,15 @@ def _trials(
     """
     dtypes = {name: value.dtype for name, value in case.graph.values().items()}
     exact = exact_values(case.graph, registry, case.framework, base)
+    coarse = {v.name: registry[node.op].spacings for node in graph.nodes for v in node.outputs}
+    mixing = mixing_nodes(graph, registry, case.framework, evaluate(graph, leaves, registry))
     rng = np.random.default_rng(0)
     yield evaluate(_with_rounded_attributes(graph, rounded), leaves, registry)
     for zero in (0.0, -0.0):
         yield evaluate(graph, leaves, registry, _rounded(dtypes, zero))
     for trial in range(TRIALS):
-        yield evaluate(graph, leaves, registry, _noisy(dtypes, base, exact, rng, trial % 4 == 3))
+        noise = _Noise(dtypes, base, exact, mixing, coarse, rng, trial % 4 == 3)
+        yield evaluate(graph, leaves, registry, noise.disturb, noise.disturb_operand)
 
 
 def distance(a: Array, b: Array) -> Array:
@@ -119,25 +122,45 @@ def _rounded(dtypes: dict[str, str], zero: float) -> Callable[[str, Array], Arra
     return disturb
 
 
-def _noisy(
-    dtypes: dict[str, str], base: Values, exact: Collection[str], rng: np.random.Generator, uniform: bool
-) -> Callable[[str, Array], Array]:
-    """Every float moved by SPACINGS of its dtype up or down (or by any part of that), but zeros and `exact` ones."""
+class _Noise(msgspec.Struct, frozen=True, eq=False):
+    """Every float moved by SPACINGS of its dtype up or down (or, if `uniform`, by any part of that), but zeros.
 
-    def disturb(name: str, array: Array) -> Array:
-        step = rng.uniform(-1.0, 1.0, array.shape)
-        relative = SPACINGS * epsilon(dtypes[name]) * (step if uniform else np.sign(step))
+    What is `exact` is moved only as an operand of nodes that are `mixing`: as rounding on their way would. What is
+    `coarse`, zeros too, is moved by so many spacings of its largest magnitude.
+    """
+
+    dtypes: dict[str, str]
+    base: Values
+    exact: Collection[str]
+    mixing: Collection[str]
+    coarse: Mapping[str, float]
+    rng: np.random.Generator
+    uniform: bool
+
+    def disturb(self, name: str, array: Array) -> Array:
+        """A value, moved unless it is exact."""
+        moved = self._moved(name, array)
+        return np.where(array == self.base[name], array, moved) if name in self.exact else moved
+
+    def disturb_operand(self, node: Node, name: str, array: Array) -> Array:
+        """What a node gets of a value."""
+        mixes = name in self.exact and node.name in self.mixing
+        return self._moved(name, array) if mixes else array
+
+    def _moved(self, name: str, array: Array) -> Array:
+        step = self.rng.uniform(-1.0, 1.0, array.shape)
+        relative = SPACINGS * epsilon(self.dtypes[name]) * (step if self.uniform else np.sign(step))
         with np.errstate(all="ignore"):
             sizes = np.abs(array.astype("float64"))
-            if is_complex(dtypes[name]):
+            if is_complex(self.dtypes[name]):
                 sizes = np.broadcast_to(np.hypot(*np.moveaxis(sizes, -1, 0))[..., None], array.shape)
-            larger = np.maximum(sizes, _usual_magnitude(base[name]))
+            larger = np.maximum(sizes, _usual_magnitude(self.base[name]))
             size = np.where(array == 0, 0.0, larger)
+            if self.coarse.get(name):
+                finite = np.where(np.isfinite(array), sizes, 0.0)
+                size = np.maximum(size, self.coarse[name] / SPACINGS * np.max(finite, initial=0.0))
             moved = array + (size * relative).astype(array.dtype)
-        moved = np.where(np.isfinite(array), moved, array)
-        return np.where(array == base[name], array, moved) if name in exact else moved
-
-    return disturb
+        return np.where(np.isfinite(array), moved, array)
 
 
 def _usual_magnitude(array: Array) -> float:

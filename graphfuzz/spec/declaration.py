@@ -34,6 +34,7 @@ def operator(
     defined: Callable[..., bool] | None = None,
     propose: Callable[..., Mapping[str, Any]] | None = None,
     compared: bool = True,
+    spacings: float = 0.0,
     empty: bool = False,
     torch: str | Callable[..., str] | Emission | None = None,
     keras: str | Callable[..., str] | Emission | None = None,
@@ -51,6 +52,8 @@ def operator(
         division by zero, ...). Uses for which it is false are not generated.
     propose: `propose(rng, operands, attributes)` replaces drawn attributes by ones likely to satisfy the rule.
     compared: false where the values (not dtype and shape) are the implementation's choice.
+    spacings: by how many spacings of the output's largest magnitude good implementations differ, where that is more
+        than the rounding of each element.
     empty: whether operands may have axes of size zero.
     torch, keras: the emissions; leave out where a framework has no such operator.
 
@@ -75,6 +78,7 @@ def operator(
             defined=defined,
             propose=propose,
             compared=compared,
+            spacings=spacings,
             empty=empty,
         )
         return checked(declared)

@@ -234,6 +234,7 @@ class Operator(msgspec.Struct, frozen=True, eq=False):
     defined: Callable[..., bool] | None
     propose: Callable[..., Mapping[str, Any]] | None
     compared: bool
+    spacings: float
     empty: bool
 
     def __repr__(self) -> str:

@@ -34,6 +34,12 @@ def scale(require: Any, x: Tensor, *, factor: float) -> Any:
     return x.shape
 
 
+@operator(tensor("x"), dtypes=FLOATS, spacings=32, reference=lambda x: np.fft.fft(x).real, **TORCH)
+def coarse(require: Any, x: Tensor) -> Any:
+    """A transform of which rough implementations are accepted."""
+    return x.shape
+
+
 REGISTRY = Registry(
     [
         scale,
@@ -51,6 +57,10 @@ REGISTRY = Registry(
         unary("negate", BOOL, reference=np.logical_not, **TORCH),
         unary("tanh", FLOATS, reference=np.tanh, **TORCH),
         unary("sin", FLOATS, reference=np.sin, **TORCH),
+        unary("shrink", FLOATS, reference=lambda x: np.where(np.abs(x) > 0.5, x, np.zeros_like(x)), **TORCH),
+        unary("centered_third", FLOATS, reference=lambda x: x / 3 - np.mean(x / 3), **TORCH),
+        unary("transform", FLOATS, reference=lambda x: np.fft.fft(x).real, **TORCH),
+        coarse,
         unary("square", REAL, reference=np.square, **TORCH),
         binary("add", REAL, reference=np.add, **TORCH),
         binary("divide", FLOATS, reference=np.divide, **TORCH),
@@ -97,6 +107,29 @@ def test_equal_is_ok_and_rounding_is_ok() -> None:
     made, y = single("exp", f32(0.5, 1.5, 80.0))
     assert verdict(made, [y]) == ("ok", None)
     assert verdict(made, [np.nextafter(y, np.float32(0))]) == ("ok", None)
+
+
+def test_what_cancels_inside_an_operator_may_leave_its_rounding() -> None:
+    """Of equal short numbers, which are exact, the reference makes zero, and other orders of the same do not."""
+    made, y = single("centered_third", f32(1000, 1000, 1000, 1000))
+    assert not y.any()
+    assert verdict(made, [y + np.float32(5e-5)])[0] == "unstable"
+    assert verdict(made, [y + np.float32(5e-2)])[0] == "wrong-output"
+
+
+def test_exact_elements_stay_exact_for_what_takes_each_by_itself() -> None:
+    """At a threshold, rounding on the way to it is no excuse: there was none."""
+    made, y = single("shrink", f32(0.5, 0.5, 2.0, 3.0))
+    assert verdict(made, [y])[0] == "ok"
+    assert verdict(made, [f32(0.5, 0.5, 2.0, 3.0)])[0] == "wrong-output"
+
+
+def test_an_operator_may_declare_that_good_implementations_are_coarse() -> None:
+    x = np.full(15, 3, "float32")
+    for op, found in (("coarse", "unstable"), ("transform", "wrong-output")):
+        made, y = single(op, x)
+        assert verdict(made, [y + np.float32(1e-4)])[0] == found
+        assert verdict(made, [y + np.float32(1e-2)])[0] == "wrong-output"
 
 
 def test_a_wrong_value_is_found_with_its_place() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphfuzz.graph import Array, Graph, Node, Value, evaluate
-from graphfuzz.oracle.exactness import exact_values
+from graphfuzz.oracle.exactness import exact_values, mixing_nodes
 from graphfuzz.spec import Registry
 
 SHORT = np.array([0.5, -1.5, 2.5, 4.0], dtype="float32")
@@ -50,3 +50,24 @@ def test_what_was_rounded_is(registry: Registry, op: str) -> None:
 
 def test_a_cast_of_an_integer_is(registry: Registry) -> None:
     assert exact(registry, "cast", np.array([1, 2, 3]), dtype="float32") == {"y"}
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "mixes"),
+    [
+        ("softmax", {"axis": 0}, True),
+        ("mean", {"axes": (0,), "keepdims": True}, True),
+        ("sum", {"axes": (0,), "keepdims": True}, False),
+        ("flip", {"axes": (0,)}, False),
+        ("exp", {}, False),
+        ("hard_shrink", {"threshold": 0.5}, False),
+    ],
+)
+def test_what_mixes_elements_by_more_than_integers_arithmetic(
+    registry: Registry, op: str, attrs: dict[str, Any], mixes: bool
+) -> None:
+    shape = (1,) if attrs.get("keepdims") else SHORT.shape
+    node = Node(op, ("x0",), attrs, (Value("y", "float32", shape),))
+    graph = Graph((Value("x0", "float32", SHORT.shape),), (), (node,), ("y",))
+    values = evaluate(graph, {"x0": SHORT}, registry)
+    assert mixing_nodes(graph, registry, "torch", values) == ({"y"} if mixes else set())
