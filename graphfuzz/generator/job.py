@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
+from graphfuzz.generator.narrowing import fixed
 from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import Recipe
 from graphfuzz.graph import Array, Case, Graph, Value, pruned
@@ -20,6 +21,8 @@ ANCHORED, ANCHORED_BY_GUIDE = 0.6, 0.95
 """How often an operator is sought for a value that no node uses, instead of operands for an operator."""
 BACKWARD = 0.25
 """How often, of the other times, a node is sought that makes what has been an input."""
+TIED = 0.05
+"""How often another use of a node's weights is sought."""
 ATTEMPTS_A_NODE = 60
 """How many operators are drawn for each node asked for."""
 ATTEMPTS_AN_OPERATOR = 8
@@ -109,6 +112,8 @@ class Job:
 
     def _insert(self, growth: Growth) -> bool:
         """Try to insert a node: onto an unused value, before an input, or wherever one fits; whether one was."""
+        if self.rng.random() < TIED and self._tie(growth):
+            return True
         guided = growth.guide is not None
         anchored = self.rng.random() < (ANCHORED_BY_GUIDE if guided else ANCHORED)
         anchor = growth.draft.pool.unused(newest=guided) if anchored else None
@@ -120,6 +125,23 @@ class Job:
         if growth.draft.nodes and self.rng.random() < BACKWARD and growth.insert_before(op):
             return True
         return any(growth.insert(op, thorough=left == 0) for left in reversed(range(ATTEMPTS_AN_OPERATOR)))
+
+    def _tie(self, growth: Growth) -> bool:
+        """Try to use a node's weights once more, on other values of the same types; whether a node was inserted."""
+        draft = growth.draft
+        weights = {value.name: value for value in draft.weights}
+        having = [node for node in draft.nodes if not weights.keys().isdisjoint(node.inputs)]
+        if not having:
+            return False
+        node = self.rng.choice(having)
+        known = draft.graph().values()
+        live = []
+        for name in node.inputs:
+            others = [weights[name]] if name in weights else draft.pool.alike(known[name])
+            if not others:
+                return False
+            live.append(self.rng.choice(others))
+        return growth.insert_on(fixed(draft.operators[node.op], node.attrs), live)
 
     def takers(self, value: Value) -> Sequence[Operator]:
         """The operators that may take a value."""

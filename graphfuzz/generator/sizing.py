@@ -21,6 +21,8 @@ from graphfuzz.spec.operator import Operator, Rejected, Tensor
 
 FAVORED_SHARE = 0.3
 """How often a size to be made is the favored one."""
+STRETCHED = 0.2
+"""How often an operand that is proposed for another one's shape has an axis of one element."""
 COMPLETIONS = 4
 """How many times arithmetic is tried on one use."""
 
@@ -63,21 +65,23 @@ class Sizer(msgspec.Struct):
         ask: bool,
         target: Value | None,
     ) -> Decided | None:
-        """All sizes: as drawn; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
+        """All sizes: drawn or proposed; or by arithmetic, the made ones alone, then with the size attributes; or by z3.
 
         unknown: the symbols among the operands' sizes. ask: whether z3 is asked where arithmetic finds none. target:
         what the first output shall be like. Raises Rejected where the structure itself is refused.
         """
         attributes = size_attributes(op)
-        if not unknown:
+        has_weights = any(parameter.role == "weight" for parameter in op.parameters)
+        if not unknown or (target is None and not has_weights):  # weights and targets seldom fit by chance
+            drawn = self._proposed(operands) if unknown else operands
             try:
-                outputs = infer(op, operands, attrs, self.framework)
+                outputs = infer(op, drawn, attrs, self.framework)
                 _meet(outputs, target)
             except Rejected:
-                if not attributes:
+                if not (attributes or unknown):
                     raise
             else:
-                return operands, attrs, outputs
+                return drawn, attrs, outputs
         asked = symbolic_attributes(op, attrs)
         symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
         forms = [(attrs, unknown)] if unknown else []
@@ -92,6 +96,20 @@ class Sizer(msgspec.Struct):
                 if found is not None:
                     return found
         return self._solve(op, operands, attrs, target) if ask else None
+
+    def _proposed(self, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The operands, those to be made of the shape of one before them, but for an axis of one element; or drawn."""
+        draw = self._size_drawer(operands)
+        found: list[Tensor] = []
+        for tensor in operands:
+            if any(isinstance(size, Dim) for size in tensor.shape):
+                like = next((other for other in reversed(found) if other.rank == tensor.rank), None)
+                shape = [draw() for _ in tensor.shape] if like is None else list(like.shape)
+                if like is not None and self.rng.random() < STRETCHED:
+                    shape[self.rng.randrange(tensor.rank)] = 1
+                tensor = Tensor(tensor.dtype, tuple(shape))
+            found.append(tensor)
+        return tuple(found)
 
     def _complete(
         self,
