@@ -112,6 +112,25 @@ reverse_subtract = binary(
 )
 
 
+def _is_stretched(x: Tensor, y: Tensor) -> Any:
+    """Whether x is broadcast."""
+    if y.rank > x.rank:
+        return True
+    return either(*(both(a == 1, negate(b == 1)) for a, b in zip(x.shape[x.rank - y.rank :], y.shape, strict=True)))
+
+
+_UNSTRETCHED_POWER = emission(
+    "ops.power({x}, {y})",
+    defects=[
+        Defect(
+            "Grappler forgets to broadcast a base whose exponents are all 2, 3, 1/2, -1/2 or -1, in a traced model",
+            _is_stretched,
+            "tensorflow/core/grappler/optimizers/arithmetic_optimizer.cc, ConvertPowStage, against tf.pow run eagerly",
+        )
+    ],
+)
+
+
 @operator(
     tensor("x", domain=by_dtype("x", (0.1, 4.0), (-4, 4))),
     tensor("y", domain=by_dtype("y", (-3.0, 3.0), (0, 3))),
@@ -119,7 +138,7 @@ reverse_subtract = binary(
     reference=np.power,
     empty=True,
     torch="torch.pow({x}, {y})",
-    keras="ops.power({x}, {y})",
+    keras=_UNSTRETCHED_POWER,
 )
 def power(require: Require, x: Tensor, y: Tensor) -> Shape:
     """x to the power of y, broadcast: positive bases for floats, exponents that are not negative for integers."""
@@ -137,7 +156,7 @@ power_operator = spelled(power, "power_operator", torch="{x} ** {y}", keras="{x}
     reference=lambda x, y: np.power(wide(x), wide(y).astype(np.float64)),
     empty=True,
     torch="torch.pow({x}, {y})",
-    keras="ops.power({x}, {y})",
+    keras=_UNSTRETCHED_POWER,
 )
 def power_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
     """x, a float, to the power of y, an integer, broadcast."""

@@ -166,6 +166,7 @@ _elementwise_losses = [
         "The logistic loss of targets 1 and -1, or any.",
         lambda x, y: softplus(-x * y),
         "SoftMarginLoss",
+        first=(-10, 10),  # PyTorch computes exp(-x * y) itself, also in float16
         second=(-1, 1),
         stretched=True,
     ),
@@ -235,7 +236,10 @@ def _binary(name: str, doc: str, value: Callable[..., Array], layer: str, domain
     def plain(require: Require, x: Tensor, y: Tensor, *, reduction: str) -> Shape:
         return after(alike(require, x, y), reduction)
 
-    operands = (tensor("x", domain=domain), tensor("y", domain=(0, 1)))
+    operands = (
+        tensor("x", domain=domain),
+        tensor("y", domain=_PROBABILITY),
+    )  # PyTorch refuses one that is beyond by rounding
     weighted = variadic("weights", (0, 1), rank=range(4), role="weight", domain=(0.1, 3))
     fields: dict[str, Any] = {"attrs": {"reduction": _REDUCTION}, "dtypes": FLOATS}
     return [

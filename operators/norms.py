@@ -335,8 +335,11 @@ def _distances(x: Array, y: Array, order: float) -> Array:
 
 
 def _rows_meet(require: Require, x: Tensor, y: Tensor) -> Shape:
+    """The shape of all distances: each vector meets each, as of a new axis apiece."""
     require(x.shape[-1] == y.shape[-1], "the vectors are equally long")
-    return (*broadcast(require, x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-2])
+    *batch, rows, length = x.shape
+    *others, columns, _ = y.shape
+    return broadcast(require, (*batch, rows, 1, length), (*others, 1, columns, length))[:-1]
 
 
 @operator(

@@ -165,10 +165,11 @@ def _states(name: str, names: Sequence[str]) -> str:
 def _guard(name: str) -> str:
     return f'''
     def {name}_states(x, units, *states):
-        """Keras stretches states of size one, and then infers another shape than it makes."""
+        """Keras stretches states of size one, and then infers another shape than it makes; and it takes products with
+        numbers for sparse tensors, of which it can make no states."""
         if any(state.shape != (x.shape[0], units) for state in states):
             raise ValueError("a state has another shape than the layer keeps")
-        return list(states)
+        return [ops.convert_to_tensor(state, sparse=False) for state in states]
     '''
 
 
