@@ -60,9 +60,11 @@ def _divisible(*operands: Array, **attrs: Any) -> bool:
     return bool(np.all(np.abs(operands[-1]) > 0.1))
 
 
-def _off_the_cut(x: Array) -> bool:
-    """No number lies on the angle's branch cut, where the sign of zero decides."""
-    return bool(np.all((x.imag != 0) | (x.real > 0)))
+def _has_angles(x: Array) -> bool:
+    """No number lies on the angle's branch cut, where the sign of zero decides; and none has subnormal parts alone,
+    which are zeros to TensorFlow, whose angle of zero is a quotient of them."""
+    sizes = np.maximum(np.abs(x.real), np.abs(x.imag))
+    return bool(np.all((x.imag != 0) | (x.real > 0)) and np.all(sizes >= np.finfo(x.dtype).tiny))
 
 
 def _keras_function(name: str, function: str) -> Emission:
@@ -113,7 +115,7 @@ ARITHMETIC = [
         "phase",
         COMPLEX,
         returns=part_of,
-        defined=_off_the_cut,
+        defined=_has_angles,
         reference=lambda x: np.angle(wide(x)),
         torch="torch.angle({x})",
         keras=_keras_function("phase", "tf.math.angle"),
