@@ -330,6 +330,7 @@ celu = pointwise(
 squareplus = pointwise(
     "squareplus",
     {"b": number(0.25, 4)},
+    domain=(-20, 20),  # the square is the dtype's own, and what is left of it on the negative side
     reference=lambda x, *, b: (wide(x) + np.sqrt(wide(x) ** 2 + b)) / 2,
     keras="ops.squareplus({x}, b={b})",
     doc="A relu rounded off by a square root (Barron, 2021).",
