@@ -31,6 +31,7 @@ def describe(op: Operator, origin: Origin, probes: Mapping[str, tuple[Trial, ...
         "returns": [returns if isinstance(returns, str) else source_of(returns) for returns in op.returns],
         "domain": op.domain,
         "compared": op.compared,
+        "spacings": op.spacings,
         "empty": op.empty,
         "rule": source_of(op.rule),
         "reference": _named(op.reference),
@@ -143,7 +144,9 @@ def _attribute_line(kind: Mapping[str, Any]) -> str:
 def _defined(row: Mapping[str, Any]) -> list[str]:
     low_high = [] if row["domain"] is None else [f"values from {row['domain'][0]:g} to {row['domain'][1]:g}"]
     empty = ["axes of size 0, too"] if row["empty"] else []
-    return [*low_high, *empty, *([] if row["compared"] else ["values are not compared, only dtypes and shapes"])]
+    coarse = [f"good implementations differ by {row['spacings']:g} spacings of the largest magnitude"]
+    loose = ["values are not compared, only dtypes and shapes"]
+    return [*low_high, *empty, *(coarse if row["spacings"] else []), *([] if row["compared"] else loose)]
 
 
 def _emission_lines(emission: Mapping[str, Any]) -> Iterator[str]:
