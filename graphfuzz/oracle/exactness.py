@@ -65,7 +65,8 @@ def _is_elementwise(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
         if array.dtype.kind not in "fc":
             continue
         half = np.arange(array.size).reshape(array.shape) < array.size / 2
-        other = np.where(half, array * 1.001 + 0.001, array).astype(array.dtype)
+        with np.errstate(all="ignore"):
+            other = np.where(half, array * 1.001 + 0.001, array).astype(array.dtype)
         after = apply(op, node, [*arrays[:position], other, *arrays[position + 1 :]])
         for a, b in zip(before, after, strict=True):
             try:

@@ -64,7 +64,7 @@ def outcome(proto: Any, reference: Any = lambda x: np.maximum(x, 0), torch: str 
     case = Case(
         Graph((value,), (), (Node("made", ("x",), {}, (Value("y", "float32", X.shape),)),), ("y",)), "torch", {"x": X}
     )
-    route = msgspec.structs.replace(load_route("torch-script-ort"), convert=lambda source, inputs: proto)
+    route = msgspec.structs.replace(load_route("torch-script-ort"), convert=lambda source, inputs, axes: proto)
     return judge(case, route, registry)
 
 

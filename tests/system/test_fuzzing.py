@@ -22,8 +22,16 @@ def graphfuzz(*arguments, cwd=ROOT, timeout=280):
 
 
 def start(*arguments):
+    """A graphfuzz that heeds SIGINT, though a test run in the background of a shell does not."""
     command = [sys.executable, "-m", "graphfuzz", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def test_a_campaign_on_all_routes_ends_with_its_table_and_no_harness_error(tmp_path):
