@@ -235,6 +235,7 @@ class Operator(msgspec.Struct, frozen=True, eq=False):
     propose: Callable[..., Mapping[str, Any]] | None
     compared: bool
     empty: bool
+    special: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"<operator {self.name}>"
