@@ -11,7 +11,9 @@ A complex number is a pair of floats (see `parts`), each moved by spacings of th
 complex numbers are accurate relative to that.
 
 An element of a bool or integer output, and one that turns into NaN or infinity, is wholly uncertain (infinite) if
-anything changes it: it lies downstream of a discontinuity that rounding can cross.
+anything changes it: it lies downstream of a discontinuity that rounding can cross. NaN and infinities that are given
+stay as they are; what operators make of them is uncertain where rounding decides it: whether a factor beside an
+infinity is zero, or which sign it has.
 """
 
 from __future__ import annotations
