@@ -32,6 +32,7 @@ def describe(op: Operator, origin: Origin, probes: Mapping[str, tuple[Trial, ...
         "domain": op.domain,
         "compared": op.compared,
         "empty": op.empty,
+        "special": [framework for framework in op.special if framework in op.emissions],
         "rule": source_of(op.rule),
         "reference": _named(op.reference),
         "emissions": {framework: _emission(e) for framework, e in op.emissions.items()},
@@ -143,7 +144,13 @@ def _attribute_line(kind: Mapping[str, Any]) -> str:
 def _defined(row: Mapping[str, Any]) -> list[str]:
     low_high = [] if row["domain"] is None else [f"values from {row['domain'][0]:g} to {row['domain'][1]:g}"]
     empty = ["axes of size 0, too"] if row["empty"] else []
-    return [*low_high, *empty, *([] if row["compared"] else ["values are not compared, only dtypes and shapes"])]
+    special = [f"NaN and infinities, too, in {' and '.join(row['special'])}"] if row["special"] else []
+    return [
+        *low_high,
+        *empty,
+        *special,
+        *([] if row["compared"] else ["values are not compared, only dtypes and shapes"]),
+    ]
 
 
 def _emission_lines(emission: Mapping[str, Any]) -> Iterator[str]:
