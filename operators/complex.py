@@ -15,6 +15,7 @@ import numpy as np
 from graphfuzz.spec import (
     COMPLEX,
     FLOATS,
+    FRAMEWORKS,
     SIGNED,
     Emission,
     Operator,
@@ -276,7 +277,8 @@ def view_as_real(require: Require, x: Tensor) -> Shape:
     dtypes=(*FLOATS, *SIGNED),
     returns=lambda framework, bound, attrs: bound["T"] if bound["T"] in FLOATS else "float32",
     empty=True,
-    reference=lambda x: np.where(x < 0, np.pi, 0.0),
+    reference=lambda x: np.where(np.isnan(x), np.nan, np.where(x < 0, np.pi, 0.0)),
+    special=FRAMEWORKS,
     torch="torch.angle({x})",
     keras=emission("ops.angle({x})", dtypes=("float32", "float64")),
 )
