@@ -128,6 +128,10 @@ def _activation(op: Operator, keras: str | None = None) -> str:
     return f'layers.Activation("{keras or op.name}", dtype="{{x.dtype}}")'
 
 
+# On NaN and infinities, an activation is what its formula makes of them, where every way to evaluate it makes the same.
+# That relu and its like keep NaN is in no documentation, but what did not was mended as a defect: pytorch/pytorch#7999,
+# #10238, tensorflow/tensorflow#32730, #40072. Shrinks and thresholds, whose documentation has no NaN, differ.
+
 # Without parameters
 
 

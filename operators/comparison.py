@@ -256,7 +256,8 @@ def _clear_of_tolerance(x: Array, y: Array, *, rtol: float, atol: float) -> bool
     return bool(np.all((np.abs(gap - limit) > slack) | ~np.isfinite(gap)))
 
 
-# Keras takes close integers for equal ones only, PyTorch works with the tolerance.
+# Keras takes close integers for equal ones only, PyTorch works with the tolerance. What is not finite is close to its
+# equal alone (https://docs.pytorch.org/docs/stable/generated/torch.isclose.html; numpy.isclose).
 @operator(
     tensor("x"),
     tensor("y"),

@@ -151,6 +151,7 @@ cummin = along_axis(
 )
 
 
+# Sums of infinities are the same in any order; products of numbers may vanish in one order and not in another.
 def _running_from(function: str, exclusive: bool, reverse: bool) -> Operator:
     """A running sum or product with TensorFlow's options; in PyTorch, of the flipped operand."""
     name = f"{function}{'_exclusive' if exclusive else ''}{'_reverse' if reverse else ''}"

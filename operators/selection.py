@@ -142,7 +142,7 @@ def where_numbers(require: Require, condition: Tensor, *, this: float, that: flo
     return condition.shape
 
 
-# Clamps
+# Clamps. NaN stays NaN, as in the maxima and minima that they are (pytorch/pytorch#77306, #77371).
 
 
 def _clip(x: Array, low: Any, high: Any) -> Array:
