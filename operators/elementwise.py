@@ -91,8 +91,8 @@ multiply = binary(
     keras="ops.multiply({x}, {y})",
     special=FRAMEWORKS,
 )
-# NaN is the larger and the lesser of any two: torch.maximum's documentation, numpy.maximum's, which Keras implements, and
-# IEEE 754-2019 (9.6); it is neither in fmax and fmin, by theirs.
+# NaN is the larger and the lesser of any two: the documentation of torch.maximum, that of numpy.maximum, which Keras
+# implements, and IEEE 754-2019 (9.6); it is neither in fmax and fmin, by theirs.
 maximum = binary(
     "maximum",
     reference=np.maximum,

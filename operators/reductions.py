@@ -92,8 +92,8 @@ mean_as = over_axes(
     special=FRAMEWORKS,
 )
 # NaN is the greatest and the least of any: https://docs.pytorch.org/docs/stable/generated/torch.aminmax.html and
-# https://www.tensorflow.org/api_docs/python/tf/math/reduce_max. It is also true: it is not zero. A product of numbers may
-# vanish in one order and not in another, so it is not defined beside infinities.
+# https://www.tensorflow.org/api_docs/python/tf/math/reduce_max. It is also true: it is not zero. A product of numbers
+# may vanish in one order and not in another, so it is not defined beside infinities.
 # Keras refuses any empty operand of `max` and `min`, even where no empty axis is folded.
 max_ = over_axes(
     "max",
