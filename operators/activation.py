@@ -227,7 +227,7 @@ gelu = unary(
         else f"ops.gelu({x}, approximate=False)"
     ),
     doc="Each element times the normal distribution's cumulative probability at it.",
-    special=FRAMEWORKS,
+    special=("torch",),
 )
 gelu_tanh = unary(
     "gelu_tanh",

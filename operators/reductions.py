@@ -488,7 +488,7 @@ def _nowhere(name: str, doc: str, fold: str, returns: Returns, dtypes: Sequence[
         dtypes=dtypes,
         returns=returns,
         reference=lambda x: x,
-        special=FRAMEWORKS,
+        special=() if dtypes is BOOL else FRAMEWORKS,
         keras=f"ops.{fold}({{x}}, axis=())",
     )(named(name, doc, rule))
 

@@ -25,6 +25,7 @@ from graphfuzz.spec import (
     operator,
     tensor,
 )
+from operators.folds import has_order
 from operators.precision import Array, wide
 
 Axis = int | tuple[int, ...] | None
@@ -58,12 +59,12 @@ def _masked(x: Array, mask: Array, *, axes: Sequence[int]) -> Array:
     return np.where(mask, softmax_of(np.where(mask, wide(x), -1e9), tuple(axes)), 0)
 
 
-# TensorFlow's float32 kernel for CPUs (oneDNN's) takes no more than five axes.
+# TensorFlow's float32 kernel for CPUs (oneDNN's) takes no more than five axes, and loses NaN.
 @operator(
     tensor("x", rank=range(1, 6)),
     attrs={"axis": axis()},
     dtypes=FLOATS,
-    defined=lambda x, *, axis: has_weights(x, axis=axis),
+    defined=lambda x, *, axis: has_weights(x, axis=axis) and has_order(x),
     reference=lambda x, *, axis: softmax_of(x, axis),
     special=FRAMEWORKS,
     torch="torch.softmax({x}, dim={axis})",
@@ -166,7 +167,7 @@ def _flat(x: Any, log: bool) -> str:
     tensor("x", rank=range(1, 6)),
     attrs={"log": flag()},
     dtypes=FLOATS,
-    defined=lambda x, *, log: has_weights(x, axis=None),
+    defined=lambda x, *, log: has_weights(x, axis=None) and has_order(x),
     reference=lambda x, *, log: (log_softmax_of if log else softmax_of)(x, None),
     special=FRAMEWORKS,
     keras=_flat,

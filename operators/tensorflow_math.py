@@ -59,7 +59,8 @@ def _binary(
 ) -> Operator:
     name = f"tf_{name}"
     made = in_layer("x, y", call, dtypes=dtypes)
-    return binary(name, dtypes, reference=reference, divisor=divisor, special=FRAMEWORKS, keras=made, doc=doc)
+    special = FRAMEWORKS if set(dtypes) & set(FLOATS) else ()
+    return binary(name, dtypes, reference=reference, divisor=divisor, special=special, keras=made, doc=doc)
 
 
 _FULL = ("float32", "float64")
