@@ -191,7 +191,7 @@ class TestSpecialValues:
         )
 
     def test_so_is_a_wrong_infinity(self, framework: str) -> None:
-        found = self.failures(self.largest(lambda x, y: np.clip(np.maximum(x, y), -1e30, 1e30)), framework)
+        found = self.failures(self.largest(lambda x, y: np.clip(np.maximum(x, y), -1e5, 1e5)), framework)
         assert any("inf" in text for text in found)
 
     def test_one_that_nothing_meets_is_told(self, framework: str) -> None:
