@@ -370,7 +370,6 @@ logit_special = spelled(logit, "logit_special", torch="torch.special.logit({x})"
     attrs={"eps": number(0.01, 0.4)},
     dtypes=FLOATS,
     reference=lambda x, *, eps: _logit(np.clip(wide(x), eps, 1 - eps)),
-    special=FRAMEWORKS,
     empty=True,
     torch="torch.logit({x}, eps={eps})",
 )
