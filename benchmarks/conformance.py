@@ -48,7 +48,7 @@ def _examined(name: str, framework: str, job: Any) -> Examination:
     try:
         found: Examination = job.result()
     except ProcessExpired as death:
-        return Examination(name, framework, 0, 0, 0, (f"{name}: {framework} takes its process down ({death})",))
+        return Examination(name, framework, 0, 0, 0, 0, (f"{name}: {framework} takes its process down ({death})",))
     return found
 
 
@@ -65,6 +65,7 @@ def _totals(examined: Iterable[Examination]) -> dict[str, int]:
         "operators": len(each),
         "dtype_bindings": sum(e.bindings for e in each),
         "cases": sum(e.cases for e in each),
+        "cases_with_nan_or_infinities": sum(e.special for e in each),
         "uses_disturbed": sum(e.near_misses for e in each),
         "disagreements": sum(len(e.failures) for e in each),
     }

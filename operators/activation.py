@@ -10,6 +10,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Emission,
     Operator,
@@ -86,6 +87,7 @@ def pointwise(
     keras: Emitted = None,
     dtypes: Sequence[str] = FLOATS,
     domain: Bounds | None = None,
+    special: Sequence[str] = (),
 ) -> Operator:
     """An operator on each element of `x` that has attributes; `reference` gets them as keywords."""
 
@@ -103,6 +105,7 @@ def pointwise(
         dtypes=dtypes,
         domain=domain,
         reference=reference,
+        special=special,
         torch=torch,
         keras=keras,
         empty=True,
@@ -125,7 +128,17 @@ def _activation(op: Operator, keras: str | None = None) -> str:
     return f'layers.Activation("{keras or op.name}", dtype="{{x.dtype}}")'
 
 
+# On NaN and infinities, an activation is what its formula makes of them, where every way to evaluate it makes the same.
+# That relu and its like keep NaN is in no documentation, but what did not was mended as a defect: pytorch/pytorch#7999,
+# #10238, tensorflow/tensorflow#32730, #40072. Shrinks and thresholds, whose documentation has no NaN, differ.
+
 # Without parameters
+
+
+def _has_a_limit(x: Array) -> bool:
+    """Whether no element is minus infinity, where x times a function that tends to zero is 0 times infinity."""
+    return not np.any(np.isneginf(x))
+
 
 relu = unary(
     "relu",
@@ -134,6 +147,7 @@ relu = unary(
     torch="torch.relu({x})",
     keras="ops.relu({x})",
     doc="Each element, or zero where it is negative.",
+    special=FRAMEWORKS,
 )
 relu6 = unary(
     "relu6",
@@ -142,6 +156,7 @@ relu6 = unary(
     torch="F.relu6({x})",
     keras="ops.relu6({x})",
     doc="Each element, held between 0 and 6.",
+    special=FRAMEWORKS,
 )
 sigmoid = unary(
     "sigmoid",
@@ -150,23 +165,35 @@ sigmoid = unary(
     torch="torch.sigmoid({x})",
     keras="ops.sigmoid({x})",
     doc="The logistic function of each element.",
+    special=FRAMEWORKS,
 )
-tanh = unary("tanh", FLOATS, reference=lambda x: np.tanh(wide(x)), torch="torch.tanh({x})", keras="ops.tanh({x})")
+tanh = unary(
+    "tanh",
+    FLOATS,
+    reference=lambda x: np.tanh(wide(x)),
+    torch="torch.tanh({x})",
+    keras="ops.tanh({x})",
+    special=FRAMEWORKS,
+)
 silu = unary(
     "silu",
     FLOATS,
+    defined=_has_a_limit,
     reference=lambda x: wide(x) * sigmoid_of(x),
     torch="F.silu({x})",
     keras="ops.silu({x})",
     doc="Each element times its logistic function.",
+    special=FRAMEWORKS,
 )
 mish = unary(
     "mish",
     FLOATS,
+    defined=_has_a_limit,
     reference=lambda x: wide(x) * np.tanh(_softplus(x)),
     torch="F.mish({x})",
     keras="ops.multiply({x}, ops.tanh(ops.softplus({x})))",
     doc="Each element times the tanh of its softplus (Misra, 2019).",
+    special=FRAMEWORKS,
 )
 hard_sigmoid = unary(
     "hard_sigmoid",
@@ -175,19 +202,23 @@ hard_sigmoid = unary(
     torch="F.hardsigmoid({x})",
     keras="ops.hard_sigmoid({x})",
     doc="The logistic function's approximation by three lines.",
+    special=FRAMEWORKS,
 )
 hard_silu = unary(
     "hard_silu",
     FLOATS,
+    defined=_has_a_limit,
     reference=lambda x: wide(x) * np.clip(wide(x) / 6 + 0.5, 0, 1),
     torch="F.hardswish({x})",
     keras="ops.hard_silu({x})",
     doc="Each element times its hard sigmoid.",
+    special=FRAMEWORKS,
 )
 # TensorFlow takes the constants of its own gelu through float32, even for float64: there the formula is written out.
 gelu = unary(
     "gelu",
     FLOATS,
+    defined=_has_a_limit,
     reference=gelu_of,
     torch="F.gelu({x})",
     keras=lambda x: (
@@ -196,10 +227,12 @@ gelu = unary(
         else f"ops.gelu({x}, approximate=False)"
     ),
     doc="Each element times the normal distribution's cumulative probability at it.",
+    special=("torch",),
 )
 gelu_tanh = unary(
     "gelu_tanh",
     FLOATS,
+    defined=_has_a_limit,
     reference=_gelu_tanh,
     torch='F.gelu({x}, approximate="tanh")',
     keras=lambda x: (
@@ -208,6 +241,7 @@ gelu_tanh = unary(
         else f"ops.gelu({x}, approximate=True)"
     ),
     doc="The approximation of gelu by tanh.",
+    special=FRAMEWORKS,
 )
 # Beyond 20, PyTorch returns x itself; the domain ends where that shows in float64.
 softplus = unary(
@@ -218,6 +252,7 @@ softplus = unary(
     torch="F.softplus({x})",
     keras="ops.softplus({x})",
     doc="The logarithm of one plus the exponential of each element.",
+    special=FRAMEWORKS,
 )
 log_sigmoid = unary(
     "log_sigmoid",
@@ -226,6 +261,7 @@ log_sigmoid = unary(
     torch="F.logsigmoid({x})",
     keras="ops.log_sigmoid({x})",
     doc="The logarithm of the logistic function of each element.",
+    special=FRAMEWORKS,
 )
 softsign = unary(
     "softsign",
@@ -242,6 +278,7 @@ tanh_shrink = unary(
     torch="F.tanhshrink({x})",
     keras="ops.tanh_shrink({x})",
     doc="Each element less its tanh.",
+    special=FRAMEWORKS,
 )
 selu = unary(
     "selu",
@@ -250,6 +287,7 @@ selu = unary(
     torch="F.selu({x})",
     keras="ops.selu({x})",
     doc="The scaled exponential linear unit, with its two constants.",
+    special=FRAMEWORKS,
 )
 hard_tanh = unary(
     "hard_tanh",
@@ -258,6 +296,7 @@ hard_tanh = unary(
     torch=emission("F.hardtanh({x})", dtypes=(*FLOATS, "int8", "int16", "int32", "int64")),
     keras=emission("ops.hard_tanh({x})", dtypes=FLOATS),
     doc="Each element, held between -1 and 1.",
+    special=FRAMEWORKS,
 )
 sparse_plus = unary(
     "sparse_plus",
@@ -272,6 +311,7 @@ sparse_sigmoid = unary(
     reference=lambda x: np.clip((wide(x) + 1) / 2, 0, 1),
     keras="ops.sparse_sigmoid({x})",
     doc="The line from 0 at -1 to 1 at 1, held between them.",
+    special=FRAMEWORKS,
 )
 # To a Keras layer, int8 is a scheme of quantization.
 _POLICIES = [d for d in REAL if d not in ("int8", "uint64")]
@@ -282,6 +322,7 @@ relu_layer = unary(
     torch=emission("{layer}({x})", layer="nn.ReLU()"),
     keras=emission("{layer}({x})", layer='layers.ReLU(dtype="{x.dtype}")', dtypes=_POLICIES),
     doc="relu, as a layer.",
+    special=FRAMEWORKS,
 )
 relu6_layer = unary(
     "relu6_layer",
@@ -290,6 +331,7 @@ relu6_layer = unary(
     torch=emission("{layer}({x})", layer="nn.ReLU6()"),
     keras=emission("{layer}({x})", layer='layers.ReLU(max_value=6, dtype="{x.dtype}")', dtypes=_POLICIES),
     doc="relu6, as a layer.",
+    special=FRAMEWORKS,
 )
 exponential_layer = unary(
     "exponential_layer",
@@ -298,6 +340,7 @@ exponential_layer = unary(
     domain=(-5, 5),
     keras=emission("{layer}({x})", layer='layers.Activation("exponential", dtype="{x.dtype}")'),
     doc="The exponential of each element, as a layer.",
+    special=FRAMEWORKS,
 )
 
 
@@ -306,6 +349,7 @@ exponential_layer = unary(
 leaky_relu = pointwise(
     "leaky_relu",
     {"negative_slope": choice(*HALVES_OF_TWO)},
+    special=FRAMEWORKS,
     reference=lambda x, *, negative_slope: np.where(x >= 0, wide(x), wide(x) * negative_slope),
     torch="F.leaky_relu({x}, {negative_slope})",
     keras="ops.leaky_relu({x}, negative_slope={negative_slope})",
@@ -314,6 +358,7 @@ leaky_relu = pointwise(
 elu = pointwise(
     "elu",
     {"alpha": number(0.1, 2)},
+    special=FRAMEWORKS,
     reference=lambda x, *, alpha: _elu(x, alpha),
     torch="F.elu({x}, alpha={alpha})",
     keras="ops.elu({x}, alpha={alpha})",
@@ -322,6 +367,7 @@ elu = pointwise(
 celu = pointwise(
     "celu",
     {"alpha": number(0.25, 4)},
+    special=FRAMEWORKS,
     reference=lambda x, *, alpha: np.where(x > 0, wide(x), alpha * np.expm1(np.minimum(wide(x), 0) / alpha)),
     torch="F.celu({x}, alpha={alpha})",
     keras="ops.celu({x}, alpha={alpha})",
@@ -362,6 +408,7 @@ threshold = pointwise(
 hardtanh_between = pointwise(
     "hardtanh_between",
     {"least": number(-4, 0), "most": number(0.25, 6)},
+    special=FRAMEWORKS,
     reference=lambda x, *, least, most: np.clip(wide(x), least, most),
     torch="F.hardtanh({x}, {least}, {most})",
     doc="Each element, held between two bounds.",
@@ -369,6 +416,7 @@ hardtanh_between = pointwise(
 softplus_until = pointwise(
     "softplus_until",
     {"beta": choice(1.0, 0.5, 2.0, 0.25), "threshold": choice(20.0, 1.0, 4.0, 0.0)},
+    special=FRAMEWORKS,
     reference=lambda x, *, beta, threshold: np.where(wide(x) * beta > threshold, x, _softplus(wide(x) * beta) / beta),
     torch="F.softplus({x}, beta={beta}, threshold={threshold})",
     doc="softplus, scaled, and given up for the line from a threshold on.",
@@ -376,6 +424,7 @@ softplus_until = pointwise(
 rrelu = pointwise(
     "rrelu",
     {"lower": choice(0.125, 0.0, 0.25), "upper": choice(0.25, 0.5, 1.0)},
+    special=FRAMEWORKS,
     reference=lambda x, *, lower, upper: np.where(x >= 0, wide(x), wide(x) * (lower + upper) / 2),
     torch="F.rrelu({x}, {lower}, {upper}, training=False)",
     doc="leaky relu whose slope is random in training, and its mean in inference.",

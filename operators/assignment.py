@@ -9,6 +9,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     ANY,
+    FRAMEWORKS,
     REAL,
     Operand,
     Operator,
@@ -60,6 +61,7 @@ def _on_first(x: Tensor, **_: object) -> tuple[Any, Any]:
     dtypes={"T": REAL, "I": ("int64",)},
     defined=lambda x, rows, values, accumulate: accumulate or distinct(rows),
     reference=_put,
+    special=FRAMEWORKS,
     torch="torch.index_put({x}, ({rows},), {values}, accumulate={accumulate})",
 )
 def index_put(require: Require, x: Tensor, rows: Tensor, values: Tensor, *, accumulate: bool) -> Shape:
@@ -87,6 +89,7 @@ def assigned(name: str, names: str, key: str) -> str:
     dtypes={"T": ANY, "I": ("int64",)},
     defined=lambda x, rows, values: distinct(rows),
     reference=lambda x, rows, values: _put(x, rows, values, accumulate=False),
+    special=FRAMEWORKS,
     torch=emission("assign_rows({x}, {rows}, {values})", helper=assigned("assign_rows", "rows", "rows")),
 )
 def assign_rows(require: Require, x: Tensor, rows: Tensor, values: Tensor) -> Shape:
@@ -118,6 +121,7 @@ def _put_two(x: Array, rows: Array, columns: Array, values: Array, *, accumulate
         accumulate or len(np.unique(_pairs(rows, columns), axis=0)) == len(_pairs(rows, columns))
     ),
     reference=_put_two,
+    special=FRAMEWORKS,
     torch="torch.index_put({x}, ({rows}, {columns}), {values}, accumulate={accumulate})",
 )
 def index_put_two(
@@ -153,6 +157,7 @@ def _count(x: Tensor) -> Any:
     dtypes={"T": REAL, "I": ("int64",)},
     defined=lambda x, places, values, accumulate: accumulate or distinct(places),
     reference=_put_flat,
+    special=FRAMEWORKS,
     torch="torch.Tensor.put({x}, {places}, {values}, {accumulate})",
 )
 def put(require: Require, x: Tensor, places: Tensor, values: Tensor, *, accumulate: bool) -> Shape:
@@ -171,6 +176,7 @@ def put(require: Require, x: Tensor, places: Tensor, values: Tensor, *, accumula
     tensor("mask", "bool"),
     attrs={"value": choice(1, 0, 2)},
     dtypes=ANY,
+    special=FRAMEWORKS,
     empty=True,
     reference=lambda x, mask, value: np.where(mask, np.asarray(value).astype(x.dtype), x),
     torch="torch.masked_fill({x}, {mask}, {value})",
@@ -185,6 +191,7 @@ def masked_fill(require: Require, x: Tensor, mask: Tensor, *, value: int) -> Sha
     tensor("mask", "bool"),
     tensor("value", rank=0),
     dtypes=ANY,
+    special=FRAMEWORKS,
     empty=True,
     reference=lambda x, mask, value: np.where(mask, value, x),
     torch="{x}.masked_fill({mask}, {value})",
@@ -215,6 +222,7 @@ def _torch_masked_scatter(x: Operand, mask: Operand, source: Operand) -> str:
     tensor("source", rank=range(1, 5)),
     dtypes=ANY,
     reference=_masked_scatter,
+    special=FRAMEWORKS,
     torch=_torch_masked_scatter,
 )
 def masked_scatter(require: Require, x: Tensor, mask: Tensor, source: Tensor) -> Shape:

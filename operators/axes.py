@@ -16,6 +16,7 @@ from graphfuzz.spec import (
     axes,
     axis,
     emission,
+    on_special,
     operator,
     permutation,
     spelled,
@@ -293,7 +294,7 @@ def _lifting_several(rank: int) -> Operator:
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         transpose,
         permute_rows,

@@ -89,6 +89,7 @@ def _with_mask(name: str, doc: str, reference: Callable[..., Any], torch: str, k
         doc,
         _MASKS,
         INTEGERS,
+        special=(),
         reference=lambda x, *, number: reference(x, np.asarray(number, x.dtype)),
         torch=all_dtypes(torch, INTEGERS),
         keras=None if keras is None else emission(keras, dtypes=_KERAS_INTEGERS),
@@ -145,6 +146,7 @@ bitwise_and_mixed = mixed(
     first=INTEGERS,
     second=BITS,
     returns=promote("T", "U"),
+    special=(),
     reference=lambda x, y: wide(x) & wide(y),
     torch="{x} & {y}",
     keras=emission(
@@ -189,6 +191,7 @@ left_shift_by = with_number(
     "Each element's bits moved up by a constant.",
     _STEPS,
     INTEGERS,
+    special=(),
     reference=lambda x, *, number: np.left_shift(x, np.asarray(number, x.dtype)),
     torch="{x} << {number}",
     keras="ops.bitwise_left_shift({x}, {number})",
@@ -198,6 +201,7 @@ right_shift_by = with_number(
     "Each element's bits moved down by a constant, the sign kept.",
     _STEPS,
     INTEGERS,
+    special=(),
     reference=lambda x, *, number: np.right_shift(x, np.asarray(number, x.dtype)),
     torch="{x} >> {number}",
     keras="ops.bitwise_right_shift({x}, {number})",
@@ -215,6 +219,7 @@ left_shift_number = with_number(
     _SHIFTED,
     INTEGERS,
     domain=lambda x, *, number: (0, 5),
+    special=(),
     reference=lambda x, *, number: np.left_shift(np.asarray(number, x.dtype), x),
     torch="torch.bitwise_left_shift({number}, {x})",
 )
@@ -224,6 +229,7 @@ right_shift_number = with_number(
     _SHIFTED,
     INTEGERS,
     domain=lambda x, *, number: (0, 5),
+    special=(),
     reference=lambda x, *, number: np.right_shift(np.asarray(number, x.dtype), x),
     torch="torch.bitwise_right_shift({number}, {x})",
 )

@@ -11,6 +11,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Operator,
     Require,
@@ -19,6 +20,7 @@ from graphfuzz.spec import (
     Tensor,
     choice,
     emission,
+    on_special,
     operator,
     sizes,
     spelled,
@@ -301,6 +303,7 @@ def _columns(
     attrs=_WINDOWS,
     dtypes=FLOATS,
     reference=_columns,
+    special=FRAMEWORKS,
     torch="F.unfold({x}, {kernel}, {dilation}, {padding}, {stride})",
     keras="ops.unfold({x}, {kernel}, {dilation}, {padding}, {stride})",
 )
@@ -383,15 +386,20 @@ col2im_layer = spelled(
 )
 
 OPERATORS: Sequence[Operator] = [
-    pixel_shuffle,
-    pixel_shuffle_layer,
-    pixel_unshuffle,
-    pixel_unshuffle_layer,
-    channel_shuffle,
-    channel_shuffle_layer,
     *map(
-        everywhere,
+        on_special,
         (
+            pixel_shuffle,
+            pixel_shuffle_layer,
+            pixel_unshuffle,
+            pixel_unshuffle_layer,
+            channel_shuffle,
+            channel_shuffle_layer,
+        ),
+    ),
+    *(
+        on_special(everywhere(op))
+        for op in (
             depth_to_space,
             depth_to_space_in_keras,
             space_to_depth,
@@ -400,7 +408,7 @@ OPERATORS: Sequence[Operator] = [
             space_to_depth_channels_first,
             space_to_batch,
             batch_to_space,
-        ),
+        )
     ),
     im2col,
     im2col_layer,

@@ -6,6 +6,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     ANY,
+    FRAMEWORKS,
     INTEGERS,
     Defect,
     Operand,
@@ -46,6 +47,7 @@ def _in_range(x: Array, *, dtype: str) -> bool:
     returns=named_by("dtype"),
     defined=_in_range,
     reference=lambda x, *, dtype: x.astype(dtype),
+    special=FRAMEWORKS,
     empty=True,
     torch=all_dtypes("{x}.to(torch.{dtype})"),
     keras=all_dtypes('ops.cast({x}, "{dtype}")'),
@@ -119,6 +121,7 @@ cast_to_other = _cast_to_other("cast_to_other", "The same values in another oper
     returns=named_by("dtype"),
     defined=_in_range,
     reference=lambda x, *, dtype: x.astype(dtype),
+    special=FRAMEWORKS,
     empty=True,
     torch="{x}.to(dtype=torch.{dtype}, copy=True)",
 )

@@ -9,6 +9,7 @@ from graphfuzz.spec import (
     ANY,
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Operator,
     Require,
@@ -25,7 +26,7 @@ from graphfuzz.spec import (
     tensor,
     unary,
 )
-from graphfuzz.spec.dtypes import UNCOMMON, epsilon, is_float
+from graphfuzz.spec.dtypes import UNCOMMON, epsilon
 from operators.forms import all_dtypes, mixed, with_number
 from operators.precision import Array, wide
 
@@ -136,6 +137,7 @@ logical_not = unary(
     torch="torch.logical_not({x})",
     keras="ops.logical_not({x})",
     doc="Whether each element is zero, or false.",
+    special=FRAMEWORKS,
 )
 and_operator = binary("and_operator", BOOL, reference=np.logical_and, torch="{x} & {y}", keras="{x} & {y}")
 or_operator = binary("or_operator", BOOL, reference=np.logical_or, torch="{x} | {y}", keras="{x} | {y}")
@@ -150,6 +152,7 @@ def _statement(name: str, doc: str, reference: Callable[..., Any], torch: str | 
         REAL,
         returns="bool",
         reference=reference,
+        special=FRAMEWORKS,
         torch=None if torch is None else all_dtypes(torch, REAL),
         keras=keras,
         doc=doc,
@@ -162,6 +165,20 @@ is_finite = _statement(
 is_nan = _statement("is_nan", "Whether each element is no number.", np.isnan, "torch.isnan({x})", "ops.isnan({x})")
 is_infinite = _statement(
     "is_infinite", "Whether each element is infinite.", np.isinf, "torch.isinf({x})", "ops.isinf({x})"
+)
+is_positive_infinite = _statement(
+    "is_positive_infinite",
+    "Whether each element is infinite and positive.",
+    np.isposinf,
+    "torch.isposinf({x})",
+    "ops.isposinf({x})",
+)
+is_negative_infinite = _statement(
+    "is_negative_infinite",
+    "Whether each element is infinite and negative.",
+    np.isneginf,
+    "torch.isneginf({x})",
+    "ops.isneginf({x})",
 )
 is_real = _statement(
     "is_real", "Whether each element has no imaginary part.", np.isreal, "torch.isreal({x})", "ops.isreal({x})"
@@ -188,6 +205,7 @@ def _of_quotient(name: str, doc: str, reference: Callable[..., Any], torch: str,
         returns="bool",
         defined=_is_in_range,
         reference=lambda x, y: reference(_quotient(x, y)),
+        special=FRAMEWORKS,
         torch=torch,
         keras=keras,
         doc=doc,
@@ -233,14 +251,13 @@ quotient_is_negative_infinite = _of_quotient(
 
 def _clear_of_tolerance(x: Array, y: Array, *, rtol: float, atol: float) -> bool:
     """Whether no difference is as large as the tolerance but for rounding."""
-    if not is_float(str(x.dtype)):
-        return True
     gap, limit = np.abs(wide(x) - wide(y)), atol + rtol * np.abs(wide(y))
     slack = 8 * epsilon(str(x.dtype)) * (np.abs(wide(x)) + np.abs(wide(y)) + limit)
-    return bool(np.all(np.abs(gap - limit) > slack))
+    return bool(np.all((np.abs(gap - limit) > slack) | ~np.isfinite(gap)))
 
 
-# Keras takes close integers for equal ones only, PyTorch works with the tolerance.
+# Keras takes close integers for equal ones only, PyTorch works with the tolerance. What is not finite is close to its
+# equal alone in PyTorch (https://docs.pytorch.org/docs/stable/generated/torch.isclose.html); Keras says nothing of it.
 @operator(
     tensor("x"),
     tensor("y"),
@@ -248,13 +265,14 @@ def _clear_of_tolerance(x: Array, y: Array, *, rtol: float, atol: float) -> bool
     dtypes=("float32", "float64"),
     returns="bool",
     defined=_clear_of_tolerance,
-    reference=lambda x, y, *, rtol, atol: np.abs(wide(x) - wide(y)) <= atol + rtol * np.abs(wide(y)),
+    reference=lambda x, y, *, rtol, atol: np.isclose(wide(x), wide(y), rtol, atol),
+    special=("torch",),
     empty=True,
     torch="torch.isclose({x}, {y}, rtol={rtol}, atol={atol})",
     keras="ops.isclose({x}, {y}, rtol={rtol}, atol={atol})",
 )
 def is_close(require: Require, x: Tensor, y: Tensor, *, rtol: float, atol: float) -> Shape:
-    """Whether each pair of elements, broadcast, differs by no more than a tolerance."""
+    """Whether each pair of elements, broadcast, differs by no more than a tolerance; or is one infinity."""
     return broadcast(require, x.shape, y.shape)
 
 

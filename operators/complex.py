@@ -278,12 +278,13 @@ def view_as_real(require: Require, x: Tensor) -> Shape:
     dtypes=(*FLOATS, *SIGNED),
     returns=lambda framework, bound, attrs: bound["T"] if bound["T"] in FLOATS else "float32",
     empty=True,
-    reference=lambda x: np.where(x < 0, np.pi, 0.0),
+    reference=lambda x: np.where(np.isnan(x), np.nan, np.where(x < 0, np.pi, 0.0)),
+    special=("torch",),
     torch="torch.angle({x})",
     keras=emission("ops.angle({x})", dtypes=("float32", "float64")),
 )
 def angle_of_real(require: Require, x: Tensor) -> Shape:
-    """The angle of real numbers: zero or pi."""
+    """The angle of real numbers: zero or pi; in PyTorch, NaN of NaN (torch.angle's documentation)."""
     return x.shape
 
 

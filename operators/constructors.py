@@ -10,6 +10,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     ANY,
+    FRAMEWORKS,
     Emission,
     Operator,
     Require,
@@ -41,6 +42,7 @@ def _like(name: str, value: int, torch: str, keras: str | Emission | None = None
         dtypes=ANY,
         empty=True,
         reference=lambda x: np.full_like(x, value),
+        special=FRAMEWORKS,
         torch=torch,
         keras=keras,
     )
@@ -80,6 +82,7 @@ likes = [
     tensor("x"),
     attrs={"value": choice(0, 1, 2), "dtype": dtype_choice(TYPES)},
     dtypes=ANY,
+    special=FRAMEWORKS,
     empty=True,
     returns=named_by("dtype"),
     reference=lambda x, value, dtype: np.full(x.shape, value, dtype),
@@ -95,6 +98,7 @@ def full_like(require: Require, x: Tensor, *, value: int, dtype: str) -> Shape:
     tensor("x"),
     attrs={"dtype": dtype_choice(TYPES)},
     dtypes=ANY,
+    special=FRAMEWORKS,
     empty=True,
     returns=named_by("dtype"),
     reference=lambda x, dtype: np.ones(x.shape, dtype),
@@ -122,6 +126,7 @@ zeros_of_shape = spelled(
     attrs={"shape": sizes(1, 5, count=range(4))},
     dtypes=ANY,
     reference=lambda x, value, shape: np.full(shape, value),
+    special=FRAMEWORKS,
     torch="{x}.new_zeros({shape}).fill_({value})",
     keras=in_layer("x, value", "tf.fill({shape}, value)"),
 )
@@ -333,6 +338,7 @@ def identity_matrix(require: Require, x: Tensor) -> Shape:
     dtypes=ANY,
     returns=named_by("dtype"),
     reference=lambda x, axis, dtype: np.asarray(x.shape[axis]),
+    special=FRAMEWORKS,
     torch="torch.scalar_tensor({x}.shape[{axis}], dtype=torch.{dtype})",
 )
 def size_of_axis(require: Require, x: Tensor, *, axis: int, dtype: str) -> Shape:
@@ -348,6 +354,7 @@ size_as_tensor = spelled(size_of_axis, "size_as_tensor", torch="torch.tensor({x}
     dtypes=ANY,
     returns="int32",
     reference=lambda x: np.asarray(x.shape),
+    special=FRAMEWORKS,
     keras=in_layer("x", "tf.shape(x)"),
 )
 def shape_of(require: Require, x: Tensor) -> Shape:

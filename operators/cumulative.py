@@ -9,6 +9,7 @@ from graphfuzz.spec import (
     ANY,
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     SIGNED,
     Operand,
@@ -73,6 +74,7 @@ cumsum = along_axis(
     reference=lambda x, *, axis: np.cumsum(wide(x), axis),
     torch="torch.cumsum({x}, dim={axis})",
     keras="ops.cumsum({x}, axis={axis})",
+    special=FRAMEWORKS,
 )
 cumsum_as = along_axis(
     "cumsum_as",
@@ -111,6 +113,7 @@ cumsum_inplace = along_axis(
     "Running sums along one axis, written over a copy.",
     reference=lambda x, *, axis: np.cumsum(wide(x), axis),
     torch="{x}.clone().cumsum_({axis})",
+    special=FRAMEWORKS,
 )
 cumprod_inplace = along_axis(
     "cumprod_inplace",
@@ -126,6 +129,7 @@ logcumsumexp = along_axis(
     "The logarithm of running sums of exponentials along one axis.",
     reference=_logcumsumexp,
     torch="torch.logcumsumexp({x}, dim={axis})",
+    special=FRAMEWORKS,
 )
 cummax = along_axis(
     "cummax",
@@ -147,6 +151,7 @@ cummin = along_axis(
 )
 
 
+# Sums of infinities are the same in any order; products of numbers may vanish in one order and not in another.
 def _running_from(function: str, exclusive: bool, reverse: bool) -> Operator:
     """A running sum or product with TensorFlow's options; in PyTorch, of the flipped operand."""
     name = f"{function}{'_exclusive' if exclusive else ''}{'_reverse' if reverse else ''}"
@@ -159,6 +164,7 @@ def _running_from(function: str, exclusive: bool, reverse: bool) -> Operator:
         f"{', without the element itself' if exclusive else ''}{', from the end' if reverse else ''}.",
         domain=(-2, 2) if function == "cumprod" else None,
         returns=by_framework(accumulator, "T"),
+        special=FRAMEWORKS if function == "cumsum" else (),
         reference=_running(accumulate, exclusive, reverse, unit),
         torch=None if exclusive else flipped,
         keras=in_layer("x", f"tf.math.{function}(x, {{axis}}, exclusive={exclusive}, reverse={reverse})"),
@@ -183,6 +189,7 @@ def _flattened(name: str, accumulate: Any, doc: str) -> Operator:
         dtypes=REAL,
         domain=(-2, 2),
         empty=True,
+        special=FRAMEWORKS if name == "cumsum" else (),
         reference=lambda x: accumulate(wide(x).reshape(-1)),
         keras=f"ops.{name}({{x}})",
     )(named(f"{name}_all", doc, rule))
@@ -234,6 +241,7 @@ def _shortened(x: Tensor, axis: int, by: int) -> Shape:
     tensor("x", rank=range(1, 7)),
     attrs={"order": choice(1, 2, 3), "axis": axis()},
     dtypes=(*FLOATS, *SIGNED, *BOOL),
+    special=FRAMEWORKS,
     empty=True,
     reference=lambda x, *, order, axis: np.diff(x, order, axis),
     torch="torch.diff({x}, n={order}, dim={axis})",
@@ -249,6 +257,7 @@ def diff(require: Require, x: Tensor, *, order: int, axis: int) -> Shape:
     tensor("before", rank=range(1, 7)),
     attrs={"axis": axis()},
     dtypes=(*FLOATS, *SIGNED),
+    special=FRAMEWORKS,
     empty=True,
     reference=lambda x, before, *, axis: np.diff(x, axis=axis, prepend=before),
     torch="torch.diff({x}, dim={axis}, prepend={before})",

@@ -21,6 +21,7 @@ from graphfuzz.spec import (
     choice,
     maximum,
     minimum,
+    on_special,
     operator,
     size,
     sizes,
@@ -199,7 +200,7 @@ def unstack(require: Require, x: Tensor, *, axis: int, count: int) -> list[Shape
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         split,
         split_with_sizes,

@@ -22,6 +22,7 @@ from graphfuzz.spec import (
     emission,
     maximum,
     minimum,
+    on_special,
     operator,
     prod,
     spelled,
@@ -312,7 +313,7 @@ def fill_diagonal(require: Require, x: Tensor, *, value: int, wrap: bool) -> Sha
     return x.shape
 
 
-_BOTH = (
+_MOVING = (
     diagonal,
     diagonal_copy,
     diag_of_matrix,
@@ -320,7 +321,6 @@ _BOTH = (
     diagflat,
     diag_embed,
     matrix_diag,
-    trace_of_axes,
     matrix_band_part,
     matrix_diag_part,
     matrix_set_diag,
@@ -331,4 +331,8 @@ _BOTH = (
     fill_diagonal,
 )
 
-OPERATORS: Sequence[Operator] = [*map(everywhere, _BOTH), everywhere(tril, "keras"), everywhere(triu, "keras")]
+OPERATORS: Sequence[Operator] = [
+    *(on_special(everywhere(op)) for op in _MOVING),
+    everywhere(trace_of_axes),
+    *(on_special(everywhere(op, "keras")) for op in (tril, triu)),
+]

@@ -7,6 +7,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     HALVES,
     REAL,
     Defect,
@@ -62,6 +63,7 @@ divide = division(
     reference=lambda x, y: wide(x) / wide(y),
     torch=all_dtypes("torch.div({x}, {y})", REAL),
     keras="ops.divide({x}, {y})",
+    special=FRAMEWORKS,
 )
 true_divide = spelled(divide, "true_divide", torch="torch.true_divide({x}, {y})", keras="ops.true_divide({x}, {y})")
 divide_alias = spelled(divide, "divide_alias", torch="torch.divide({x}, {y})", keras="{x} / {y}")
@@ -107,6 +109,7 @@ fmod = division(
     tensor("y", domain=lambda x, y: (-1.0, 1.0)),
     dtypes=FLOATS,
     reference=lambda x, y: np.where(y == 0, 0.0, wide(x) / np.where(y == 0, 1.0, wide(y))),
+    special=FRAMEWORKS,
     empty=True,
     keras="ops.divide_no_nan({x}, {y})",
 )
@@ -137,6 +140,7 @@ floor_divide_by = with_number(
     _DIVISORS,
     REAL,
     defined=_safe_number,
+    special=(),
     reference=lambda x, *, number: np.floor_divide(wide(x), number),
     torch="{x} // {number}",
     keras="{x} // {number}",
@@ -147,6 +151,7 @@ floor_divide_by_fraction = with_number(
     choice(0.5, 1.5, 2.5, -0.75),
     REAL,
     defined=lambda x, *, number: exact_quotient(x, np.asarray(number)),
+    special=(),
     reference=lambda x, *, number: np.floor(wide(x) / number),
     torch="{x} // {number}",
     keras="{x} // {number}",
@@ -157,6 +162,7 @@ truncate_divide_by = with_number(
     _DIVISORS,
     REAL,
     defined=_safe_number,
+    special=(),
     reference=lambda x, *, number: truncated(wide(x), np.asarray(number, wide(x).dtype)),
     torch='torch.div({x}, {number}, rounding_mode="trunc")',
 )
@@ -166,6 +172,7 @@ remainder_by = with_number(
     _DIVISORS,
     REAL,
     defined=_safe_number,
+    special=(),
     reference=lambda x, *, number: np.remainder(wide(x), number),
     torch="{x} % {number}",
     keras=emission("{x} % {number}", defects=[_STRONG_NUMBER]),
@@ -176,6 +183,7 @@ remainder_by_fraction = with_number(
     choice(0.5, 1.5, 2.5, -0.75),
     REAL,
     defined=lambda x, *, number: exact_quotient(x, np.asarray(number)),
+    special=(),
     reference=lambda x, *, number: np.remainder(wide(x), number),
     torch="torch.remainder({x}, {number})",
     keras=emission("ops.mod({x}, {number})", defects=[_STRONG_NUMBER]),
@@ -186,6 +194,7 @@ fmod_by = with_number(
     _DIVISORS,
     REAL,
     defined=_safe_number,
+    special=(),
     reference=lambda x, *, number: np.fmod(wide(x), number),
     torch="torch.fmod({x}, {number})",
 )
@@ -206,6 +215,7 @@ floor_divide_number = with_number(
     REAL,
     domain=_positive,
     defined=_safe_dividend,
+    special=(),
     reference=lambda x, *, number: np.floor_divide(number, wide(x)),
     torch="{number} // {x}",
     keras="{number} // {x}",
@@ -217,6 +227,7 @@ remainder_of_number = with_number(
     REAL,
     domain=_positive,
     defined=_safe_dividend,
+    special=(),
     reference=lambda x, *, number: np.remainder(number, wide(x)),
     torch="torch.remainder({number}, {x})",
     keras=emission("{number} % {x}", defects=[_STRONG_NUMBER]),
@@ -246,6 +257,7 @@ floor_divide_mixed = mixed(
     divisor=_mixed_divisors,
     defined=exact_quotient,
     returns=promote("T", "U"),
+    special=(),
     reference=lambda x, y: np.floor_divide(wide(x), wide(y)),
     torch="{x} // {y}",
     keras="{x} // {y}",
@@ -258,6 +270,7 @@ remainder_mixed = mixed(
     divisor=_mixed_divisors,
     defined=exact_quotient,
     returns=promote("T", "U"),
+    special=(),
     reference=lambda x, y: np.remainder(wide(x), wide(y)),
     torch="{x} % {y}",
     keras="{x} % {y}",

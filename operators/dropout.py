@@ -2,7 +2,20 @@
 
 from collections.abc import Sequence
 
-from graphfuzz.spec import FLOATS, Emission, Operator, Require, Shape, Tensor, choice, emission, named, operator, tensor
+from graphfuzz.spec import (
+    FLOATS,
+    FRAMEWORKS,
+    Emission,
+    Operator,
+    Require,
+    Shape,
+    Tensor,
+    choice,
+    emission,
+    named,
+    operator,
+    tensor,
+)
 
 _RATE = choice(0.5, 0.0, 0.25, 0.9)
 
@@ -31,6 +44,7 @@ def noise(
         dtypes=dtypes,
         reference=lambda x, *, rate: x,
         empty=True,
+        special=FRAMEWORKS,
         torch=emitted(torch),
         keras=emitted(keras),
     )

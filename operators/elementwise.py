@@ -13,6 +13,7 @@ import numpy as np
 from graphfuzz.spec import (
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     REAL,
     SIGNED,
@@ -38,6 +39,7 @@ from graphfuzz.spec import (
     unary,
 )
 from graphfuzz.spec.dtypes import is_float
+from operators.folds import has_order
 from operators.forms import all_dtypes, by_dtype, in_float, mixed, ternary, with_number
 from operators.precision import Array, wide
 
@@ -73,22 +75,45 @@ add = binary(
     reference=np.add,
     torch="torch.add({x}, {y})",
     keras=emission("ops.add({x}, {y})", defects=[BIAS]),
+    special=FRAMEWORKS,
 )
-subtract = binary("subtract", reference=np.subtract, torch="torch.sub({x}, {y})", keras="ops.subtract({x}, {y})")
+subtract = binary(
+    "subtract",
+    reference=np.subtract,
+    torch="torch.sub({x}, {y})",
+    keras="ops.subtract({x}, {y})",
+    special=FRAMEWORKS,
+)
 multiply = binary(
     "multiply",
     reference=np.multiply,
     torch=all_dtypes("torch.mul({x}, {y})", REAL),
     keras="ops.multiply({x}, {y})",
+    special=FRAMEWORKS,
 )
-maximum = binary("maximum", reference=np.maximum, torch="torch.maximum({x}, {y})", keras="ops.maximum({x}, {y})")
-minimum = binary("minimum", reference=np.minimum, torch="torch.minimum({x}, {y})", keras="ops.minimum({x}, {y})")
+# NaN is the larger and the lesser of any two: the documentation of torch.maximum, that of numpy.maximum, which Keras
+# implements, and IEEE 754-2019 (9.6); it is neither in fmax and fmin, by theirs.
+maximum = binary(
+    "maximum",
+    reference=np.maximum,
+    torch="torch.maximum({x}, {y})",
+    keras="ops.maximum({x}, {y})",
+    special=FRAMEWORKS,
+)
+minimum = binary(
+    "minimum",
+    reference=np.minimum,
+    torch="torch.minimum({x}, {y})",
+    keras="ops.minimum({x}, {y})",
+    special=FRAMEWORKS,
+)
 fmax = binary(
     "fmax",
     reference=np.fmax,
     torch="torch.fmax({x}, {y})",
     keras="ops.fmax({x}, {y})",
     doc="The larger of each pair of elements, broadcast; where one is no number, the other.",
+    special=FRAMEWORKS,
 )
 fmin = binary(
     "fmin",
@@ -96,6 +121,7 @@ fmin = binary(
     torch="torch.fmin({x}, {y})",
     keras="ops.fmin({x}, {y})",
     doc="The smaller of each pair of elements, broadcast; where one is no number, the other.",
+    special=FRAMEWORKS,
 )
 add_operator = spelled(add, "add_operator", torch="{x} + {y}", keras="{x} + {y}")
 subtract_operator = spelled(subtract, "subtract_operator", torch="{x} - {y}", keras="{x} - {y}")
@@ -109,6 +135,7 @@ reverse_subtract = binary(
     reference=lambda x, y: np.subtract(y, x),
     torch="torch.rsub({x}, {y})",
     doc="The second of each pair of elements, broadcast, less the first.",
+    special=FRAMEWORKS,
 )
 
 
@@ -315,6 +342,7 @@ power_whole = with_number(
     choice(2, 3, 0, 1, 4),
     REAL,
     domain=by_dtype("x", (-4.0, 4.0), (-3, 3)),
+    special=(),
     reference=lambda x, *, number: wide(x) ** number,
     torch="{x} ** {number}",
     keras="{x} ** {number}",
@@ -325,6 +353,7 @@ power_fraction = with_number(
     choice(0.5, 1.5, 2.0, -0.5, -1.0, 3.0),
     REAL,
     domain=by_dtype("x", (0.25, 8.0), (1, 8)),
+    special=(),
     reference=lambda x, *, number: wide(x).astype(np.float64) ** number,
     torch="torch.pow({x}, {number})",
     keras="ops.power({x}, {number})",
@@ -336,6 +365,7 @@ float_power_number = with_number(
     REAL,
     domain=by_dtype("x", (0.25, 8.0), (1, 8)),
     returns="float64",
+    special=(),
     reference=lambda x, *, number: wide(x).astype(np.float64) ** number,
     torch="torch.float_power({x}, {number})",
 )
@@ -345,6 +375,7 @@ number_power = with_number(
     choice(2, 3, 2.0, 0.5),
     REAL,
     domain=by_dtype("x", (-4.0, 4.0), (0, 3)),
+    special=(),
     reference=lambda x, *, number: np.power(np.asarray(number), wide(x)),
     torch="{number} ** {x}",
     keras="{number} ** {x}",
@@ -395,6 +426,7 @@ multiply_constant = with_number(
     attrs={"factor": number(-2, 2), "offset": number(-2, 2)},
     dtypes=FLOATS,
     reference=lambda x, *, factor, offset: wide(x) * factor + offset,
+    special=FRAMEWORKS,
     empty=True,
     torch="{x} * {factor} + {offset}",
     keras="{x} * {factor} + {offset}",
@@ -410,6 +442,7 @@ def scale(require: Require, x: Tensor, *, factor: float, offset: float) -> Shape
     attrs={"alpha": choice(2, 3, 1, -1)},
     dtypes=(*FLOATS, *SIGNED),
     reference=lambda x, y, *, alpha: wide(x) + alpha * wide(y),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.add({x}, {y}, alpha={alpha})",
 )
@@ -424,6 +457,7 @@ def add_scaled(require: Require, x: Tensor, y: Tensor, *, alpha: int) -> Shape:
     attrs={"alpha": choice(0.5, 2.0, -1.5)},
     dtypes=FLOATS,
     reference=lambda x, y, *, alpha: wide(x) - alpha * wide(y),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.sub({x}, {y}, alpha={alpha})",
 )
@@ -432,23 +466,58 @@ def subtract_scaled(require: Require, x: Tensor, y: Tensor, *, alpha: float) -> 
     return broadcast(require, x.shape, y.shape)
 
 
-absolute = unary("absolute", REAL, reference=np.abs, torch="torch.abs({x})", keras="ops.abs({x})")
+absolute = unary(
+    "absolute",
+    REAL,
+    reference=np.abs,
+    torch="torch.abs({x})",
+    keras="ops.abs({x})",
+    special=FRAMEWORKS,
+)
 absolute_alias = spelled(absolute, "absolute_alias", torch="torch.absolute({x})", keras="ops.absolute({x})")
 absolute_builtin = spelled(absolute, "absolute_builtin", torch="abs({x})", keras="abs({x})")
 negative = unary(
-    "negative", (*FLOATS, *SIGNED), reference=np.negative, torch="torch.neg({x})", keras="ops.negative({x})"
+    "negative",
+    (*FLOATS, *SIGNED),
+    reference=np.negative,
+    torch="torch.neg({x})",
+    keras="ops.negative({x})",
+    special=FRAMEWORKS,
 )
 negative_operator = spelled(negative, "negative_operator", torch="-{x}", keras="-{x}")
 positive = unary(
-    "positive", REAL, reference=np.positive, torch=all_dtypes("torch.positive({x})", REAL), doc="Each element itself."
+    "positive",
+    REAL,
+    reference=np.positive,
+    torch=all_dtypes("torch.positive({x})", REAL),
+    doc="Each element itself.",
+    special=FRAMEWORKS,
 )
-sign = unary("sign", REAL, reference=np.sign, torch="torch.sign({x})", keras="ops.sign({x})")
+# Of NaN, PyTorch makes zero and TensorFlow NaN, and neither says so.
+sign = unary(
+    "sign",
+    REAL,
+    defined=has_order,
+    special=FRAMEWORKS,
+    reference=np.sign,
+    torch="torch.sign({x})",
+    keras="ops.sign({x})",
+)
 sign_alias = spelled(sign, "sign_alias", torch="torch.sgn({x})")
-square = unary("square", REAL, reference=np.square, torch="torch.square({x})", keras="ops.square({x})")
+square = unary(
+    "square",
+    REAL,
+    reference=np.square,
+    torch="torch.square({x})",
+    keras="ops.square({x})",
+    special=FRAMEWORKS,
+)
 sign_bit = unary(
     "sign_bit",
     REAL,
     returns="bool",
+    defined=has_order,
+    special=FRAMEWORKS,
     reference=np.signbit,
     torch=all_dtypes("torch.signbit({x})", REAL),
     keras="ops.signbit({x})",
@@ -458,6 +527,8 @@ copy_sign = binary(
     "copy_sign",
     REAL,
     returns=in_float("T"),
+    defined=lambda x, y: has_order(y),
+    special=FRAMEWORKS,
     reference=lambda x, y: np.copysign(wide(x), np.where(np.signbit(y), -1.0, 1.0)),
     torch=all_dtypes("torch.copysign({x}, {y})", REAL),
     doc="The magnitude of x with the sign of y, broadcast; of integers, in float32.",
@@ -502,6 +573,7 @@ def _ldexp(x: Operand, y: Operand) -> str:
     dtypes={"T": ("float32", "float64"), "U": SIGNED},
     returns="T",
     reference=lambda x, y: np.ldexp(wide(x), y.astype(np.int64)),
+    special=FRAMEWORKS,
     empty=True,
     torch=_ldexp,
     keras="ops.ldexp({x}, {y})",
@@ -519,6 +591,7 @@ lerp = ternary(
     "lerp",
     "The value between x and y at the share z, all broadcast.",
     FLOATS,
+    special=(),
     reference=lambda x, y, z: wide(x) + wide(z) * (wide(y) - wide(x)),
     torch="torch.lerp({x}, {y}, {z})",
 )

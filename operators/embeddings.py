@@ -10,6 +10,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     INDICES,
     Operand,
     Operator,
@@ -39,6 +40,7 @@ def _rows(table: Tensor, **_: object) -> tuple[Any, Any]:
     dtypes={"T": FLOATS, "I": INDICES},
     domain=(-4.0, 4.0),
     reference=lambda table, ids: table[ids],
+    special=FRAMEWORKS,
     torch=emission(
         "{layer}({ids})",
         layer="nn.Embedding({table.shape[0]}, {table.shape[1]})",

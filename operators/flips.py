@@ -19,6 +19,7 @@ from graphfuzz.spec import (
     both,
     choice,
     emission,
+    on_special,
     operator,
     permutation,
     size,
@@ -134,6 +135,7 @@ def rot90(require: Require, x: Tensor, *, turns: int, pair: Sequence[int]) -> Sh
 
 
 OPERATORS: Sequence[Operator] = [
-    *map(everywhere, (roll, roll_several, roll_elements)),
-    *(everywhere(op, "keras") for op in (flip, fliplr, flipud, rot90)),  # PyTorch flips no wide unsigned integers
+    *(on_special(everywhere(op)) for op in (roll, roll_several, roll_elements)),
+    # PyTorch flips no wide unsigned integers.
+    *(on_special(everywhere(op, "keras")) for op in (flip, fliplr, flipud, rot90)),
 ]

@@ -180,9 +180,14 @@ def along_axis(
 
 
 def distinct(x: Array, axis: int | None) -> bool:
-    """Whether no two elements along the axis (of all, for None) are equal; among equals, a place is chosen freely."""
-    ordered = np.sort(x, axis=axis)
-    return bool(np.all(np.diff(wide(ordered), axis=-1 if axis is None else axis) != 0))
+    """Whether no two elements along the axis (of all, for None) are equal, nor one NaN, so that each has its place."""
+    ordered = np.moveaxis(np.sort(x, axis=axis), -1 if axis is None else axis, -1)
+    return bool(np.all(ordered[..., 1:] > ordered[..., :-1]))
+
+
+def has_order(x: Array, **attrs: Any) -> bool:
+    """Whether all elements have a place in an order; where NaN comes, each library says for itself."""
+    return not np.any(np.isnan(x))
 
 
 def meeting(require: Require, x: Tensor, y: Tensor) -> Shape:

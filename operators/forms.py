@@ -12,6 +12,7 @@ from graphfuzz.spec import (
     ANY,
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     UNSIGNED,
     Emission,
@@ -84,11 +85,12 @@ def floating(
     integers: Sequence[str] = (*INTEGERS, *BOOL),
     keras_integers: Sequence[str] = (),
     defined: Callable[..., bool] | None = None,
+    special: Sequence[str] = FRAMEWORKS,
 ) -> Operator:
     """A function of each element that makes a float of any number: of an integer or bool, float32.
 
     integers, keras_integers: which dtypes but floats PyTorch and Keras take at the most. Integers are small ones
-    inside `domain`.
+    inside `domain`. special: as in `operator`; C's functions have values there (C99, annex F.9).
     """
 
     def rule(require: Require, x: Tensor) -> Shape:
@@ -105,6 +107,7 @@ def floating(
         reference=reference,
         defined=defined,
         empty=True,
+        special=special,
         torch=in_torch,
         keras=in_keras,
     )
@@ -138,10 +141,14 @@ def with_number(
     domain: Callable[..., Bounds] | Bounds | None = None,
     returns: Returns = met_number,
     defined: Callable[..., bool] | None = None,
+    special: Sequence[str] = FRAMEWORKS,
     torch: Emitted = None,
     keras: Emitted = None,
 ) -> Operator:
-    """An operator on each element and one Python scalar, `number`, which is not negative beside unsigned integers."""
+    """An operator on each element and one Python scalar, `number`, which is not negative beside unsigned integers.
+
+    special: as in `operator`; IEEE 754 has arithmetic and comparisons with one number.
+    """
 
     def rule(require: Require, x: Tensor, *, number: Any) -> Shape:
         require(x.dtype not in UNSIGNED or isinstance(number, float) or number >= 0, "the scalar exists in the dtype")
@@ -155,6 +162,7 @@ def with_number(
         reference=reference,
         defined=defined,
         empty=True,
+        special=special,
         torch=torch,
         keras=keras,
     )
@@ -170,10 +178,14 @@ def ternary(
     reference: Callable[..., Any],
     last: Bounds | Callable[..., Bounds] | None = None,
     defined: Callable[..., bool] | None = None,
+    special: Sequence[str] = FRAMEWORKS,
     torch: Emitted = None,
     keras: Emitted = None,
 ) -> Operator:
-    """An operator on each triple of elements of `x`, `y` and `z`, which are broadcast; `last` is z's own domain."""
+    """An operator on each triple of elements of `x`, `y` and `z`, which are broadcast; `last` is z's own domain.
+
+    special: as in `operator`; IEEE 754 has arithmetic.
+    """
     rule = _ternary_rule(tuple(attrs or ()))
     declare = operator(
         tensor("x"),
@@ -184,6 +196,7 @@ def ternary(
         reference=reference,
         defined=defined,
         empty=True,
+        special=special,
         torch=torch,
         keras=keras,
     )
@@ -224,10 +237,14 @@ def mixed(
     returns: Returns,
     divisor: Bounds | Callable[..., Bounds] | None = None,
     defined: Callable[..., bool] | None = None,
+    special: Sequence[str] = FRAMEWORKS,
     torch: Emitted = None,
     keras: Emitted = None,
 ) -> Operator:
-    """An operator on each pair of elements of operands of two dtypes (T and U), which are broadcast."""
+    """An operator on each pair of elements of operands of two dtypes (T and U), which are broadcast.
+
+    special: as in `operator`; IEEE 754 has arithmetic and comparisons.
+    """
 
     def rule(require: Require, x: Tensor, y: Tensor) -> Shape:
         require(promotes_alike(x, y), "a tensor without axes widens none with axes inside a category of dtypes")
@@ -241,6 +258,7 @@ def mixed(
         reference=reference,
         defined=defined,
         empty=True,
+        special=special,
         torch=torch,
         keras=keras,
     )

@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     either,
     emission,
     index,
+    on_special,
     operator,
     spelled,
     tensor,
@@ -103,4 +104,6 @@ gather_in_tensorflow = spelled(
     take, "gather_in_tensorflow", keras=in_layer("x, indices", "tf.gather(x, indices, axis={axis})")
 )
 
-OPERATORS: Sequence[Operator] = [gather, take, take_along_axis, take_along_dim, gather_in_tensorflow]
+OPERATORS: Sequence[Operator] = [
+    on_special(op) for op in (gather, take, take_along_axis, take_along_dim, gather_in_tensorflow)
+]

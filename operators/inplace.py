@@ -14,6 +14,7 @@ import numpy as np
 from graphfuzz.spec import (
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     SIGNED,
     Operator,
     Require,
@@ -122,6 +123,7 @@ def changed(
         attrs=given,
         dtypes=dtypes,
         reference=reference,
+        special=FRAMEWORKS,
         torch=emission(f"{name}({arguments})", helper=_function(name, ["x", *given], statements)),
     )
     return declare(_same_shape(name, doc, list(given)))
@@ -196,7 +198,7 @@ VIEWS = [
     changed("narrow_zero", "Zero at the first place of an axis.", "z.narrow(axis, 0, 1).zero_()",
             lambda z, *, axis: _set_at(z, _at(axis, 0)(z), 0), attrs={"axis": axis()}),
     changed("diagonal_fill", "Zero on the first two axes' diagonal.", "z.diagonal().fill_(0)",
-            lambda z: _on_diagonal(z, 0, 1, lambda v: 0 * v), rank=range(2, 7)),
+            lambda z: _on_diagonal(z, 0, 1, np.zeros_like), rank=range(2, 7)),
     changed("diagonal_add", "One more on the last two axes' diagonal.", "z.diagonal(0, -2, -1).add_(1)",
             lambda z: _on_diagonal(z, -2, -1, lambda v: v + 1), rank=range(2, 7)),
     changed("flat_scale", "Every second element negated, in memory order.", _DENSE + "z.view(-1)[::2].mul_(-1)",
@@ -237,8 +239,8 @@ VIEWS = [
             "row = z[0]\nz.mul_(2)\nz = z + row", lambda z: 2 * z + 2 * z[:1]),
     changed("detached_add", "One more, through what is detached.", "z.detach().add_(1)", lambda z: z + 1,
             rank=range(7)),
-    changed("fill_in_place", "A constant in each place.", "z.fill_(2)", lambda z: 0 * z + 2, rank=range(7)),
-    changed("zero_in_place", "Zero in each place.", "z.zero_()", lambda z: 0 * z, rank=range(7)),
+    changed("fill_in_place", "A constant in each place.", "z.fill_(2)", lambda z: np.full_like(z, 2), rank=range(7)),
+    changed("zero_in_place", "Zero in each place.", "z.zero_()", np.zeros_like, rank=range(7)),
     changed("relu_in_place", "Each element, or zero where it is negative.", "z.relu_()",
             lambda z: np.maximum(z, 0), rank=range(7)),
 ]  # fmt: skip
@@ -264,6 +266,7 @@ def updated(
     place: Callable[[Shape], Shape] = lambda shape: shape,
     rank: Sequence[int] = range(7),
     divisor: Bounds | Callable[..., Bounds] | None = None,
+    special: Sequence[str] = FRAMEWORKS,
 ) -> Operator:
     """A copy `z` of `x` after `statements` with `y`, which is stretched to the place that it goes to."""
 
@@ -276,6 +279,7 @@ def updated(
         tensor("y", domain=divisor),
         dtypes=dtypes,
         reference=reference,
+        special=special,
         torch=emission(f"{name}({{x}}, {{y}})", helper=_function(name, ["x", "y"], statements)),
     )
     return declare(named(name, doc, rule))
@@ -307,15 +311,15 @@ UPDATES = [
             lambda x, y: wide(x) + 2 * wide(y)),
     updated("copy_in_place", "y in x's place.", "z.copy_(y)", lambda x, y: np.broadcast_to(y, x.shape)),
     updated("lerp_in_place", "A quarter of the way from x to y, in place.", "z.lerp_(y, 0.25)",
-            lambda x, y: 0.75 * wide(x) + 0.25 * wide(y), dtypes=FLOATS),
+            lambda x, y: 0.75 * wide(x) + 0.25 * wide(y), dtypes=FLOATS, special=()),
     updated("addcmul_in_place", "x plus half the square of y, in place.", "z.addcmul_(y, y, value=0.5)",
             lambda x, y: wide(x) + 0.5 * wide(y) ** 2, dtypes=FLOATS),
     updated("fmod_in_place", "What division by y leaves, in place.", "z.fmod_(y)",
-            lambda x, y: np.fmod(wide(x), wide(y)), dtypes=SIGNED, divisor=_divisors),
+            lambda x, y: np.fmod(wide(x), wide(y)), dtypes=SIGNED, divisor=_divisors, special=()),
     updated("clamp_in_place", "x, or y where x is below it, in place.", "z.clamp_(min=y)",
             lambda x, y: np.maximum(wide(x), wide(y))),
     updated("and_in_place", "The bits of x that y has, too, in place.", "z &= y", np.bitwise_and,
-            dtypes=(*SIGNED, "uint8", *BOOL)),
+            dtypes=(*SIGNED, "uint8", *BOOL), special=()),
     updated("row_assign", "y in the first row of x.", "z[0] = y", _with_row, rank=range(1, 7),
             place=lambda shape: shape[1:]),
     updated("column_assign", "y in the last axis' first place of x.", "z[..., 0] = y", _with_column,
@@ -332,6 +336,7 @@ UPDATES = [
     dtypes={"T": FLOATS, "U": NUMBERS},
     returns="T",
     reference=lambda x, y: wide(x) + wide(y),
+    special=FRAMEWORKS,
     torch=emission("add_in_place_mixed({x}, {y})", helper=_function("add_in_place_mixed", ["x", "y"], "z += y")),
 )
 def add_in_place_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
@@ -345,6 +350,7 @@ def add_in_place_mixed(require: Require, x: Tensor, y: Tensor) -> Shape:
     tensor("y", rank=0),
     dtypes=NUMBERS,
     reference=lambda x, y: np.full_like(x, y),
+    special=FRAMEWORKS,
     torch="torch.fill({x}, {y})",
 )
 def fill_with(require: Require, x: Tensor, y: Tensor) -> Shape:
@@ -357,6 +363,7 @@ def fill_with(require: Require, x: Tensor, y: Tensor) -> Shape:
     attrs={"value": choice(2, 0, 0.5)},
     dtypes=FLOATS,
     reference=lambda x, *, value: np.full_like(x, value),
+    special=FRAMEWORKS,
     torch="torch.fill({x}, {value})",
 )
 def fill_with_number(require: Require, x: Tensor, *, value: float) -> Shape:

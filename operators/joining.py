@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     choice,
     emission,
     flag,
+    on_special,
     operator,
     spelled,
     tensor,
@@ -268,7 +269,7 @@ def combinations_of_two(require: Require, x: Tensor, *, again: bool) -> Shape:
 JOINED = (concat, concat_layer, concatenate, append, *STACKS, stack)
 GRIDS = (block_diag, meshgrid, cartesian_prod)
 OPERATORS: Sequence[Operator] = [
-    *(everywhere(op, "torch") for op in JOINED),
-    combinations_of_two,
-    *map(everywhere, (*GRIDS, concat_first_form, identity_n)),
+    *(on_special(everywhere(op, "torch")) for op in JOINED),
+    on_special(combinations_of_two),
+    *(on_special(everywhere(op)) for op in (*GRIDS, concat_first_form, identity_n)),
 ]

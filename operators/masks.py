@@ -9,6 +9,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     Operand,
     Operator,
     Require,
@@ -46,6 +47,7 @@ def _torch_masked(x: Operand, axis: int, bits: Sequence[int]) -> str:
     attrs={"axis": axis(), "bits": sizes(0, 1, count=range(1, 7))},
     dtypes=ANY,
     reference=lambda x, axis, bits: np.compress(bits, x, axis),
+    special=FRAMEWORKS,
     torch=_torch_masked,
     keras=in_layer(
         "x",
@@ -72,6 +74,7 @@ def _sum_where(x: Array, mask: Array) -> Array:
     tensor("mask", "bool", rank=range(1, 5)),
     dtypes=(*FLOATS, "int64"),
     reference=_sum_where,
+    special=FRAMEWORKS,
     torch="{x}[{mask}].sum()",
     keras=in_layer("x, mask", "tf.reduce_sum(tf.boolean_mask(x, mask))", dtypes=("float32", "float64", "int64")),
 )
@@ -88,6 +91,7 @@ def sum_where(require: Require, x: Tensor, mask: Tensor) -> Shape:
     tensor("mask", "bool", rank=range(1, 5)),
     dtypes=(*FLOATS, "int64"),
     reference=lambda x, mask: _sum_where(*np.broadcast_arrays(x, mask)),
+    special=FRAMEWORKS,
     torch="torch.masked_select({x}, {mask}).sum()",
 )
 def masked_select_sum(require: Require, x: Tensor, mask: Tensor) -> Shape:
@@ -101,6 +105,7 @@ def masked_select_sum(require: Require, x: Tensor, mask: Tensor) -> Shape:
     dtypes=ANY,
     returns="int64",
     reference=lambda x: np.sum(np.stack(np.nonzero(x), -1), 0),
+    special=FRAMEWORKS,
     torch="torch.nonzero({x}).sum(0)",
     keras=in_layer("x", "tf.reduce_sum(tf.where(x), 0)", dtypes=("bool", "float32", "int32", "int64")),
 )
@@ -120,6 +125,7 @@ argwhere_sum = spelled(sum_of_nonzero, "argwhere_sum", torch="torch.argwhere({x}
     dtypes=("float32", "int32", "int64"),
     returns="int32",
     reference=lambda x, what: np.count_nonzero(x) * (x.ndim if "size" in what else 1),
+    special=FRAMEWORKS,
     keras=in_layer("x", "{what}"),
 )
 def count_by_shape(require: Require, x: Tensor, *, what: str) -> Shape:
@@ -143,6 +149,7 @@ def assign_where(x, mask, value):
     reference=lambda x, mask, value: np.where(
         mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), np.asarray(value).astype(x.dtype), x
     ),
+    special=FRAMEWORKS,
     torch=emission("assign_where({x}, {mask}, {value})", helper=_ASSIGNED),
 )
 def assign_where(require: Require, x: Tensor, mask: Tensor, *, value: int) -> Shape:
@@ -159,6 +166,7 @@ def assign_where(require: Require, x: Tensor, mask: Tensor, *, value: int) -> Sh
     dtypes=(*FLOATS, "int32", "int64", "bool"),
     returns="int64",
     reference=lambda x, rows, fill: _padded_places(x, rows, fill),
+    special=FRAMEWORKS,
     torch="torch.nonzero_static({x}, size={rows}, fill_value={fill})",
 )
 def nonzero_static(require: Require, x: Tensor, *, rows: int, fill: int) -> Shape:

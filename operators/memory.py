@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Defect,
     Operator,
@@ -44,7 +45,13 @@ def _same(
         return x.shape
 
     declare = operator(
-        tensor("x", rank=rank), dtypes=dtypes, reference=lambda x: x, empty=True, torch=torch, keras=keras
+        tensor("x", rank=rank),
+        dtypes=dtypes,
+        reference=lambda x: x,
+        empty=True,
+        special=FRAMEWORKS,
+        torch=torch,
+        keras=keras,
     )
     return declare(named(name, doc, rule))
 
@@ -95,6 +102,7 @@ COPIES = [
     tensor("x", rank=range(2, 7)),
     dtypes=ANY,
     reference=lambda x: np.swapaxes(x, -1, -2),
+    special=FRAMEWORKS,
     empty=True,
     torch=all_dtypes("{x}.mT.contiguous()"),
 )
@@ -108,6 +116,7 @@ def transposed_contiguous(require: Require, x: Tensor) -> Shape:
     tensor("y"),
     dtypes=REAL,
     reference=lambda x, y: np.swapaxes(wide(x), -1, -2) + wide(y),
+    special=FRAMEWORKS,
     empty=True,
     torch="{x}.mT + {y}",
 )
@@ -121,6 +130,7 @@ def transposed_add(require: Require, x: Tensor, y: Tensor) -> Shape:
     attrs={"step": choice(2, 3)},
     dtypes=REAL,
     reference=lambda x, *, step: wide(x)[..., ::step] + 1,
+    special=FRAMEWORKS,
     empty=True,
     torch="{x}[..., ::{step}] + 1",
     keras="{x}[..., ::{step}] + 1",
@@ -135,6 +145,7 @@ def strided_add(require: Require, x: Tensor, *, step: int) -> Shape:
     attrs={"count": size(1, 4)},
     dtypes=REAL,
     reference=lambda x, *, count: np.broadcast_to(2 * wide(x), (count, *x.shape)),
+    special=FRAMEWORKS,
     empty=True,
     torch=lambda x, count: f"{x}.expand({(count, *x.shape)}) * 2",
 )
@@ -147,6 +158,7 @@ def expanded_scale(require: Require, x: Tensor, *, count: Any) -> Shape:
     tensor("x", rank=range(1, 6)),
     dtypes=REAL,
     reference=lambda x: wide(x)[..., :, None] - wide(x)[..., None, :],
+    special=FRAMEWORKS,
     empty=True,
     torch="{x}.unsqueeze(-1) - {x}.unsqueeze(-2)",
     keras="ops.expand_dims({x}, -1) - ops.expand_dims({x}, -2)",
@@ -165,7 +177,14 @@ def _with_itself(
         return x.shape
 
     declare = operator(
-        tensor("x"), dtypes=REAL, returns=returns, reference=reference, empty=True, torch=text, keras=keras or text
+        tensor("x"),
+        dtypes=REAL,
+        returns=returns,
+        reference=reference,
+        empty=True,
+        special=FRAMEWORKS,
+        torch=text,
+        keras=keras or text,
     )
     return declare(named(name, doc, rule))
 
@@ -180,8 +199,8 @@ _DOUBLED = emission("{x} + {x}", defects=[Defect(elementwise.BIAS.what, _bias_mi
 TWICE = [
     _with_itself("add_itself", "Each element plus itself.", lambda x: 2 * wide(x), "{x} + {x}", keras=_DOUBLED),
     _with_itself("multiply_itself", "Each element times itself.", lambda x: wide(x) ** 2, "{x} * {x}"),
-    _with_itself("subtract_itself", "Each element less itself.", lambda x: 0 * wide(x), "{x} - {x}"),
-    _with_itself("at_most_itself", "True.", lambda x: np.ones_like(x, bool), "{x} <= {x}", "bool"),
+    _with_itself("subtract_itself", "Each element less itself.", lambda x: wide(x) - wide(x), "{x} - {x}"),
+    _with_itself("at_most_itself", "Whether it is a number.", lambda x: np.less_equal(x, x), "{x} <= {x}", "bool"),
 ]
 
 OPERATORS: Sequence[Operator] = [

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     Defect,
     Operands,
     Operator,
@@ -61,6 +62,7 @@ def merge(
         variadic("xs", arity, rank=range(1, 7)),
         dtypes=FLOATS,
         reference=reference,
+        special=FRAMEWORKS,
         keras=emission("{layer}([{xs}])", layer=constructed, defects=defects),
     )
     return declare(named(name, doc, rule))

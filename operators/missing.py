@@ -7,6 +7,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     Operator,
     Require,
     Shape,
@@ -46,6 +47,7 @@ def _skipping(
     domain: tuple[float, float] | None = None,
     dtypes: Sequence[str] = FLOATS,
     spread: float | None = None,
+    special: Sequence[str] = FRAMEWORKS,
 ) -> Operator:
     """A fold along axes of the elements that are not missing, of which each group has at least `least`.
 
@@ -70,6 +72,7 @@ def _skipping(
         domain=domain,
         defined=defined,
         reference=lambda x, missing, *, axes, keepdims: fold(_where(x, missing), axes, keepdims=keepdims),
+        special=special,
         torch=torch and f"torch.{torch}({_MISSING}, dim={{axes}}, keepdim={{keepdims}})",
         keras=keras and f"ops.{keras}({_KERAS_MISSING}, axis={{axes}}, keepdims={{keepdims}})",
     )
@@ -81,10 +84,12 @@ nanmean = _skipping("nanmean", "The mean along axes without NaN.", np.nanmean, t
 nanmax = _skipping("nanmax", "The greatest element along axes without NaN.", np.nanmax, keras="nanmax")
 nanmin = _skipping("nanmin", "The least element along axes without NaN.", np.nanmin, keras="nanmin")
 nanprod = _skipping(
-    "nanprod", "The product along axes without NaN.", np.nanprod, keras="nanprod", least=0, domain=(-2, 2)
+    "nanprod", "The product along axes without NaN.", np.nanprod, keras="nanprod", least=0, domain=(-2, 2), special=()
 )
-nanvar = _skipping("nanvar", "The variance along axes without NaN.", np.nanvar, keras="nanvar")
-nanstd = _skipping("nanstd", "The standard deviation along axes without NaN.", np.nanstd, keras="nanstd", spread=0.2)
+nanvar = _skipping("nanvar", "The variance along axes without NaN.", np.nanvar, keras="nanvar", special=())
+nanstd = _skipping(
+    "nanstd", "The standard deviation along axes without NaN.", np.nanstd, keras="nanstd", spread=0.2, special=()
+)
 
 
 @operator(
@@ -108,7 +113,8 @@ def nanquantile(require: Require, x: Tensor, missing: Tensor, *, axis: int, keep
     tensor("x"),
     tensor("missing", "bool"),
     dtypes=FLOATS,
-    defined=lambda x, missing: not np.all(missing),
+    defined=lambda x, missing: bool(np.any(_present(x, missing, None))),
+    special=FRAMEWORKS,
     reference=lambda x, missing: np.nanquantile(_where(x, missing), 0.5, method="lower"),
     torch=f"torch.nanmedian({_MISSING})",
 )

@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     REAL,
     Operator,
@@ -22,7 +23,7 @@ from graphfuzz.spec import (
     tensor,
 )
 from graphfuzz.spec.dims import Size
-from operators.folds import along_axis, along_removed, distinct, over_all, over_axis
+from operators.folds import along_axis, along_removed, distinct, has_order, over_all, over_axis
 from operators.precision import Array, wide
 from operators.spelling import in_layer
 
@@ -51,6 +52,7 @@ argmax = over_axis(
     some=True,
     returns=_PLACE,
     defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=True),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, keepdims: np.argmax(x, axis, keepdims=keepdims),
     torch="torch.argmax({x}, dim={axis}, keepdim={keepdims})",
     keras="ops.argmax({x}, axis={axis}, keepdims={keepdims})",
@@ -62,6 +64,7 @@ argmin = over_axis(
     some=True,
     returns=_PLACE,
     defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=False),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, keepdims: np.argmin(x, axis, keepdims=keepdims),
     torch="torch.argmin({x}, dim={axis}, keepdim={keepdims})",
     keras="ops.argmin({x}, axis={axis}, keepdims={keepdims})",
@@ -73,6 +76,7 @@ argmax_all = over_all(
     some=True,
     returns=_PLACE,
     defined=lambda x: _no_ties(x, axis=None, largest=True),
+    special=FRAMEWORKS,
     reference=np.argmax,
     torch="torch.argmax({x})",
     keras="ops.argmax({x})",
@@ -85,6 +89,7 @@ argmax_all_kept = over_all(
     some=True,
     returns=_PLACE,
     defined=lambda x: _no_ties(x, axis=None, largest=True),
+    special=FRAMEWORKS,
     reference=lambda x: np.argmax(x, keepdims=True),
     torch="torch.argmax({x}, keepdim=True)",
     keras="ops.argmax({x}, keepdims=True)",
@@ -96,6 +101,7 @@ argmin_all = over_all(
     some=True,
     returns=_PLACE,
     defined=lambda x: _no_ties(x, axis=None, largest=False),
+    special=FRAMEWORKS,
     reference=np.argmin,
     torch="torch.argmin({x})",
     keras="ops.argmin({x})",
@@ -112,6 +118,7 @@ def _tensorflow_place(name: str, fold: Callable[..., Array], largest: bool) -> O
         empty=False,
         defined=lambda x, *, axis: _no_ties(x, axis=axis, largest=largest),
         reference=lambda x, *, axis: fold(x, axis),
+        special=FRAMEWORKS,
         keras=in_layer("x", f"tf.{name}(x, axis={{axis}})"),
     )
 
@@ -124,6 +131,7 @@ max_and_place = over_axis(
     some=True,
     returns=("T", "int64"),
     defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=True),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, keepdims: (
         np.max(x, axis, keepdims=keepdims),
         np.argmax(x, axis, keepdims=keepdims),
@@ -137,6 +145,7 @@ min_and_place = over_axis(
     some=True,
     returns=("T", "int64"),
     defined=lambda x, *, axis, keepdims: _no_ties(x, axis=axis, keepdims=keepdims, largest=False),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, keepdims: (
         np.min(x, axis, keepdims=keepdims),
         np.argmin(x, axis, keepdims=keepdims),
@@ -150,6 +159,8 @@ sort = along_axis(
     "sort",
     ANY,
     "The elements along one axis in ascending order.",
+    defined=has_order,
+    special=FRAMEWORKS,
     reference=lambda x, *, axis: np.sort(x, axis),
     torch="torch.sort({x}, dim={axis}).values",
     keras="ops.sort({x}, axis={axis})",
@@ -160,6 +171,8 @@ sort_with_places = along_axis(
     "The elements along one axis in order, and where they were; equal ones keep their order.",
     attrs={"descending": flag()},
     returns=("T", "int64"),
+    defined=has_order,
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, descending: _sorted(x, axis, descending),
     torch="torch.sort({x}, dim={axis}, descending={descending}, stable=True)",
 )
@@ -170,6 +183,7 @@ sort_distinct = along_axis(
     attrs={"descending": flag()},
     returns=("T", "int64"),
     defined=lambda x, *, axis, descending: distinct(x, axis),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis, descending: _sorted(x, axis, descending),
     torch="torch.sort({x}, dim={axis}, descending={descending})",
 )
@@ -179,6 +193,7 @@ argsort = along_axis(
     "Where the elements along one axis are in ascending order; they are distinct.",
     returns=_PLACE,
     defined=lambda x, *, axis: distinct(x, axis),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis: np.argsort(x, axis),
     torch="torch.argsort({x}, dim={axis})",
     keras="ops.argsort({x}, axis={axis})",
@@ -189,6 +204,7 @@ argsort_descending = along_axis(
     "Where the elements along one axis are in descending order; they are distinct.",
     returns=_PLACE,
     defined=lambda x, *, axis: distinct(x, axis),
+    special=FRAMEWORKS,
     reference=lambda x, *, axis: _sorted(x, axis, True)[1],
     torch="torch.argsort({x}, dim={axis}, descending=True)",
     keras=in_layer("x", 'tf.argsort(x, axis={axis}, direction="DESCENDING")'),
@@ -197,6 +213,8 @@ sort_descending = along_axis(
     "sort_descending",
     REAL,
     "The elements along one axis in descending order.",
+    defined=has_order,
+    special=FRAMEWORKS,
     reference=lambda x, *, axis: np.flip(np.sort(x, axis), axis),
     torch="torch.sort({x}, dim={axis}, descending=True).values",
     keras=in_layer("x", 'tf.sort(x, axis={axis}, direction="DESCENDING")'),
@@ -206,6 +224,8 @@ sort_descending = along_axis(
 @operator(
     tensor("x", rank=range(1, 7)),
     dtypes=ANY,
+    defined=has_order,
+    special=FRAMEWORKS,
     empty=True,
     reference=lambda x: np.sort(x, 0),
     torch="torch.msort({x})",
@@ -232,6 +252,7 @@ def _with_size(x: Tensor, axis: int, length: Size) -> Shape:
     returns=("T", "int64"),
     defined=lambda x, *, k, axis, largest: distinct(x, axis),
     reference=lambda x, *, k, axis, largest: _greatest(x, k, axis, largest),
+    special=FRAMEWORKS,
     torch="torch.topk({x}, {k}, dim={axis}, largest={largest})",
 )
 def topk(require: Require, x: Tensor, *, k: Size, axis: int, largest: bool) -> list[Shape]:
@@ -247,6 +268,7 @@ def topk(require: Require, x: Tensor, *, k: Size, axis: int, largest: bool) -> l
     returns=("T", _PLACE),
     defined=lambda x, *, k: distinct(x, -1),
     reference=lambda x, *, k: _greatest(x, k, -1, True),
+    special=FRAMEWORKS,
     torch="torch.topk({x}, {k})",
     keras="ops.top_k({x}, {k})",
 )
@@ -260,7 +282,9 @@ def top_k(require: Require, x: Tensor, *, k: Size) -> list[Shape]:
     tensor("x", rank=range(1, 7)),
     attrs={"k": size(1, 16)},
     dtypes=FLOATS,
+    defined=has_order,
     reference=lambda x, *, k: np.sum(_greatest(wide(x), k, -1, True)[0], -1),
+    special=FRAMEWORKS,
     torch="torch.topk({x}, {k}, sorted=False).values.sum(-1)",
     keras="ops.sum(ops.top_k({x}, {k}, sorted=False)[0], axis=-1)",
 )
@@ -283,6 +307,7 @@ def _kth(x: Array, k: int, axis: int, keepdims: bool) -> tuple[Array, Array]:
     returns=("T", "int64"),
     defined=lambda x, *, k, axis, keepdims: distinct(x, axis),
     reference=lambda x, *, k, axis, keepdims: _kth(x, k, axis, keepdims),
+    special=FRAMEWORKS,
     torch="torch.kthvalue({x}, {k}, dim={axis}, keepdim={keepdims})",
 )
 def kthvalue(require: Require, x: Tensor, *, k: Size, axis: int, keepdims: bool) -> list[Shape]:

@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     choice,
     emission,
     minimum,
+    on_special,
     operator,
     sizes,
     spelled,
@@ -237,7 +238,7 @@ borders = [op for count in (1, 2, 3) for op in _bordering(count, False)]
 borders += [op for count in (1, 2, 3) for op in _bordering(count, True) if op.name != "cropping1d_channels_first"]
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         pad,
         pad_or_crop,

@@ -21,6 +21,7 @@ from graphfuzz.spec import (
     emission,
     maximum,
     minimum,
+    on_special,
     operator,
     size,
     sizes,
@@ -169,9 +170,5 @@ def _block_put(x: Array, source: Array, starts: Sequence[int]) -> Array:
 
 
 OPERATORS: Sequence[Operator] = [
-    select_scatter,
-    slice_scatter,
-    assign_slice,
-    diagonal_scatter,
-    slice_update,
+    on_special(op) for op in (select_scatter, slice_scatter, assign_slice, diagonal_scatter, slice_update)
 ]

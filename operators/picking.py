@@ -23,6 +23,7 @@ from graphfuzz.spec import (
     flag,
     index,
     minimum,
+    on_special,
     operator,
     tensor,
 )
@@ -193,11 +194,9 @@ def gather_first_form(require: Require, x: Tensor, indices: Tensor) -> Shape:
 
 
 OPERATORS: Sequence[Operator] = [
-    *indexed,
-    gather_elements,
-    take_elements,
-    everywhere(gather_nd, "keras"),
-    everywhere(gather_nd_in_batch, "keras"),
-    everywhere(gather_in_batch, "keras"),
-    everywhere(gather_first_form, "keras"),
+    *map(on_special, (*indexed, gather_elements, take_elements)),
+    *(
+        on_special(everywhere(op, "keras"))
+        for op in (gather_nd, gather_nd_in_batch, gather_in_batch, gather_first_form)
+    ),
 ]

@@ -9,6 +9,7 @@ from graphfuzz.spec import (
     ANY,
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Defect,
     Operand,
@@ -46,6 +47,7 @@ def cast(x: Array, dtype: str) -> Array:
 
 def _logsumexp(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     top = np.max(wide(x), axes, keepdims=True, initial=-1e9)
+    top = np.where(np.isposinf(top), 0, top)
     total: Array = np.log(np.sum(np.exp(wide(x) - top), axes, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axes)
 
@@ -58,6 +60,7 @@ sum_ = over_axes(
     reference=lambda x, *, axes, keepdims: np.sum(wide(x), axes, keepdims=keepdims),
     torch=_TORCH.format("sum"),
     keras=_KERAS.format("sum"),
+    special=FRAMEWORKS,
 )
 sum_as = over_axes(
     "sum_as",
@@ -76,6 +79,7 @@ mean = over_axes(
     reference=lambda x, *, axes, keepdims: mean_of(x, axes, keepdims),
     torch=emission(_TORCH.format("mean"), dtypes=FLOATS),
     keras=_KERAS.format("mean"),
+    special=FRAMEWORKS,
 )
 mean_as = over_axes(
     "mean_as",
@@ -85,7 +89,11 @@ mean_as = over_axes(
     returns=named_by("dtype"),
     reference=lambda x, *, axes, keepdims, dtype: mean_of(cast(x, dtype), axes, keepdims),
     torch="torch.mean({x}, dim={axes}, keepdim={keepdims}, dtype=torch.{dtype})",
+    special=FRAMEWORKS,
 )
+# NaN is the greatest and the least of any: https://docs.pytorch.org/docs/stable/generated/torch.aminmax.html and
+# https://www.tensorflow.org/api_docs/python/tf/math/reduce_max. It is also true: it is not zero. A product of numbers
+# may vanish in one order and not in another, so it is not defined beside infinities.
 # Keras refuses any empty operand of `max` and `min`, even where no empty axis is folded.
 max_ = over_axes(
     "max",
@@ -95,6 +103,7 @@ max_ = over_axes(
     reference=lambda x, *, axes, keepdims: np.max(x, axes, keepdims=keepdims),
     torch=_TORCH.format("amax"),
     keras=_KERAS.format("max"),
+    special=FRAMEWORKS,
 )
 min_ = over_axes(
     "min",
@@ -104,6 +113,7 @@ min_ = over_axes(
     reference=lambda x, *, axes, keepdims: np.min(x, axes, keepdims=keepdims),
     torch=_TORCH.format("amin"),
     keras=_KERAS.format("min"),
+    special=FRAMEWORKS,
 )
 amax = over_axes(
     "amax",
@@ -112,6 +122,7 @@ amax = over_axes(
     empty=False,
     reference=lambda x, *, axes, keepdims: np.max(x, axes, keepdims=keepdims),
     keras=_KERAS.format("amax"),
+    special=FRAMEWORKS,
 )
 amin = over_axes(
     "amin",
@@ -120,6 +131,7 @@ amin = over_axes(
     empty=False,
     reference=lambda x, *, axes, keepdims: np.min(x, axes, keepdims=keepdims),
     keras=_KERAS.format("amin"),
+    special=FRAMEWORKS,
 )
 max_initial = over_axes(
     "max_initial",
@@ -128,6 +140,7 @@ max_initial = over_axes(
     attrs={"initial": choice(0, 2, 5)},
     reference=lambda x, *, axes, keepdims, initial: np.max(x, axes, keepdims=keepdims, initial=initial),
     keras="ops.max({x}, axis={axes}, keepdims={keepdims}, initial={initial})",
+    special=FRAMEWORKS,
 )
 min_initial = over_axes(
     "min_initial",
@@ -136,6 +149,7 @@ min_initial = over_axes(
     attrs={"initial": choice(0, 2, 5)},
     reference=lambda x, *, axes, keepdims, initial: np.min(x, axes, keepdims=keepdims, initial=initial),
     keras="ops.min({x}, axis={axes}, keepdims={keepdims}, initial={initial})",
+    special=FRAMEWORKS,
 )
 ptp = over_axes(
     "ptp",
@@ -147,6 +161,7 @@ ptp = over_axes(
     ),
     torch="torch.amax({x}, dim={axes}, keepdim={keepdims}) - torch.amin({x}, dim={axes}, keepdim={keepdims})",
     keras=_KERAS.format("ptp"),
+    special=FRAMEWORKS,
 )
 
 
@@ -164,6 +179,7 @@ logsumexp = over_axes(
     reference=_logsumexp,
     torch=_TORCH.format("logsumexp"),
     keras=emission(_keras_logsumexp, dtypes=("float32", "float64")),
+    special=FRAMEWORKS,
 )
 any_ = over_axes(
     "any",
@@ -173,6 +189,7 @@ any_ = over_axes(
     reference=lambda x, *, axes, keepdims: np.any(x, axes, keepdims=keepdims),
     torch=_TORCH.format("any"),
     keras=_KERAS.format("any"),
+    special=FRAMEWORKS,
 )
 all_ = over_axes(
     "all",
@@ -182,6 +199,7 @@ all_ = over_axes(
     reference=lambda x, *, axes, keepdims: np.all(x, axes, keepdims=keepdims),
     torch=_TORCH.format("all"),
     keras=_KERAS.format("all"),
+    special=FRAMEWORKS,
 )
 count_nonzero = over_axes(
     "count_nonzero",
@@ -192,6 +210,7 @@ count_nonzero = over_axes(
     reference=lambda x, *, axes: np.count_nonzero(x, axes),
     torch="torch.count_nonzero({x}, dim={axes})",
     keras="ops.count_nonzero({x}, axis={axes})",
+    special=FRAMEWORKS,
 )
 
 # One axis: operators that take no list, and the spelling with a bare integer where others take a list.
@@ -251,6 +270,7 @@ sum_along = over_axis(
     reference=lambda x, *, axis, keepdims: np.sum(wide(x), axis, keepdims=keepdims),
     torch="{x}.sum({axis}, keepdim={keepdims})",
     keras="ops.sum({x}, axis={axis}, keepdims={keepdims})",
+    special=FRAMEWORKS,
 )
 mean_along = over_axis(
     "mean_along",
@@ -259,6 +279,7 @@ mean_along = over_axis(
     reference=lambda x, *, axis, keepdims: mean_of(x, axis, keepdims),
     torch="{x}.mean({axis}, keepdim={keepdims})",
     keras="ops.mean({x}, axis={axis}, keepdims={keepdims})",
+    special=FRAMEWORKS,
 )
 aminmax = over_axis(
     "aminmax",
@@ -268,6 +289,7 @@ aminmax = over_axis(
     returns=("T", "T"),
     reference=lambda x, *, axis, keepdims: (np.min(x, axis, keepdims=keepdims), np.max(x, axis, keepdims=keepdims)),
     torch="torch.aminmax({x}, dim={axis}, keepdim={keepdims})",
+    special=FRAMEWORKS,
 )
 
 # No axis named: all of them.
@@ -280,6 +302,7 @@ sum_all = over_all(
     reference=lambda x: np.sum(wide(x)),
     torch="torch.sum({x})",
     keras="ops.sum({x})",
+    special=FRAMEWORKS,
 )
 sum_all_as = over_all(
     "sum_all_as",
@@ -298,6 +321,7 @@ mean_all = over_all(
     reference=mean_of,
     torch=emission("torch.mean({x})", dtypes=FLOATS),
     keras="ops.mean({x})",
+    special=FRAMEWORKS,
 )
 prod_all = over_all(
     "prod_all",
@@ -317,6 +341,7 @@ max_all = over_all(
     reference=np.max,
     torch="torch.max({x})",
     keras="ops.max({x})",
+    special=FRAMEWORKS,
 )
 min_all = over_all(
     "min_all",
@@ -326,6 +351,7 @@ min_all = over_all(
     reference=np.min,
     torch="torch.min({x})",
     keras="ops.min({x})",
+    special=FRAMEWORKS,
 )
 aminmax_all = over_all(
     "aminmax_all",
@@ -335,6 +361,7 @@ aminmax_all = over_all(
     returns=("T", "T"),
     reference=lambda x: (np.min(x), np.max(x)),
     torch="torch.aminmax({x})",
+    special=FRAMEWORKS,
 )
 any_all = over_all(
     "any_all",
@@ -344,6 +371,7 @@ any_all = over_all(
     reference=np.any,
     torch="torch.any({x})",
     keras="ops.any({x})",
+    special=FRAMEWORKS,
 )
 all_all = over_all(
     "all_all",
@@ -353,6 +381,7 @@ all_all = over_all(
     reference=np.all,
     torch="torch.all({x})",
     keras="ops.all({x})",
+    special=FRAMEWORKS,
 )
 count_nonzero_all = over_all(
     "count_nonzero_all",
@@ -362,6 +391,7 @@ count_nonzero_all = over_all(
     reference=np.count_nonzero,
     torch="torch.count_nonzero({x})",
     keras="ops.count_nonzero({x})",
+    special=FRAMEWORKS,
 )
 logsumexp_all = over_all(
     "logsumexp_all",
@@ -369,6 +399,7 @@ logsumexp_all = over_all(
     "The logarithm of the sum of all elements' exponentials.",
     reference=lambda x: _logsumexp(x, axes=tuple(range(x.ndim)), keepdims=False),
     keras=emission("ops.logsumexp({x})", dtypes=("float32",)),
+    special=FRAMEWORKS,
 )
 
 # No axis named, and all of them kept.
@@ -382,6 +413,7 @@ sum_all_kept = over_all(
     reference=lambda x: np.sum(wide(x), keepdims=True),
     torch="torch.sum({x}, dim=None, keepdim=True)",
     keras="ops.sum({x}, keepdims=True)",
+    special=FRAMEWORKS,
 )
 mean_all_kept = over_all(
     "mean_all_kept",
@@ -391,6 +423,7 @@ mean_all_kept = over_all(
     reference=lambda x: mean_of(x, None, True),
     torch="torch.mean({x}, dim=None, keepdim=True)",
     keras="ops.mean({x}, keepdims=True)",
+    special=FRAMEWORKS,
 )
 max_all_kept = over_all(
     "max_all_kept",
@@ -401,6 +434,7 @@ max_all_kept = over_all(
     reference=lambda x: np.max(x, keepdims=True),
     torch="torch.amax({x}, dim=(), keepdim=True)",
     keras="ops.max({x}, keepdims=True)",
+    special=FRAMEWORKS,
 )
 
 # An empty list of axes: PyTorch takes it for all of them, Keras for none.
@@ -413,6 +447,7 @@ sum_of_empty_list = over_all(
     returns=accumulator,
     reference=lambda x: np.sum(wide(x)),
     torch="torch.sum({x}, dim=())",
+    special=FRAMEWORKS,
 )
 mean_of_empty_list = over_all(
     "mean_of_empty_list",
@@ -420,6 +455,7 @@ mean_of_empty_list = over_all(
     "The mean along an empty list of axes, which PyTorch takes for all.",
     reference=mean_of,
     torch="torch.mean({x}, dim=())",
+    special=FRAMEWORKS,
 )
 amax_of_empty_list = over_all(
     "amax_of_empty_list",
@@ -428,6 +464,7 @@ amax_of_empty_list = over_all(
     some=True,
     reference=np.max,
     torch="torch.amax({x}, dim=())",
+    special=FRAMEWORKS,
 )
 amin_of_empty_list = over_all(
     "amin_of_empty_list",
@@ -436,6 +473,7 @@ amin_of_empty_list = over_all(
     some=True,
     reference=np.min,
     torch="torch.amin({x}, dim=())",
+    special=FRAMEWORKS,
 )
 
 
@@ -450,6 +488,7 @@ def _nowhere(name: str, doc: str, fold: str, returns: Returns, dtypes: Sequence[
         dtypes=dtypes,
         returns=returns,
         reference=lambda x: x,
+        special=() if dtypes is BOOL else FRAMEWORKS,
         keras=f"ops.{fold}({{x}}, axis=())",
     )(named(name, doc, rule))
 

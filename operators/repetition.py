@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     choice,
     either,
     emission,
+    on_special,
     operator,
     prod,
     sizes,
@@ -211,7 +212,7 @@ def repeat_vector(require: Require, x: Tensor, *, count: int) -> Shape:
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         broadcast_to,
         expand,
@@ -224,4 +225,4 @@ OPERATORS: Sequence[Operator] = [
         repeat_elements,
         repeat_vector,
     )
-] + [everywhere(repeat_each, "keras")]
+] + [on_special(everywhere(repeat_each, "keras"))]

@@ -6,6 +6,7 @@ import numpy as np
 
 from graphfuzz.spec import (
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     REAL,
     Defect,
@@ -31,6 +32,7 @@ floor = unary(
     torch=all_dtypes("torch.floor({x})", REAL),
     keras=emission("ops.floor({x})", dtypes=FLOATS),
     doc="The largest integer that is not above each element.",
+    special=FRAMEWORKS,
 )
 ceil = unary(
     "ceil",
@@ -39,6 +41,7 @@ ceil = unary(
     torch=all_dtypes("torch.ceil({x})", REAL),
     keras=emission("ops.ceil({x})", dtypes=FLOATS),
     doc="The smallest integer that is not below each element.",
+    special=FRAMEWORKS,
 )
 truncate = unary(
     "truncate",
@@ -47,6 +50,7 @@ truncate = unary(
     torch=all_dtypes("torch.trunc({x})", REAL),
     keras="ops.trunc({x})",
     doc="Each element without its fraction.",
+    special=FRAMEWORKS,
 )
 truncate_fix = spelled(truncate, "truncate_fix", torch="torch.fix({x})")
 round_half_even = unary(
@@ -56,6 +60,7 @@ round_half_even = unary(
     torch=all_dtypes("torch.round({x})", REAL),
     keras="ops.round({x})",
     doc="The integer nearest to each element; of two, the even one.",
+    special=FRAMEWORKS,
 )
 fraction = unary(
     "fraction",

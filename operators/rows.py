@@ -20,6 +20,7 @@ from graphfuzz.spec import (
     choice,
     choose,
     index,
+    on_special,
     operator,
     sizes,
     spelled,
@@ -144,11 +145,16 @@ def ensure_shape(require: Require, x: Tensor) -> Shape:
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(reverse_sequence, "keras"),
-    everywhere(reverse_sequence_time_first, "keras"),
     invert_permutation,
-    everywhere(dynamic_partition, "keras"),
-    everywhere(dynamic_stitch, "keras"),
-    everywhere(parallel_dynamic_stitch, "keras"),
-    everywhere(ensure_shape, "keras"),
+    *(
+        on_special(everywhere(op, "keras"))
+        for op in (
+            reverse_sequence,
+            reverse_sequence_time_first,
+            dynamic_partition,
+            dynamic_stitch,
+            parallel_dynamic_stitch,
+            ensure_shape,
+        )
+    ),
 ]

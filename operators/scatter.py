@@ -10,6 +10,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     HALVES,
     INDICES,
     INTEGERS,
@@ -73,6 +74,7 @@ def _scattered(x: Array, index: Array, source: Array, *, axis: int) -> Array:
     dtypes={"T": ANY, "I": ("int64",)},
     defined=lambda x, index, source, axis: distinct_along(index, axis),
     reference=_scattered,
+    special=FRAMEWORKS,
     torch="torch.scatter({x}, {axis}, {index}, {source})",
 )
 def scatter(require: Require, x: Tensor, index: Tensor, source: Tensor, *, axis: int) -> Shape:
@@ -93,6 +95,7 @@ def _scattered_value(x: Array, index: Array, *, axis: int, value: float) -> Arra
     attrs={"axis": axis(), "value": choice(1, 0, 2)},
     dtypes={"T": ANY, "I": ("int64",)},
     reference=_scattered_value,
+    special=FRAMEWORKS,
     torch="torch.scatter({x}, {axis}, {index}, {value})",
 )
 def scatter_value(require: Require, x: Tensor, index: Tensor, *, axis: int, value: int) -> Shape:
@@ -152,6 +155,7 @@ SMALL_SOURCE = by_dtype("source", (-3, 3), (-3, 3))
     attrs={"axis": axis()},
     dtypes={"T": REAL, "I": ("int64",)},
     reference=lambda x, index, source, axis: _scattered_by(x, index, source, axis=axis, how="add"),
+    special=FRAMEWORKS,
     torch="torch.scatter_add({x}, {axis}, {index}, {source})",
 )
 def scatter_add(require: Require, x: Tensor, index: Tensor, source: Tensor, *, axis: int) -> Shape:
@@ -186,6 +190,7 @@ def scatter_reduce(
     reference=lambda x, index, source, axis, include: _scattered_by(
         x, index, source, axis=axis, how="mean", include=include
     ),
+    special=FRAMEWORKS,
     torch='torch.scatter_reduce({x}, {axis}, {index}, {source}, "mean", include_self={include})',
 )
 def scatter_mean(require: Require, x: Tensor, index: Tensor, source: Tensor, *, axis: int, include: bool) -> Shape:
@@ -241,6 +246,7 @@ def distinct(rows: Array) -> bool:
     dtypes={"T": ANY, "I": ("int64",)},
     defined=lambda x, rows, source, axis: distinct(rows),
     reference=copied,
+    special=FRAMEWORKS,
     torch="torch.index_copy({x}, {axis}, {rows}, {source})",
 )
 def index_copy(require: Require, x: Tensor, rows: Tensor, source: Tensor, *, axis: int) -> Shape:
@@ -261,6 +267,7 @@ def _added(x: Array, rows: Array, source: Array, *, axis: int, alpha: int) -> Ar
     attrs={"axis": axis(), "alpha": choice(1, 2, 3)},
     dtypes={"T": REAL, "I": INDICES},
     reference=_added,
+    special=FRAMEWORKS,
     torch="torch.index_add({x}, {axis}, {rows}, {source}, alpha={alpha})",
 )
 def index_add(require: Require, x: Tensor, rows: Tensor, source: Tensor, *, axis: int, alpha: int) -> Shape:
@@ -280,6 +287,7 @@ def _filled(x: Array, rows: Array, *, axis: int, value: int) -> Array:
     attrs={"axis": axis(), "value": choice(1, 0, 2)},
     dtypes={"T": ANY, "I": ("int64",)},
     reference=_filled,
+    special=FRAMEWORKS,
     torch="torch.index_fill({x}, {axis}, {rows}, {value})",
 )
 def index_fill(require: Require, x: Tensor, rows: Tensor, *, axis: int, value: int) -> Shape:

@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     REAL,
     Operator,
@@ -34,6 +35,7 @@ from operators.precision import Array, wide
     tensor("y"),
     dtypes=ANY,
     reference=np.where,
+    special=FRAMEWORKS,
     empty=True,
     torch=all_dtypes("torch.where({condition}, {x}, {y})"),
     keras="ops.where({condition}, {x}, {y})",
@@ -50,6 +52,7 @@ def where(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Shape:
     dtypes={"T": REAL, "U": REAL},
     returns=promote("T", "U"),
     reference=lambda condition, x, y: np.where(condition, wide(x), wide(y)),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.where({condition}, {x}, {y})",
     keras="ops.where({condition}, {x}, {y})",
@@ -67,6 +70,7 @@ def where_mixed(require: Require, condition: Tensor, x: Tensor, y: Tensor) -> Sh
     dtypes={"C": INTEGERS, "T": ANY},
     returns="T",
     reference=lambda condition, x, y: np.where(condition != 0, x, y),
+    special=FRAMEWORKS,
     empty=True,
     keras="ops.where({condition}, {x}, {y})",
 )
@@ -94,6 +98,7 @@ def _where_number(name: str, doc: str, reference: Callable[..., Any], torch: str
         returns=met_number,
         reference=reference,
         empty=True,
+        special=FRAMEWORKS,
         torch=torch,
         keras=keras,
     )
@@ -137,7 +142,7 @@ def where_numbers(require: Require, condition: Tensor, *, this: float, that: flo
     return condition.shape
 
 
-# Clamps
+# Clamps. NaN stays NaN, as in the maxima and minima that they are (pytorch/pytorch#77306, #77371).
 
 
 def _clip(x: Array, low: Any, high: Any) -> Array:
@@ -149,6 +154,7 @@ def _clip(x: Array, low: Any, high: Any) -> Array:
     attrs={"low": number(-2, 0), "high": number(0, 2)},
     dtypes=FLOATS,
     reference=lambda x, *, low, high: _clip(wide(x), low, high),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.clamp({x}, {low}, {high})",
     keras="ops.clip({x}, {low}, {high})",
@@ -166,6 +172,7 @@ clip_alias = spelled(clip, "clip_alias", torch="torch.clip({x}, min={low}, max={
     attrs={"low": choice(0, 1, 2), "high": choice(5, 3, 9)},
     dtypes=REAL,
     reference=lambda x, *, low, high: _clip(x, np.asarray(low, x.dtype), np.asarray(high, x.dtype)),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.clamp({x}, {low}, {high})",
     keras="ops.clip({x}, {low}, {high})",
@@ -227,7 +234,9 @@ def _clamp_tensor(name: str, doc: str, reference: Callable[..., Any], torch: str
     def rule(require: Require, x: Tensor, y: Tensor) -> Shape:
         return broadcast(require, x.shape, y.shape)
 
-    declare = operator(tensor("x"), tensor("y"), dtypes=REAL, reference=reference, empty=True, torch=torch)
+    declare = operator(
+        tensor("x"), tensor("y"), dtypes=REAL, reference=reference, empty=True, special=FRAMEWORKS, torch=torch
+    )
     return declare(named(name, doc, rule))
 
 
@@ -253,6 +262,7 @@ def _made_number(x: Array, y: Array, *, nan: float, high: float, low: float) -> 
     dtypes=FLOATS,
     domain=(-2.0, 2.0),
     reference=_made_number,
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.nan_to_num({x} / {y}, nan={nan}, posinf={high}, neginf={low})",
     keras="ops.nan_to_num({x} / {y}, nan={nan}, posinf={high}, neginf={low})",
@@ -265,8 +275,9 @@ def quotient_as_number(require: Require, x: Tensor, y: Tensor, *, nan: float, hi
 @operator(
     tensor("x"),
     dtypes=REAL,
-    reference=lambda x: x,
+    reference=np.nan_to_num,
     empty=True,
+    special=FRAMEWORKS,
     torch="torch.nan_to_num({x})",
     keras="ops.nan_to_num({x})",
 )
@@ -277,9 +288,25 @@ def as_number(require: Require, x: Tensor) -> Shape:
 
 @operator(
     tensor("x"),
+    attrs={"nan": choice(0.0, 0.5, -1.0), "high": choice(9.0, 100.0), "low": choice(-9.0, -50.0)},
+    dtypes=FLOATS,
+    reference=lambda x, *, nan, high, low: np.nan_to_num(wide(x), nan=nan, posinf=high, neginf=low),
+    special=FRAMEWORKS,
+    empty=True,
+    torch="torch.nan_to_num({x}, nan={nan}, posinf={high}, neginf={low})",
+    keras="ops.nan_to_num({x}, nan={nan}, posinf={high}, neginf={low})",
+)
+def as_given_number(require: Require, x: Tensor, *, nan: float, high: float, low: float) -> Shape:
+    """Each element; constants where it is no number, or infinite."""
+    return x.shape
+
+
+@operator(
+    tensor("x"),
     attrs={"bound": choice(0.5, 1.0, 2.0), "value": choice(0.0, -1.0, 3.5)},
     dtypes=FLOATS,
     reference=lambda x, *, bound, value: np.where(wide(x) > bound, wide(x), value),
+    special=FRAMEWORKS,
     empty=True,
     torch="torch.where({x} > {bound}, {x}, {value})",
     keras="ops.where({x} > {bound}, {x}, {value})",

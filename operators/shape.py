@@ -17,6 +17,7 @@ from graphfuzz.spec import (
     axis,
     choice,
     emission,
+    on_special,
     operator,
     permutation,
     prod,
@@ -254,7 +255,7 @@ def ravel(require: Require, x: Tensor) -> Shape:
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         reshape,
         view,

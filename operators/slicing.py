@@ -24,6 +24,7 @@ from graphfuzz.spec import (
     flag,
     maximum,
     minimum,
+    on_special,
     operator,
     size,
     sizes,
@@ -323,7 +324,7 @@ def as_strided(require: Require, x: Tensor, *, shape: Sequence[Size], strides: S
 
 
 OPERATORS: Sequence[Operator] = [
-    everywhere(op)
+    on_special(everywhere(op))
     for op in (
         strided_slice,
         subscript,
@@ -335,4 +336,4 @@ OPERATORS: Sequence[Operator] = [
         unfold,
         as_strided,
     )
-] + [extract_sequences]
+] + [on_special(extract_sequences)]

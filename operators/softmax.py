@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     BOOL,
     FLOATS,
+    FRAMEWORKS,
     REAL,
     Operator,
     Require,
@@ -24,6 +25,7 @@ from graphfuzz.spec import (
     operator,
     tensor,
 )
+from operators.folds import has_order
 from operators.precision import Array, wide
 
 Axis = int | tuple[int, ...] | None
@@ -41,6 +43,12 @@ def softmax_of(x: Array, axis: Axis) -> Array:
     return np.asarray(np.exp(log_softmax_of(x, axis)))
 
 
+def has_weights(x: Array, *, axis: Axis) -> bool:
+    """Whether the sum of the exponentials is neither infinite nor zero: no element is inf, and not all are -inf."""
+    some = np.any(~np.isneginf(x), axis) | (x.size == 0)
+    return bool(np.all(some)) and not np.any(np.isposinf(x))
+
+
 def _one_stands_out(x: Array, *, axis: int) -> bool:
     ordered = np.sort(wide(x), axis)
     return x.shape[axis] == 1 or bool(np.all(np.take(ordered, -1, axis) - np.take(ordered, -2, axis) >= 4))
@@ -51,12 +59,14 @@ def _masked(x: Array, mask: Array, *, axes: Sequence[int]) -> Array:
     return np.where(mask, softmax_of(np.where(mask, wide(x), -1e9), tuple(axes)), 0)
 
 
-# TensorFlow's float32 kernel for CPUs (oneDNN's) takes no more than five axes.
+# TensorFlow's float32 kernel for CPUs (oneDNN's) takes no more than five axes, and loses NaN.
 @operator(
     tensor("x", rank=range(1, 6)),
     attrs={"axis": axis()},
     dtypes=FLOATS,
+    defined=lambda x, *, axis: has_weights(x, axis=axis) and has_order(x),
     reference=lambda x, *, axis: softmax_of(x, axis),
+    special=FRAMEWORKS,
     torch="torch.softmax({x}, dim={axis})",
     keras="ops.softmax({x}, axis={axis})",
     empty=True,
@@ -70,7 +80,9 @@ def softmax(require: Require, x: Tensor, *, axis: int) -> Shape:
     tensor("x", rank=range(1, 7)),
     attrs={"axis": axis()},
     dtypes=FLOATS,
+    defined=lambda x, *, axis: has_weights(x, axis=axis),
     reference=lambda x, *, axis: log_softmax_of(x, axis),
+    special=FRAMEWORKS,
     torch="torch.log_softmax({x}, dim={axis})",
     keras="ops.log_softmax({x}, axis={axis})",
     empty=True,
@@ -84,7 +96,9 @@ def log_softmax(require: Require, x: Tensor, *, axis: int) -> Shape:
     tensor("x", rank=range(1, 7)),
     attrs={"axis": axis()},
     dtypes=FLOATS,
+    defined=lambda x, *, axis: has_weights(-x, axis=axis),
     reference=lambda x, *, axis: softmax_of(-x, axis),
+    special=FRAMEWORKS,
     torch="F.softmin({x}, dim={axis})",
     empty=True,
 )
@@ -117,7 +131,9 @@ def sparsemax(require: Require, x: Tensor, *, axis: int) -> Shape:
     attrs={"axis": axis(), "dtype": dtype_choice(FLOATS), "log": flag(), "special": flag()},
     dtypes=REAL,
     returns=named_by("dtype"),
+    defined=lambda x, *, axis, dtype, log, special: has_weights(x, axis=axis),
     reference=lambda x, *, axis, dtype, log, special: (log_softmax_of if log else softmax_of)(x, axis),
+    special=FRAMEWORKS,
     torch=lambda x, axis, dtype, log, special: (
         f"torch.{'special.' * special}{'log_' * log}softmax({x}, {axis}, dtype=torch.{dtype})"
     ),
@@ -132,7 +148,9 @@ def softmax_as(require: Require, x: Tensor, *, axis: int, dtype: str, log: bool,
     tensor("x", rank=range(1, 6)),
     attrs={"axis": axis(), "log": flag()},
     dtypes=FLOATS,
+    defined=lambda x, *, axis, log: has_weights(x, axis=axis),
     reference=lambda x, *, axis, log: (log_softmax_of if log else softmax_of)(x, axis),
+    special=FRAMEWORKS,
     torch=lambda x, axis, log: f"torch.special.{'log_' * log}softmax({x}, {axis})",
     empty=True,
 )
@@ -149,7 +167,9 @@ def _flat(x: Any, log: bool) -> str:
     tensor("x", rank=range(1, 6)),
     attrs={"log": flag()},
     dtypes=FLOATS,
+    defined=lambda x, *, log: has_weights(x, axis=None) and has_order(x),
     reference=lambda x, *, log: (log_softmax_of if log else softmax_of)(x, None),
+    special=FRAMEWORKS,
     keras=_flat,
 )
 def softmax_flat(require: Require, x: Tensor, *, log: bool) -> Shape:
@@ -160,7 +180,9 @@ def softmax_flat(require: Require, x: Tensor, *, log: bool) -> Shape:
 @operator(
     tensor("x", rank=(3, 4)),
     dtypes=FLOATS,
+    defined=lambda x: has_weights(x, axis=-3),
     reference=lambda x: softmax_of(x, -3),
+    special=FRAMEWORKS,
     torch=emission("{layer}({x})", layer="nn.Softmax2d()"),
     empty=True,
 )

@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     HALVES,
     REAL,
     Defect,
@@ -85,6 +86,11 @@ def _sigmoid(x: Array) -> Array:
 
 def _logit(x: Array) -> Array:
     return np.asarray(np.log(wide(x)) - np.log1p(-wide(x)))
+
+
+def _times_log(x: Array, y: Array, log: Callable[[Array], Array]) -> Array:
+    """x times the logarithm of y; zero where x is, and y a number (torch.special.xlogy's documentation)."""
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * log(y))
 
 
 _POSITIVE = (1e-3, 1e3)
@@ -186,6 +192,7 @@ cube_root = floating(
     "cube_root",
     "The cube root of each element.",
     domain=_POSITIVE,
+    special=(),
     reference=lambda x: np.cbrt(wide(x)),
     keras="ops.cbrt({x})",
 )
@@ -214,10 +221,12 @@ reciprocal = floating(
         ],
     ),
 )
+# Of infinities, TensorFlow makes NaN in float64.
 erf = floating(
     "erf",
     "The error function of each element.",
     domain=(-8, 8),
+    special=("torch",),
     reference=lambda x: _erf(wide(x)),
     torch="torch.erf({x})",
     keras="ops.erf({x})",
@@ -235,6 +244,7 @@ erfcx = floating(
     "erfcx",
     "The error function's complement of each element times the exponential of its square.",
     domain=(-2, 4),
+    special=(),
     reference=lambda x: np.exp(wide(x) ** 2) * _erfc(wide(x)),
     torch=emission("torch.special.erfcx({x})", dtypes=_WITHOUT_HALVES),
 )
@@ -242,6 +252,7 @@ erfinv = floating(
     "erfinv",
     "The inverse of the error function.",
     domain=(-0.95, 0.95),
+    special=(),
     reference=lambda x: _erfinv(wide(x)),
     torch="torch.erfinv({x})",
     keras="ops.erfinv({x})",
@@ -257,6 +268,7 @@ log_ndtr = floating(
     "log_ndtr",
     "The logarithm of the normal distribution's cumulative probability at each element.",
     domain=(-5, 5),
+    special=(),
     reference=lambda x: np.log(0.5 * _erfc(-wide(x) / math.sqrt(2))),
     torch=emission("torch.special.log_ndtr({x})", dtypes=_WITHOUT_HALVES),
 )
@@ -264,6 +276,7 @@ entropy = floating(
     "entropy",
     "Each element times its logarithm, negated.",
     domain=(1e-3, 8),
+    special=(),
     reference=lambda x: -wide(x) * np.log(wide(x)),
     torch="torch.special.entr({x})",
 )
@@ -278,6 +291,7 @@ digamma = floating(
     "digamma",
     "The logarithmic derivative of the gamma function at each element.",
     domain=(0.1, 20),
+    special=(),
     reference=lambda x: _digamma(wide(x)),
     torch="torch.digamma({x})",
 )
@@ -286,6 +300,7 @@ trigamma = floating(
     "trigamma",
     "The derivative of the digamma function at each element.",
     domain=(0.2, 20),
+    special=(),
     reference=lambda x: _trigamma(wide(x)),
     torch=emission("torch.polygamma(1, {x})", dtypes=_WITHOUT_FLOAT64),
 )
@@ -293,6 +308,7 @@ sinc = floating(
     "sinc",
     "The sine of pi times each element divided by it; one at zero.",
     domain=(-8, 8),
+    special=(),
     reference=lambda x: np.sinc(wide(x)),
     torch="torch.sinc({x})",
     keras="ops.sinc({x})",
@@ -303,6 +319,7 @@ bessel_i0 = floating(
     "bessel_i0",
     "The modified Bessel function of order zero at each element.",
     domain=(-6, 6),
+    special=(),
     reference=lambda x: np.i0(wide(x)),
     torch="torch.i0({x})",
     keras=emission("ops.i0({x})", dtypes=[d for d in ANY if d not in ("bfloat16", "int64")]),
@@ -312,6 +329,7 @@ bessel_i0e = floating(
     "bessel_i0e",
     "The modified Bessel function of order zero at each element, scaled down exponentially.",
     domain=(-6, 6),
+    special=(),
     reference=lambda x: np.i0(wide(x)) * np.exp(-np.abs(wide(x))),
     torch="torch.special.i0e({x})",
 )
@@ -319,6 +337,7 @@ bessel_i1 = floating(
     "bessel_i1",
     "The modified Bessel function of order one at each element.",
     domain=(-6, 6),
+    special=(),
     reference=lambda x: _bessel_i1(wide(x)),
     torch="torch.special.i1({x})",
 )
@@ -381,6 +400,7 @@ logaddexp = binary(
     torch="torch.logaddexp({x}, {y})",
     keras="ops.logaddexp({x}, {y})",
     doc="The logarithm of the sum of the exponentials of each pair of elements, broadcast.",
+    special=FRAMEWORKS,
 )
 logaddexp2 = binary(
     "logaddexp2",
@@ -398,6 +418,7 @@ logaddexp2 = binary(
         ],
     ),
     doc="The same to base two.",
+    special=FRAMEWORKS,
 )
 hypotenuse = binary(
     "hypotenuse",
@@ -411,9 +432,10 @@ xlogy = binary(
     "xlogy",
     FLOATS,
     divisor=_POSITIVE,
-    reference=lambda x, y: wide(x) * np.log(wide(y)),
+    reference=lambda x, y: _times_log(wide(x), wide(y), np.log),
     torch="torch.xlogy({x}, {y})",
     doc="x times the logarithm of y, broadcast; zero where x is.",
+    special=FRAMEWORKS,
 )
 xlogy_special = spelled(xlogy, "xlogy_special", torch="torch.special.xlogy({x}, {y})")
 xlogy_number = with_number(
@@ -430,16 +452,17 @@ number_xlogy = with_number(
     choice(2.0, -0.5, 0.0, 3),
     FLOATS,
     domain=_POSITIVE,
-    reference=lambda x, *, number: number * np.log(wide(x)),
+    reference=lambda x, *, number: _times_log(np.asarray(number), wide(x), np.log),
     torch="torch.xlogy({number}, {x})",
 )
 xlog1py = binary(
     "xlog1py",
     FLOATS,
     divisor=(-0.9, 100),
-    reference=lambda x, y: wide(x) * np.log1p(wide(y)),
+    reference=lambda x, y: _times_log(wide(x), wide(y), np.log1p),
     torch="torch.special.xlog1py({x}, {y})",
     doc="x times the logarithm of one plus y, broadcast; zero where x is.",
+    special=FRAMEWORKS,
 )
 
 OPERATORS: Sequence[Operator] = [op for op in globals().values() if isinstance(op, Operator)]

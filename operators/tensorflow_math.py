@@ -8,6 +8,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     INTEGERS,
     REAL,
     SIGNED,
@@ -41,10 +42,11 @@ def _unary(
     dtypes: Sequence[str] = FLOATS,
     domain: tuple[float, float] | None = None,
     defects: Sequence[Defect] = (),
+    special: Sequence[str] = FRAMEWORKS,
 ) -> Operator:
     name = f"tf_{name}"
     made = in_layer("x", call, dtypes=dtypes, defects=defects)
-    return unary(name, dtypes, reference=reference, domain=domain, keras=made, doc=doc)
+    return unary(name, dtypes, reference=reference, domain=domain, special=special, keras=made, doc=doc)
 
 
 def _binary(
@@ -57,7 +59,8 @@ def _binary(
 ) -> Operator:
     name = f"tf_{name}"
     made = in_layer("x, y", call, dtypes=dtypes)
-    return binary(name, dtypes, reference=reference, divisor=divisor, keras=made, doc=doc)
+    special = FRAMEWORKS if set(dtypes) & set(FLOATS) else ()
+    return binary(name, dtypes, reference=reference, divisor=divisor, special=special, keras=made, doc=doc)
 
 
 _FULL = ("float32", "float64")
@@ -80,16 +83,16 @@ UNARY = [
     _unary("identity", "The same.", "tf.identity(x)", lambda x: x, dtypes=_COMMON),
     _unary("stop_gradient", "The same.", "tf.stop_gradient(x)", lambda x: x, dtypes=_COMMON),
     _unary("check_numerics", "The same, checked to be numbers.", 'tf.debugging.check_numerics(x, "no number")',
-           lambda x: x),
+           lambda x: x, special=()),
     _unary("zeros_like", "Zero in each place.", "tf.raw_ops.ZerosLike(x=x)", np.zeros_like, dtypes=_COMMON),
     _unary("ones_like", "One in each place.", "tf.raw_ops.OnesLike(x=x)", np.ones_like, dtypes=_KEPT,
            defects=[_FOLDED_ONES]),
     _unary("lgamma", "The logarithm of the gamma function at each element.", "tf.math.lgamma(x)",
            lambda x: _lgamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20)),
     _unary("digamma", "The logarithmic derivative of the gamma function at each element.", "tf.math.digamma(x)",
-           lambda x: _digamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20)),
+           lambda x: _digamma(wide(x)), dtypes=FLOATS[1:], domain=(0.1, 20), special=()),
     _unary("erfinv", "The inverse of the error function.", "tf.math.erfinv(x)", lambda x: _erfinv(wide(x)),
-           dtypes=_FULL, domain=(-0.95, 0.95)),
+           dtypes=_FULL, domain=(-0.95, 0.95), special=()),
     _unary("log_sigmoid", "The logarithm of the logistic function of each element.", "tf.math.log_sigmoid(x)",
            lambda x: -np.logaddexp(0, -wide(x)), domain=(-18, 18)),
 ]  # fmt: skip
@@ -103,15 +106,15 @@ BINARY = [
     _binary("squared_difference", "The square of the difference of each pair of elements, broadcast.",
             "tf.math.squared_difference(x, y)", lambda x, y: (wide(x) - wide(y)) ** 2,
             dtypes=(*FLOATS, "int32", "int64")),
-    _binary("multiply_no_nan", "The product of each pair of elements, broadcast.", "tf.math.multiply_no_nan(x, y)",
-            lambda x, y: wide(x) * wide(y)),
+    _binary("multiply_no_nan", "The product of each pair of elements, broadcast; zero where the second is.",
+            "tf.math.multiply_no_nan(x, y)", lambda x, y: np.where(y == 0, 0, wide(x) * wide(y))),
     _binary("divide_no_nan", "The quotient of each pair of elements, broadcast; zero where the divisor is.",
             "tf.math.divide_no_nan(x, y)",
             lambda x, y: np.where(y == 0, 0.0, wide(x) / np.where(y == 0, 1.0, wide(y))), divisor=(-1, 1)),
-    _binary("xlogy", "x times the logarithm of y, broadcast.", "tf.math.xlogy(x, y)",
-            lambda x, y: wide(x) * np.log(wide(y)), divisor=(1e-3, 1e3)),
-    _binary("xdivy", "x divided by y, broadcast.", "tf.math.xdivy(x, y)", lambda x, y: wide(x) / wide(y),
-            divisor=(0.5, 8.0)),
+    _binary("xlogy", "x times the logarithm of y, broadcast; zero where x is.", "tf.math.xlogy(x, y)",
+            lambda x, y: np.where(x == 0, 0, wide(x) * np.log(wide(y))), divisor=(1e-3, 1e3)),
+    _binary("xdivy", "x divided by y, broadcast; zero where x is.", "tf.math.xdivy(x, y)",
+            lambda x, y: np.where(x == 0, 0, wide(x) / wide(y)), divisor=(0.5, 8.0)),
     _binary("invert_shift", "Each element's bits flipped, moved down, broadcast.",
             "tf.bitwise.right_shift(tf.bitwise.invert(x), y)", lambda x, y: np.right_shift(np.invert(x), y),
             dtypes=SIGNED, divisor=(0, 5)),
@@ -149,6 +152,7 @@ TRUNCATED = [
         FLOATS,
         returns=in_float("T"),
         reference=lambda x, y: wide(x) / wide(y),
+        special=FRAMEWORKS,
         keras=in_layer("x, y", "tf.math.divide(x, y)", dtypes=FLOATS),
     ),
 ]
@@ -162,6 +166,7 @@ TRUNCATED = [
     reference=lambda condition, x, y: np.where(
         condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim)), x, y
     ),
+    special=FRAMEWORKS,
     empty=True,
     keras=in_layer("condition, x, y", "tf.raw_ops.Select(condition=condition, x=x, y=y)", dtypes=_COMMON),
 )
@@ -200,6 +205,7 @@ def tf_clip(require: Require, x: Tensor, *, low: float, high: float) -> Shape:
     variadic("xs", (2, 3, 4)),
     dtypes=[d for d in _KEPT if d not in ("uint16", "uint32")],
     reference=lambda *xs: sum(wide(x) for x in xs),
+    special=FRAMEWORKS,
     empty=True,
     keras=in_layer("*xs", "tf.add_n(xs)"),
 )
@@ -218,6 +224,7 @@ def tf_add_n(require: Require, *xs: Tensor) -> Shape:
     dtypes={"T": _COMMON, "U": _COMMON},
     returns=("T", "U"),
     reference=lambda x, y: (x, y),
+    special=FRAMEWORKS,
     empty=True,
     keras=in_layer("x, y", "tf.identity_n([x, y])", dtypes={"T": _COMMON, "U": _COMMON}),
 )

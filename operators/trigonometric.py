@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphfuzz.spec import FLOATS, INTEGERS, Operator, binary, spelled
+from graphfuzz.spec import FLOATS, FRAMEWORKS, INTEGERS, Operator, binary, spelled
 from operators.forms import all_dtypes, floating
 from operators.precision import wide
 from operators.special import KERAS_INTEGERS
@@ -132,6 +132,7 @@ arctan2 = binary(
     torch="torch.atan2({x}, {y})",
     keras="ops.arctan2({x}, {y})",
     doc="The angle of the point (y, x), broadcast; y is positive, which keeps away from the cut.",
+    special=FRAMEWORKS,
 )
 arctan2_whole = binary(
     "arctan2_whole",

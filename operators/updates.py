@@ -11,6 +11,7 @@ import numpy as np
 from graphfuzz.spec import (
     ANY,
     FLOATS,
+    FRAMEWORKS,
     INDICES,
     Emission,
     Operator,
@@ -81,6 +82,7 @@ def _updating(name: str, how: str, keras: Emission | str, ranks: Sequence[int] =
         attrs={"depth": choice(1, 2, 3)},
         dtypes={"T": ANY if how == "update" else _NUMBERS, "I": INDICES},
         defined=None if how != "update" else lambda x, coordinates, updates, depth: _distinct_rows(coordinates),
+        special=() if how in ("max", "min") else FRAMEWORKS,
         reference=lambda x, coordinates, updates, depth: _updated(x, coordinates, updates, depth=depth, how=how),
         keras=keras,
     )

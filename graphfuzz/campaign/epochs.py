@@ -16,7 +16,7 @@ from graphfuzz.campaign.coverage import Coverage, News
 from graphfuzz.campaign.lanes import Allotment, worth
 from graphfuzz.corpus.signature import kind
 from graphfuzz.generator import Guide
-from graphfuzz.graph import Case, Features
+from graphfuzz.graph import Case, Features, is_special
 from graphfuzz.oracle.verdict import Outcome
 
 EPOCH = 200
@@ -45,7 +45,7 @@ class Epochs:
         self.seen = {framework: Coverage() for framework in sorted(frameworks)}
         self.allotment = Allotment(shares)
         self.kinds: set[tuple[str, ...]] = set()
-        self._starts = [case for case in starts if len(case.graph.nodes) <= STARTING_NODES]
+        self._starts = list(filter(_can_start, starts))
         self._found: deque[Case] = deque(maxlen=MOST_FOUND)
         self._open = 0
         """The epoch whose results come in."""
@@ -77,7 +77,7 @@ class Epochs:
         if told in self.kinds:
             return False
         self.kinds.add(told)
-        if len(case.graph.nodes) <= STARTING_NODES:
+        if _can_start(case):
             self._found.append(case)
         return True
 
@@ -98,3 +98,8 @@ class Epochs:
             {name: coverage.guide(f"{name}-{epoch}") for name, coverage in self.seen.items()},
             {name: [case for case in starts if case.framework == name] for name in self.seen},
         )
+
+
+def _can_start(case: Case) -> bool:
+    """Whether mutations may start from a case: a small one, whose values are all finite."""
+    return len(case.graph.nodes) <= STARTING_NODES and not any(map(is_special, case.tensors.values()))

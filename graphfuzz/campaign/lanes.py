@@ -21,12 +21,13 @@ from graphfuzz.generator import CONTROL, LANES
 
 DEFAULT: Mapping[str, float] = {
     CONTROL: 0.4,
-    "guided": 0.2,
-    "sweep": 0.1,
+    "guided": 0.19,
+    "sweep": 0.09,
     "pair": 0.05,
     "mutation": 0.05,
-    "pattern": 0.1,
-    "rewrite": 0.1,
+    "pattern": 0.09,
+    "rewrite": 0.08,
+    "special": 0.05,
 }
 """The shares of a campaign's first epochs."""
 EVENLY = 0.3

@@ -58,4 +58,5 @@ def _conclusion(done: Sequence[Examination]) -> Iterator[str]:
     failures = sum(len(examination.failures) for examination in done)
     operators = len({examination.operator for examination in done})
     yield f"{operators} operators, {sum(e.bindings for e in done)} dtype bindings,"
-    yield f"{sum(e.cases for e in done)} cases, {sum(e.near_misses for e in done)} disturbed: {failures} failures"
+    yield f"{sum(e.cases for e in done)} cases, {sum(e.near_misses for e in done)} disturbed,"
+    yield f"{sum(e.special for e in done)} with NaN or infinities: {failures} failures"

@@ -33,6 +33,7 @@ def describe(op: Operator, origin: Origin, probes: Mapping[str, tuple[Trial, ...
         "compared": op.compared,
         "spacings": op.spacings,
         "empty": op.empty,
+        "special": [framework for framework in op.special if framework in op.emissions],
         "rule": source_of(op.rule),
         "reference": _named(op.reference),
         "emissions": {framework: _emission(e) for framework, e in op.emissions.items()},
@@ -144,9 +145,11 @@ def _attribute_line(kind: Mapping[str, Any]) -> str:
 def _defined(row: Mapping[str, Any]) -> list[str]:
     low_high = [] if row["domain"] is None else [f"values from {row['domain'][0]:g} to {row['domain'][1]:g}"]
     empty = ["axes of size 0, too"] if row["empty"] else []
-    coarse = [f"good implementations differ by {row['spacings']:g} spacings of the largest magnitude"]
-    loose = ["values are not compared, only dtypes and shapes"]
-    return [*low_high, *empty, *(coarse if row["spacings"] else []), *([] if row["compared"] else loose)]
+    special = [f"NaN and infinities, too, in {' and '.join(row['special'])}"] if row["special"] else []
+    spacings = row["spacings"]
+    coarse = [f"good implementations differ by {spacings:g} spacings of the largest magnitude"] if spacings else []
+    loose = [] if row["compared"] else ["values are not compared, only dtypes and shapes"]
+    return [*low_high, *empty, *special, *coarse, *loose]
 
 
 def _emission_lines(emission: Mapping[str, Any]) -> Iterator[str]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from graphfuzz.generator import Exhausted, single_operator_case
-from graphfuzz.graph import Case, Graph, WrongReference, text
+from graphfuzz.graph import Case, Graph, WrongReference, is_special, text
 from graphfuzz.spec import Operator, Registry
 from graphfuzz.spec.dtype_bindings import MAX_BINDINGS, bindings
+from graphfuzz.spec.dtypes import is_float
 
 EMPTY_EVERY = 5
 """Of how many cases one may have empty axes, where the operator allows them."""
+_SPECIAL = "special-"
+"""Begins the number of a case whose floats have NaN or infinities among them."""
 
 
 def keys(op: Operator, framework: str, count: int, most: int = MAX_BINDINGS) -> Iterator[str]:
@@ -31,10 +35,11 @@ def case_at(key: str, registry: Registry) -> Case:
     make different shapes."""
     name, framework, dtypes, number = key.split("/")
     op = registry[name]
-    favored = 0 if op.empty and int(number) % EMPTY_EVERY == 1 else None
+    special = number.startswith(_SPECIAL)
+    favored = 0 if op.empty and not special and int(number) % EMPTY_EVERY == 1 else None
     bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
     try:
-        return single_operator_case(op, framework, random.Random(key), bound, favored=favored)
+        return single_operator_case(op, framework, random.Random(key), bound, favored=favored, special=special)
     except WrongReference as error:
         error.add_note(f"case_at({key!r})")
         raise
@@ -51,6 +56,28 @@ def cases(
             continue
 
 
+def special_bindings(op: Operator, framework: str, most: int = MAX_BINDINGS) -> Sequence[Mapping[str, str]]:
+    """The dtype bindings with floats (or a fixed sample), where the operator declares itself for NaN and infinities."""
+    every = bindings(op, framework, sys.maxsize) if framework in op.special else []
+    floating = [b for b in every if any(is_float(b.get(p.dtype, p.dtype)) for p in op.parameters)]
+    return random.Random(op.name).sample(floating, min(most, len(floating)))
+
+
+def special_cases(
+    op: Operator, framework: str, count: int, registry: Registry, most: int = MAX_BINDINGS
+) -> Iterator[tuple[str, Case]]:
+    """As many more for each dtype binding, where NaN and infinities are among the operands, with their keys."""
+    for bound in special_bindings(op, framework, most):
+        for i in range(count):
+            key = f"{_binding_key(op, framework, bound)}/{_SPECIAL}{i}"
+            try:
+                case = case_at(key, registry)
+            except Exhausted:
+                continue
+            if any(map(is_special, case.tensors.values())):
+                yield key, case
+
+
 Found = Sequence[tuple[str, Case]]
 """Cases with their keys."""
 
@@ -60,6 +87,12 @@ def missed(op: Operator, framework: str, tried: Sequence[Mapping[str, str]], fou
     reached = {key.rpartition("/")[0] for key, _ in found}
     lost = {_binding_key(op, framework, bound) for bound in tried} - reached
     return sorted(key for key in lost if not _is_taken_by_defects(op, framework, key))
+
+
+def unmet(op: Operator, framework: str, special: Found) -> list[str]:
+    """That no use with NaN or infinities was found: a declaration that promises too much, too."""
+    met = bool(special) or not special_bindings(op, framework)
+    return [] if met else [f"{op.name}: no use in {framework} takes NaN or infinities, for which it is declared"]
 
 
 def _is_taken_by_defects(op: Operator, framework: str, binding: str) -> bool:

@@ -99,7 +99,8 @@ def _value_difference(actual: Array, expected: Array, given: Sequence[Array]) ->
         same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
         with np.errstate(invalid="ignore"):
             gap = np.abs(_widest(actual) - _widest(expected))
-        wrong = ~same & ~(gap <= allowance(expected, given))
+        near = np.isfinite(gap) & (gap <= allowance(expected, given))
+        wrong = ~same & ~near
     if not np.any(wrong):
         return None
     worst = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -123,6 +124,11 @@ def allowance(expected: Array, given: Sequence[Array]) -> Array:
     """
     floats = [a for a in (expected, *given) if _is_rounded(str(a.dtype))]
     coarsest = max(epsilon(str(a.dtype)) for a in floats)
-    magnitude = np.abs(_widest(expected))
-    summed = [np.max(np.abs(_widest(a))) for a in floats if a.size > expected.size]
+    magnitude = _magnitude(expected)
+    summed = [np.max(_magnitude(a)) for a in floats if a.size > expected.size]
     return np.asarray(SLACK * coarsest * (magnitude + max([np.max(magnitude, initial=0.0), *summed]) + 1.0))
+
+
+def _magnitude(array: Array) -> Array:
+    """The magnitude of each element; of NaN and infinities, zero."""
+    return np.where(np.isfinite(array), np.abs(_widest(array)), 0.0)

@@ -16,13 +16,15 @@ import msgspec
 import numpy as np
 
 from graphfuzz.errors import InvalidGraph
-from graphfuzz.generator.values import draw_array
+from graphfuzz.generator.values import draw_array, with_specials
 from graphfuzz.graph import (
     Array,
     Case,
     Graph,
+    Value,
     bound_cases,
     extent,
+    is_special,
     operands,
     ordinary_outputs,
     rebound,
@@ -182,19 +184,22 @@ class _Search:
 
     def _values(self, graph: Graph) -> dict[str, Array] | None:
         """Inputs with values in the range of the case's own, where every node is defined on what it gets of them."""
-        inputs = {
-            v.name: draw_array(self.values_rng, v.dtype, v.shape, _range(self.case.tensors[v.name]))
-            for v in graph.inputs
-        }
+        inputs = {v.name: self._like(self.case.tensors[v.name], v) for v in graph.inputs}
         values = {**self.case.weights(), **inputs}
         known = graph.values()
         for node in graph.nodes:
             given = [values[name] for name in node.inputs]
-            made = ordinary_outputs(self.registry[node.op], node, operands(graph, node, known), given)
+            types = operands(graph, node, known)
+            made = ordinary_outputs(self.registry[node.op], node, types, given, self.case.framework)
             if made is None:
                 return None
             values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
         return inputs
+
+    def _like(self, own: Array, value: Value) -> Array:
+        """Values in the range of the case's own; NaN and infinities among them, where those have some."""
+        drawn = draw_array(self.values_rng, value.dtype, value.shape, _range(own))
+        return with_specials(self.values_rng, drawn) if is_special(own) and drawn.size else drawn
 
 
 def _on_branch(condition: Condition, sizes: Mapping[str, int]) -> Condition:

@@ -16,7 +16,7 @@ import msgspec
 from graphfuzz.generator.insertion import Use
 from graphfuzz.generator.intervals import met
 from graphfuzz.generator.valuation import Computed, Valuation, replaced, unnamed
-from graphfuzz.generator.values import inside, ordinary_bounds
+from graphfuzz.generator.values import beside_specials, inside, ordinary_bounds
 from graphfuzz.graph import LIMITS, Array, apply, extent, is_defined
 from graphfuzz.spec.dtypes import is_float
 from graphfuzz.spec.operator import Bounds
@@ -75,7 +75,7 @@ class _Task(msgspec.Struct):
         for (name, array), sign in zip(leaves.items(), signs, strict=True):
             wide = array.astype("float64")
             wide = wide * (1 + by * sign) if spread else wide + by * sign
-            found[name] = inside(wide, str(array.dtype), *self.ranges[name])
+            found[name] = beside_specials(array, inside(wide, str(array.dtype), *self.ranges[name]))
         return found
 
 

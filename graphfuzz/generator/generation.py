@@ -63,13 +63,15 @@ def single_operator_case(
     max_elements: int = 512,
     profile: Profile | None = None,
     favored: int | None = None,
+    special: bool = False,
 ) -> Case:
     """A case whose graph is one use of the operator. Raises Exhausted.
 
     bound: dtypes of its variables. favored: a size that operands often have; axes are empty only where it is 0.
+    special: whether floats have NaN or infinities among them, if the operator declares itself for them.
     """
     for attempt in range(ATTEMPTS_A_NODE):
-        growth = Growth(framework, rng, max_elements, profile=profile, favored=favored)
+        growth = Growth(framework, rng, max_elements, profile=profile, favored=favored, special=float(special))
         if growth.insert(op, bound, thorough=attempt >= ATTEMPTS_AN_OPERATOR):
             graph = growth.draft.graph()
             leaves = {v.name: growth.values.arrays[v.name] for v in (*graph.inputs, *graph.weights)}

@@ -29,7 +29,7 @@ class Growth:
 
     max_elements: of one tensor. max_total: of all; the share `KEPT` is kept for the nodes to come. nodes: how many it
     shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its types are valid.
-    guide: steers the choice of operands.
+    guide: steers the choice of operands. special: as in `Valuation`; 0 for a graph without NaN and infinities.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Growth:
         favored: int | None = None,
         valued: bool = True,
         guide: Guide | None = None,
+        special: float = 0.0,
     ) -> None:
         self.framework = framework
         self.rng = rng
@@ -54,7 +55,7 @@ class Growth:
         self.sizer = Sizer(framework, rng, max_elements, max_total, profile.solver, favored)
         self.draft = Draft(rng, nodes)
         seed = rng.getrandbits(64)
-        values = Valuation(self.draft, seed) if valued else Types()
+        values = Valuation(self.draft, seed, framework, special) if valued else Types()
         self.values: Valuation | Types = values
         self.finder = Repair(values, profile.fits) if isinstance(values, Valuation) else values
         self.sizer.room -= self._kept()

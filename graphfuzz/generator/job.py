@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeVar
+
+import msgspec
 
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
@@ -69,8 +72,15 @@ class Job:
         place = self.recipe.turn % max(1, len(walk))
         return walk[place:] + walk[:place]
 
-    def growth(self, *, valued: bool = True) -> Growth:
-        """A graph without nodes."""
+    def only(self, operators: Sequence[Operator]) -> Job:
+        """The same job, with its random numbers, for these operators only."""
+        job = copy(self)
+        job.operators = operators
+        job.recipe = msgspec.structs.replace(self.recipe, operators=tuple(op.name for op in operators))
+        return job
+
+    def growth(self, *, valued: bool = True, special: float = 0.0) -> Growth:
+        """A graph without nodes. special: see `Growth`."""
         return Growth(
             self.recipe.framework,
             self.rng,
@@ -81,6 +91,7 @@ class Job:
             favored=self.favored,
             valued=valued,
             guide=self.guide,
+            special=special,
         )
 
     def resumed(self, graph: Graph, arrays: Mapping[str, Array]) -> Growth:
@@ -119,6 +130,8 @@ class Job:
         anchor = growth.draft.pool.unused(newest=guided) if anchored else None
         if anchor is not None:
             takers = self.takers(anchor)
+            if growth.values.is_special(anchor):
+                takers = [op for op in takers if self.recipe.framework in op.special]
             op = self._choose(growth, anchor, takers) if takers else None
             return op is not None and any(growth.insert(op, anchor=anchor) for _ in range(ATTEMPTS_AN_ANCHOR))
         op = self._choose(growth, None, self.operators)

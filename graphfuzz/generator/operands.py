@@ -99,7 +99,7 @@ class Chooser:
         dtypes = self._dtypes(op, parameter.dtype, bound)
 
         def fits(value: Value) -> bool:
-            return self.values.fits(parameter, value, plain_bounds(op, parameter, value.dtype))
+            return self._fits(op, parameter, value)
 
         def better(value: Value) -> bool:
             if any(value is other for other in chosen):
@@ -120,11 +120,14 @@ class Chooser:
         fitting = [
             w
             for w in self.draft.weights
-            if w.dtype in dtypes
-            and len(w.shape) in parameter.ranks
-            and self.values.fits(parameter, w, plain_bounds(op, parameter, w.dtype))
+            if w.dtype in dtypes and len(w.shape) in parameter.ranks and self._fits(op, parameter, w)
         ]
         return self.rng.choice(fitting) if fitting else None
+
+    def _fits(self, op: Operator, parameter: Parameter, value: Value) -> bool:
+        """Whether a live value may be the operand by its numbers."""
+        taken = self.framework in op.special or not self.values.is_special(value)
+        return taken and self.values.fits(parameter, value, plain_bounds(op, parameter, value.dtype))
 
     def _dtypes(self, op: Operator, dtype: str, bound: Mapping[str, str]) -> Sequence[str]:
         """The dtypes that a dtype of the signature, or a variable, stands for beside those that are bound."""

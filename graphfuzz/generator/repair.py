@@ -14,7 +14,7 @@ from graphfuzz.generator.insertion import Use
 from graphfuzz.generator.intervals import holds_any, met, narrowed, stretched
 from graphfuzz.generator.profile import Fits
 from graphfuzz.generator.valuation import Computed, Valuation
-from graphfuzz.generator.values import draw_array, natural_bounds, ordinary_bounds
+from graphfuzz.generator.values import beside_specials, draw_array, natural_bounds, ordinary_bounds
 from graphfuzz.graph import Array, Value, contains, operand_bounds
 from graphfuzz.spec.operator import Bounds
 
@@ -97,4 +97,5 @@ class Repair:
         if not holds_any(wanted, leaf.dtype):
             return None
         usual = narrowed(wanted, natural_bounds(leaf.dtype), leaf.dtype)
-        return draw_array(self.values.rng, leaf.dtype, leaf.shape, usual, max(least, least_needed))
+        drawn = draw_array(self.values.rng, leaf.dtype, leaf.shape, usual, max(least, least_needed))
+        return beside_specials(self.values.arrays[leaf.name], drawn)

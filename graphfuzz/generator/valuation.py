@@ -14,7 +14,7 @@ from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.insertion import Use
 from graphfuzz.generator.intervals import met
 from graphfuzz.generator.sizing import known_shape
-from graphfuzz.generator.values import draw_array
+from graphfuzz.generator.values import draw_array, with_specials
 from graphfuzz.graph import (
     Array,
     Node,
@@ -22,11 +22,13 @@ from graphfuzz.graph import (
     defined_outputs,
     extent,
     in_domain,
+    is_special,
     operand_bounds,
     ordinary_outputs,
 )
+from graphfuzz.spec.dtypes import is_float
 from graphfuzz.spec.inference import parameters_of
-from graphfuzz.spec.operator import Bounds, Parameter, Tensor
+from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 
 
 class Computed(msgspec.Struct, frozen=True):
@@ -46,6 +48,10 @@ class Types:
         """True."""
         return True
 
+    def is_special(self, value: Value) -> bool:
+        """False."""
+        return False
+
     def compute(self, use: Use, search: bool) -> Computed | None:
         """Nothing, which will do."""
         return Computed()
@@ -58,11 +64,17 @@ class Types:
 
 
 class Valuation:
-    """The arrays of a draft's values, by name. seed: of the leaves' values."""
+    """The arrays of a draft's values, by name.
 
-    def __init__(self, draft: Draft, seed: int) -> None:
+    seed: of the leaves' values. special: the share of float operands that get NaN or infinities in some elements, of
+    those that are made for operators which declare themselves for them.
+    """
+
+    def __init__(self, draft: Draft, seed: int, framework: str, special: float) -> None:
         self.draft = draft
         self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.framework = framework
+        self.special = special
         self.arrays: dict[str, Array] = {}
         self.extents: dict[str, Bounds] = {}
         """Of the values that were asked about."""
@@ -73,8 +85,12 @@ class Valuation:
             return True
         return in_domain(parameter, bounds, self.arrays[value.name], self.extent(value.name))
 
+    def is_special(self, value: Value) -> bool:
+        """Whether a value has NaN or infinities, so that not every operator may take it."""
+        return self.special > 0 and is_special(self.arrays[value.name])
+
     def extent(self, name: str) -> Bounds:
-        """The least and the greatest number of a value."""
+        """The least and the greatest finite number of a value."""
         known = self.extents.get(name)
         if known is None:
             known = self.extents[name] = extent(self.arrays[name])
@@ -102,16 +118,19 @@ class Valuation:
     def operands(self, use: Use, bounds: Sequence[Bounds | None], *, plain: bool = False) -> list[Array]:
         """The operands' arrays; those to be made are drawn inside the bounds. plain: see `draw_array`."""
         return [
-            draw_array(self.rng, operand.dtype, known_shape(operand), limit, parameter.least, plain=plain)
-            if value is None
-            else self.arrays[value.name]
+            self._drawn(use.op, parameter, operand, limit, plain) if value is None else self.arrays[value.name]
             for parameter, value, operand, limit in zip(use.parameters, use.live, use.operands, bounds, strict=True)
         ]
+
+    def _drawn(self, op: Operator, parameter: Parameter, operand: Tensor, limit: Bounds | None, plain: bool) -> Array:
+        array = draw_array(self.rng, operand.dtype, known_shape(operand), limit, parameter.least, plain=plain)
+        takes = self.special and self.framework in op.special and is_float(operand.dtype) and array.size
+        return with_specials(self.rng, array) if takes and self.rng.random() < self.special else array
 
     def complete(self, use: Use, operands: Sequence[Array], changed: Mapping[str, Array] = {}) -> Computed | None:
         """The use with its outputs, its operands being in its domain; None where that is not ordinary, or what follows
         from another value of its target is not."""
-        outputs = defined_outputs(use.op, unnamed(use), operands)
+        outputs = defined_outputs(use.op, unnamed(use), operands, self.framework)
         if outputs is not None and use.target is not None:
             following = self.revalued({use.target.name: outputs[0]})
             return None if following is None else Computed(operands, outputs, following)
@@ -135,7 +154,7 @@ class Valuation:
             if not any(name in fresh for name in node.inputs):
                 continue
             arrays = [fresh[name] if name in fresh else self.arrays[name] for name in node.inputs]
-            made = ordinary_outputs(self.draft.operators[node.op], node, types_of(arrays), arrays)
+            made = ordinary_outputs(self.draft.operators[node.op], node, types_of(arrays), arrays, self.framework)
             if made is None:
                 return None
             fresh.update(zip((value.name for value in node.outputs), made, strict=True))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from graphfuzz.graph import LIMITS, Array, joined, within
+from graphfuzz.graph import LIMITS, Array, is_special, joined, within
 from graphfuzz.spec.dtypes import UNSIGNED, is_complex, is_float, part, smallest_normal
 from graphfuzz.spec.operator import Bounds
 
-SPECIAL = 0.4
+UNUSUAL = 0.4
 """The share of arrays that are not uniform."""
 LARGE = 1 / 32
 """The share, of the arrays for which no operator asks for a range, that have the range of all ordinary values."""
@@ -23,6 +23,9 @@ ZEROS = 0.3
 """The share of zeros in an array that shall have some."""
 TRUE = (0.5, 0.5, 0.5, 0.5, 0.1, 0.9, 0.0, 1.0)
 """The shares of true elements that a bool array may have."""
+
+SPECIAL = ((np.nan,), (np.inf,), (-np.inf,), (np.inf, -np.inf), (np.nan, np.inf, -np.inf))
+"""The special values that an array may have: of one kind, or mixed."""
 
 _FLOATS: Bounds = (-8.0, 8.0)
 _SIGNED: Bounds = (-10, 10)
@@ -63,7 +66,7 @@ def draw_array(
     if bounds is None and not plain and rng.random() < LARGE:
         bounds = ordinary_bounds(dtype)
     low, high = bounds or natural_bounds(dtype)
-    share = 0.0 if plain else SPECIAL
+    share = 0.0 if plain else UNUSUAL
     if is_complex(dtype):
         return joined(_draw_floats(rng, part(dtype), (*shape, 2), low, high, least, share))
     if is_float(dtype):
@@ -71,20 +74,34 @@ def draw_array(
     return _draw_integers(rng, dtype, shape, math.ceil(low), math.floor(high), math.ceil(least), share)
 
 
+def with_specials(rng: np.random.Generator, array: Array) -> Array:
+    """The floats, of which there are some, up to a third of them (at least one) NaN or infinite."""
+    kinds = SPECIAL[rng.integers(len(SPECIAL))]
+    made = array.copy()
+    places = rng.choice(array.size, rng.integers(1, max(1, array.size // 3), endpoint=True), replace=False)
+    made.reshape(-1)[places] = rng.choice(kinds, places.size)
+    return made
+
+
+def beside_specials(old: Array, fresh: Array) -> Array:
+    """Fresh values in place of the old ones that are finite; NaN and infinities stay where they are."""
+    return np.where(np.isfinite(old), fresh, old) if is_special(old) else fresh
+
+
 def _draw_floats(
-    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: float, high: float, least: float, special: float
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: float, high: float, least: float, unusual: float
 ) -> Array:
     drawn = np.asarray(rng.uniform(low, high, shape))
-    if rng.random() < special and drawn.size:
+    if rng.random() < unusual and drawn.size:
         drawn = _pick(rng, FLOAT_BINS)(rng, drawn, low, high, dtype)
     return inside(_away(drawn, least, low, high), dtype, low, high)
 
 
 def _draw_integers(
-    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: int, high: int, least: int, special: float
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: int, high: int, least: int, unusual: float
 ) -> Array:
     drawn = np.asarray(rng.integers(low, high, shape, endpoint=True))
-    if rng.random() < special and drawn.size:
+    if rng.random() < unusual and drawn.size:
         drawn = np.clip(_pick(rng, INTEGER_BINS)(rng, drawn, low, high, dtype), low, high)
     return np.clip(_away(drawn, least, low, high), low, high).astype(dtype) if least else drawn.astype(dtype)
 

@@ -2,10 +2,14 @@
 
 What a converted model does outside of these proves nothing. The generator grows graphs under these rules, and the
 minimizer keeps to them.
+
+NaN and infinities are special values. They are ordinary where they come of operands that have some, in an operator that
+declares itself for them (`Operator.special`). So a graph has them only where its leaves do.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +17,10 @@ import numpy as np
 
 from graphfuzz.graph.evaluation import Array, apply, computable, parts
 from graphfuzz.graph.graph import Node
+from graphfuzz.graph.widening import widened_attributes
 from graphfuzz.spec.dtypes import is_complex, is_float
-from graphfuzz.spec.inference import parameters_of
-from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
+from graphfuzz.spec.inference import check_attributes, parameters_of, rank_of
+from graphfuzz.spec.operator import Bounds, Operator, Parameter, Rejected, Tensor
 
 LIMITS: Mapping[str, float] = {
     "bool": 1,
@@ -37,32 +42,37 @@ LIMITS: Mapping[str, float] = {
 """The largest magnitude of an ordinary case's values: well inside the dtype, exact where integers become floats."""
 
 
-def ordinary_outputs(op: Operator, node: Node, types: Sequence[Tensor], arrays: Sequence[Array]) -> list[Array] | None:
-    """The outputs of one use from its operands' types and values; None where the use is not an ordinary one.
-
-    Raises WrongReference.
+def ordinary_outputs(
+    op: Operator, node: Node, types: Sequence[Tensor], arrays: Sequence[Array], framework: str
+) -> list[Array] | None:
+    """The outputs of one use from its operands' types and values; None where the use is not an ordinary one in a
+    framework. Raises WrongReference.
     """
     parameters = parameters_of(op, len(types))
     limits = operand_bounds(op, parameters, types, node.attrs)
     fits = all(in_domain(p, b, a) for p, b, a in zip(parameters, limits, arrays, strict=True))
-    return defined_outputs(op, node, arrays) if fits else None
+    return defined_outputs(op, node, arrays, framework) if fits else None
 
 
-def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array]) -> list[Array] | None:
+def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array], framework: str) -> list[Array] | None:
     """The same, where every operand is known to lie in its domain."""
-    if not is_defined(op, node, arrays):
+    special = any(map(is_special, arrays))
+    if (special and framework not in op.special) or not is_defined(op, node, arrays):
         return None
     made = apply(op, node, arrays)
-    return None if _overflows(op, node, arrays, made) or not all(map(is_ordinary, made)) else made
+    if _wraps_around(op, node, arrays, made) or not all(is_ordinary(array, special) for array in made):
+        return None
+    return None if any(map(is_special, made)) and _overflows(op, node, arrays, made) else made
 
 
 def is_defined(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
     """Whether the operator has one right result on operands in its domain, of which references make it."""
-    return op.defined is None or bool(op.defined(*map(computable, arrays), **node.attrs))
+    with np.errstate(all="ignore"):
+        return op.defined is None or bool(op.defined(*map(computable, arrays), **node.attrs))
 
 
 def in_domain(parameter: Parameter, bounds: Bounds | None, array: Array, known: Bounds | None = None) -> bool:
-    """Whether an operand's values are in its bounds (None: any), and none smaller than they may be.
+    """Whether an operand's finite values are in its bounds (None: any), and none smaller than they may be.
 
     known: the array's `extent`, if it is known.
     """
@@ -97,36 +107,68 @@ def plain_bounds(op: Operator, parameter: Parameter, dtype: str) -> Bounds | Non
 
 
 def extent(array: Array) -> Bounds:
-    """The least and the greatest value (of complex ones, of the parts): NaN where one is, (inf, -inf) of none."""
+    """The least and the greatest finite value (of complex ones, of the parts); (inf, -inf) where there is none."""
     if array.size == 0:
-        return (np.inf, -np.inf)
+        return (math.inf, -math.inf)
     values = computable(parts(array))
-    return (float(values.min()), float(values.max()))
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else extent(values[np.isfinite(values)])
 
 
 def contains(bounds: Bounds, known: Bounds) -> bool:
-    """Whether values of this extent lie in the bounds (inclusive); NaN does not."""
+    """Whether values of this extent lie in the bounds (inclusive)."""
     return bounds[0] <= known[0] and known[1] <= bounds[1]
 
 
 def within(array: Array, bounds: Bounds) -> bool:
-    """Whether all values (a complex number's parts) lie in the bounds (inclusive); NaN does not."""
-    return contains(bounds, extent(array))
+    """Whether all values (a complex number's parts) are finite, and lie in the bounds (inclusive)."""
+    return contains(bounds, extent(array)) and not is_special(array)
 
 
-def is_ordinary(array: Array) -> bool:
-    """Whether all values are finite and inside their dtype's `LIMITS`."""
-    return array.dtype == bool or within(array, _LIMITS[array.dtype])
+def is_special(array: Array) -> bool:
+    """Whether some value is NaN or infinite."""
+    return array.dtype.kind not in "biu" and not np.isfinite(computable(array)).all()
+
+
+def is_ordinary(array: Array, special: bool = False) -> bool:
+    """Whether all values are finite (or else, if they may be `special`) and inside their dtype's `LIMITS`."""
+    if array.dtype == bool:
+        return True
+    return contains(_LIMITS[array.dtype], extent(array)) and (special or not is_special(array))
 
 
 _LIMITS: Mapping[Any, Bounds] = {np.dtype(name): (-limit, limit) for name, limit in LIMITS.items()}
 
 
-def _overflows(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> bool:
+def _wraps_around(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> bool:
     """Whether integers wrapped around: the same computation in int64 gives something else."""
     if not any(m.dtype.kind in "iu" for m in made) or not any(a.dtype.kind in "iu" for a in arrays):
         return False
     widest = [a.astype("int64") if a.dtype.kind in "iu" else computable(a) for a in arrays]
-    exact = op.reference(*widest, **node.attrs)
-    exact = exact if isinstance(exact, tuple | list) else [exact]
-    return any(not np.array_equal(m, e) for m, e in zip(made, exact, strict=True))
+    exact = _computed(op, node.attrs, widest)
+    return any(not np.array_equal(m, e, equal_nan=True) for m, e in zip(made, exact, strict=True))
+
+
+def _overflows(op: Operator, node: Node, arrays: Sequence[Array], made: Sequence[Array]) -> bool:
+    """Whether NaN or an infinity is for want of range: the same computation in float64 has not the same ones, or there
+    is none."""
+    widest = [a.astype("float64") if is_float(str(a.dtype)) else a for a in arrays]
+    attrs = widened_attributes(node.attrs)
+    try:
+        check_attributes(op, rank_of(parameters_of(op, len(arrays)), [a.ndim for a in arrays]), attrs)
+    except Rejected:
+        return True
+    exact = _computed(op, attrs, widest)
+    return any(not np.array_equal(_specials(m), _specials(e), equal_nan=True) for m, e in zip(made, exact, strict=True))
+
+
+def _specials(array: Any) -> Array:
+    """What is NaN or infinite of an array, and zero."""
+    values = computable(np.asarray(array))
+    return np.where(np.isfinite(values), 0, values)
+
+
+def _computed(op: Operator, attrs: Mapping[str, Any], arrays: Sequence[Array]) -> Sequence[Any]:
+    with np.errstate(all="ignore"):
+        result = op.reference(*arrays, **attrs)
+    return result if isinstance(result, tuple | list) else [result]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphfuzz.graph.evaluation import Array, Values
@@ -26,7 +27,7 @@ def widened(graph: Graph, registry: Registry, framework: str) -> Graph | None:
     known = dict(leaves)
     nodes: list[Node] = []
     for node in graph.nodes:
-        attrs = {k: _wide(v) for k, v in node.attrs.items()}
+        attrs = widened_attributes(node.attrs)
         bare = Node(node.op, node.inputs, attrs, ())
         try:
             types = output_types(registry[node.op], operands(graph, bare, known), attrs, framework)
@@ -41,6 +42,11 @@ def widened(graph: Graph, registry: Registry, framework: str) -> Graph | None:
         nodes=tuple(nodes),
         outputs=graph.outputs,
     )
+
+
+def widened_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a node in the widened graph."""
+    return {name: _wide(value) for name, value in attrs.items()}
 
 
 def widened_values(values: Values) -> dict[str, Array]:

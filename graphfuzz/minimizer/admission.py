@@ -40,7 +40,8 @@ def _ordinary_values(case: Case, registry: Registry) -> Values | None:
     known = case.graph.values()
     for node in case.graph.nodes:
         given = [values[name] for name in node.inputs]
-        made = ordinary_outputs(registry[node.op], node, operands(case.graph, node, known), given)
+        types = operands(case.graph, node, known)
+        made = ordinary_outputs(registry[node.op], node, types, given, case.framework)
         if made is None:
             return None
         values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))

@@ -32,7 +32,8 @@ class Bypass(msgspec.Struct, frozen=True, tag=True):
 
 
 class Fill(msgspec.Struct, frozen=True, tag=True):
-    """Plainer values for an input or weight: "zero", "one", "integer" (rounded) or "short" (few digits)."""
+    """Plainer values for an input or weight: "zero", "one", "bare" (zeros beside NaN and infinities), "integer" (those
+    rounded) or "short" (few digits)."""
 
     leaf: str
     how: str
@@ -52,7 +53,7 @@ Edit: TypeAlias = Keep | Bypass | Fill | Bind | Rename
 Bindings: TypeAlias = Sequence[Mapping[str, Array]]
 """Every value of a graph by name, at each of the case's bindings, its own first."""
 
-FILLS = ("zero", "one", "integer", "short")
+FILLS = ("zero", "one", "bare", "integer", "short")
 
 
 def edited(case: Case, edit: Edit, values: Bindings) -> Case | None:
@@ -117,6 +118,8 @@ def plainer(array: Array, how: str) -> Array:
         return np.zeros_like(array)
     if how == "one":
         return np.ones_like(array)
+    if how == "bare":
+        return np.where(np.isfinite(array), np.zeros_like(array), array)
     if is_complex(str(array.dtype)):
         return np.asarray(np.round(array, 0 if how == "integer" else 2))
     if not is_float(str(array.dtype)):

@@ -1,8 +1,10 @@
 """The source model's outputs against the converted model's: count, dtype, shape, values.
 
-Bools and integers agree when equal, NaN with NaN, an infinity with the same one, and other floats within a plain
-rule (see `tolerance`). Complex numbers are compared as pairs of floats, `expected` below being the whole number's
-magnitude; the last index of an element then tells its part: 0 for the real one, 1 for the imaginary one.
+Bools and integers agree when equal, and floats within a plain rule (see `tolerance`). NaN agrees with NaN alone,
+whatever its sign and payload, of which IEEE 754 (6.2, 6.3) leaves most to implementations; an infinity with the same
+one alone; and -0.0 with 0.0, since which of them a sum or a maximum is, is the implementation's choice. Complex numbers
+are compared as pairs of floats, `expected` below being the whole number's magnitude; the last index of an element then
+tells its part: 0 for the real one, 1 for the imaginary one.
 
 What lies beyond the plain rule is held against the element's uncertainty, which is measured only then. An element may
 be off by
@@ -110,7 +112,7 @@ def _plain(expected: Array, tolerance: Tolerance) -> Array:
     if not is_float(dtype):
         return np.zeros(expected.shape)
     rtol, atol = tolerance.plain(dtype)
-    return np.asarray(rtol * np.abs(expected.astype("float64")) + atol)
+    return np.where(np.isfinite(expected), rtol * np.abs(expected.astype("float64")) + atol, 0.0)
 
 
 def _agree(expected: Array, actual: Array, allowed: Array) -> Array:

@@ -1,7 +1,7 @@
 """Which values every implementation computes exactly, so that rounding excuses nothing.
 
-All elements of such a value are short: multiples of 1/16 far inside the dtype's precision. That alone does not do, as
-`x / x` is one and `x * (1 / x)` is not. So the value is also given, or made by an operator that
+All elements of such a value are short: NaN, infinite, or multiples of 1/16 far inside the dtype's precision. That alone
+does not do, as `x / x` is one and `x * (1 / x)` is not. So the value is also given, or made by an operator that
 
 * maps integers to integers: its arithmetic, exact on these, is exact on short floats (sums, products, maxima, copies,
   rounding, casts from integers; not quotients); or
@@ -81,7 +81,7 @@ def _is_elementwise(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
 def _is_short(array: Array, dtype: str) -> bool:
     with np.errstate(all="ignore"):
         short = (array * 16 == np.round(array * 16)) & (np.abs(array) <= 1 / (64 * epsilon(dtype)))
-    return bool(np.all(short))
+    return bool(np.all(short | ~np.isfinite(array)))
 
 
 def _keeps_integers(op: Operator, graph: Graph, node: Node, known: Mapping[str, Value], framework: str) -> list[bool]:
@@ -101,8 +101,10 @@ def _rounds(node: Node, value: Value, known: Mapping[str, Value], values: Values
     made = values[value.name]
     if len(floats) != 1 or floats[0].shape != made.shape or _is_whole(floats[0]):
         return False
-    return _is_whole(made) and bool(np.all(np.abs(made - floats[0]) < 1))
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(made - floats[0]) < 1) | ~np.isfinite(floats[0])
+    return _is_whole(made) and bool(np.all(near))
 
 
 def _is_whole(array: Array) -> bool:
-    return bool(np.all(array == np.round(array)))
+    return bool(np.all((array == np.round(array)) | ~np.isfinite(array)))

@@ -11,7 +11,9 @@ A complex number is a pair of floats (see `parts`), each moved by spacings of th
 complex numbers are accurate relative to that.
 
 An element of a bool or integer output, and one that turns into NaN or infinity, is wholly uncertain (infinite) if
-anything changes it: it lies downstream of a discontinuity that rounding can cross.
+anything changes it: it lies downstream of a discontinuity that rounding can cross. NaN and infinities that are given
+stay as they are; what operators make of them is uncertain where rounding decides it (whether a factor beside an
+infinity is zero, or which sign it has), and where the source framework does not make what the references do.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def measure(
     graph, leaves = (case.graph, case.tensors) if wide is None else (wide, widened_values(case.tensors))
     base = {name: parts(array) for name, array in evaluate(graph, leaves, registry).items()}
     against = base if float64 is None else {name: parts(array) for name, array in float64.items()}
-    amounts = {name: distance(parts(expected[name]), against[name]) for name in case.graph.outputs}
+    own = {name: parts(expected[name]) for name in case.graph.outputs}
+    amounts = {name: distance(array, against[name]) + _undefined(array, base[name]) for name, array in own.items()}
     for trial, moved in enumerate(_trials(case, graph, leaves, registry, base, rounded)):
         amounts = {name: np.maximum(amounts[name], distance(parts(moved[name]), base[name])) for name in amounts}
         if trial % STEP == STEP - 1 and settled(amounts):
@@ -94,6 +97,12 @@ def distance(a: Array, b: Array) -> Array:
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     finite = np.isfinite(a) & np.isfinite(b)
     return np.where(same, 0.0, np.where(finite, apart, np.inf))
+
+
+def _undefined(made: Array, reference: Array) -> Array:
+    """Infinite where NaN or an infinity is not as the reference has it: then the source framework is wrong itself."""
+    finite = np.isfinite(made) & np.isfinite(reference)
+    return np.where(finite, 0.0, distance(made, reference))
 
 
 def _with_rounded_attributes(graph: Graph, rounded: Collection[float]) -> Graph:

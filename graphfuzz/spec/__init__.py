@@ -35,6 +35,7 @@ from graphfuzz.spec.families import (
     logical,
     named,
     normalize_axes,
+    on_special,
     reduced_shape,
     reduction,
     spelled,
@@ -42,6 +43,7 @@ from graphfuzz.spec.families import (
     unary,
 )
 from graphfuzz.spec.operator import (
+    FRAMEWORKS,
     Defect,
     Emission,
     Operand,
@@ -68,6 +70,7 @@ __all__ = [
     "BOOL",
     "COMPLEX",
     "FLOATS",
+    "FRAMEWORKS",
     "HALVES",
     "INDICES",
     "INTEGERS",
@@ -115,6 +118,7 @@ __all__ = [
     "negate",
     "normalize_axes",
     "number",
+    "on_special",
     "operator",
     "pattern",
     "permutation",

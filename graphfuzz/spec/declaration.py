@@ -20,7 +20,7 @@ import msgspec
 from graphfuzz.errors import SpecError
 from graphfuzz.spec import dtypes as dtype_groups
 from graphfuzz.spec.attributes import Attribute
-from graphfuzz.spec.operator import MAX_RANK, Bounds, Emission, Operator, Parameter, Returns
+from graphfuzz.spec.operator import FRAMEWORKS, MAX_RANK, Bounds, Emission, Operator, Parameter, Returns
 from graphfuzz.spec.trial import Problem, rule_problems, template_problem
 
 
@@ -36,6 +36,7 @@ def operator(
     compared: bool = True,
     spacings: float = 0.0,
     empty: bool = False,
+    special: Sequence[str] = (),
     torch: str | Callable[..., str] | Emission | None = None,
     keras: str | Callable[..., str] | Emission | None = None,
 ) -> Callable[[Callable[..., Any]], Operator]:
@@ -55,6 +56,8 @@ def operator(
     spacings: by how many spacings of the output's largest magnitude good implementations differ, where that is more
         than the rounding of each element.
     empty: whether operands may have axes of size zero.
+    special: the frameworks that define the result where some float operands' elements are NaN or infinite (the others
+        are in the domain, and `defined` holds), by IEEE 754 or their documentation; it is what the reference makes.
     torch, keras: the emissions; leave out where a framework has no such operator.
 
     Raises SpecError, naming operator and field, for a declaration that cannot work; the rule is run a few times for it.
@@ -80,6 +83,7 @@ def operator(
             compared=compared,
             spacings=spacings,
             empty=empty,
+            special=tuple(special),
         )
         return checked(declared)
 
@@ -210,6 +214,8 @@ def _signature(op: Operator) -> Iterator[Problem]:
 def _emissions(op: Operator) -> Iterator[Problem]:
     if not op.emissions:
         yield "torch, keras", "at least one framework must have an emission"
+    if not set(op.special) <= set(FRAMEWORKS):
+        yield "special", f"is {op.special!r}; frameworks are {' and '.join(FRAMEWORKS)}"
     for framework, emission in op.emissions.items():
         for variable, limited in emission.dtypes.items():
             if not limited or not set(limited) <= set(op.variables.get(variable, ())):

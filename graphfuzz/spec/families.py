@@ -14,6 +14,7 @@ from graphfuzz.spec.declaration import checked, common_dtypes, operator
 from graphfuzz.spec.dims import Condition, Size, both, choose, either, negate
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
+    FRAMEWORKS,
     MAX_RANK,
     Bounds,
     Emission,
@@ -96,6 +97,7 @@ def unary(
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
     empty: bool = True,
+    special: Sequence[str] = (),
 ) -> Operator:
     """An operator on each element of `x`."""
 
@@ -110,6 +112,7 @@ def unary(
         domain=domain,
         defined=defined,
         empty=empty,
+        special=special,
         torch=torch,
         keras=keras,
     )
@@ -130,6 +133,7 @@ def binary(
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
     empty: bool = True,
+    special: Sequence[str] = (),
 ) -> Operator:
     """An operator on each pair of elements of `x` and `y`, which are broadcast.
 
@@ -148,6 +152,7 @@ def binary(
         domain=domain,
         defined=defined,
         empty=empty,
+        special=special,
         torch=torch,
         keras=keras,
     )
@@ -155,8 +160,8 @@ def binary(
 
 
 def comparison(name: str, *, reference: Reference, torch: Emitted, keras: Emitted) -> Operator:
-    """A statement on each pair of elements."""
-    return binary(name, ANY, reference=reference, torch=torch, keras=keras, returns="bool")
+    """A statement on each pair of elements, of NaN as IEEE 754 has it (5.11); as a truth, NaN is no zero."""
+    return binary(name, ANY, reference=reference, torch=torch, keras=keras, returns="bool", special=FRAMEWORKS)
 
 
 def logical(name: str, *, reference: Reference, torch: Emitted, keras: Emitted) -> Operator:
@@ -182,6 +187,7 @@ def reduction(
     doc: str | None = None,
     defined: Callable[..., bool] | None = None,
     empty: bool = False,
+    special: Sequence[str] = (),
 ) -> Operator:
     """An operator that folds the axes in `axes` away (or to one, with `keepdims`)."""
 
@@ -198,6 +204,7 @@ def reduction(
         domain=domain,
         defined=defined,
         empty=empty,
+        special=special,
         torch=torch,
         keras=keras,
     )
@@ -218,6 +225,11 @@ def layered(
         if constructed is not None
     }
     return checked(msgspec.structs.replace(op, name=f"{op.name}_layer", emissions=emissions))
+
+
+def on_special(op: Operator, *frameworks: str) -> Operator:
+    """The operator, declared for NaN and infinities in the frameworks named, in both unless told (see `operator`)."""
+    return msgspec.structs.replace(op, special=frameworks or FRAMEWORKS)
 
 
 def spelled(

@@ -236,6 +236,7 @@ class Operator(msgspec.Struct, frozen=True, eq=False):
     compared: bool
     spacings: float
     empty: bool
+    special: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"<operator {self.name}>"

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from graphfuzz.conformance import bindings, cases, examine
-from graphfuzz.conformance.cases import Found, missed
+from graphfuzz.conformance import bindings, cases, examine, special_cases
+from graphfuzz.conformance.cases import Found, missed, unmet
 from graphfuzz.conformance.defects import defect_failures
 from graphfuzz.conformance.frameworks import allowance, difference, framework_differences
 from graphfuzz.conformance.rules import interpreter_differences, near_miss_differences
 from graphfuzz.graph import Case, Graph, Node, Value, WrongReference
 from graphfuzz.spec import (
+    FRAMEWORKS,
     Defect,
     Operator,
     Registry,
@@ -163,6 +164,44 @@ class TestEachCheck:
     def test_finds_a_dtype_that_is_promised_in_vain(self, framework: str) -> None:
         op = added(plus, dtypes=("float32", "float64"), defined=lambda x, y: x.dtype == np.float32)
         assert unreached(Registry([op]), framework, 2) == [f"plus/{framework}/T=float64"]
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+class TestSpecialValues:
+    """Where an operator declares itself for NaN and infinities, frameworks and reference must agree on them."""
+
+    def largest(self, reference: Callable[..., Any], **changes: Any) -> Operator:
+        texts = {"torch": "torch.maximum({x}, {y})", "keras": "ops.maximum({x}, {y})"}
+        return added(plus, reference=reference, special=FRAMEWORKS, **{**texts, **changes})
+
+    def failures(self, op: Operator, framework: str) -> list[str]:
+        some = list(special_cases(op, framework, 8, Registry([op])))
+        assert all(any(not np.isfinite(array).all() for array in case.tensors.values()) for _, case in some)
+        return [*unmet(op, framework, some), *framework_differences(op, framework, some, Registry([op]))]
+
+    def test_a_right_declaration_passes(self, framework: str) -> None:
+        assert self.failures(self.largest(np.maximum), framework) == []
+
+    def test_a_wrong_one_is_found(self, framework: str) -> None:
+        """fmax ignores NaN, maximum does not."""
+        found = self.failures(self.largest(np.fmax), framework)
+        assert found
+        assert all(
+            "values differ" in text and f"case_at('plus/{framework}/T=float32/special-" in text for text in found
+        )
+
+    def test_so_is_a_wrong_infinity(self, framework: str) -> None:
+        found = self.failures(self.largest(lambda x, y: np.clip(np.maximum(x, y), -1e5, 1e5)), framework)
+        assert any("inf" in text for text in found)
+
+    def test_one_that_nothing_meets_is_told(self, framework: str) -> None:
+        op = self.largest(np.maximum, defined=lambda x, y: bool(np.isfinite(x).all() and np.isfinite(y).all()))
+        (told,) = self.failures(op, framework)
+        assert "no use in" in told
+
+    def test_without_a_declaration_nothing_is_asked(self, framework: str) -> None:
+        assert list(special_cases(added(plus), framework, 8, Registry([added(plus)]))) == []
+        assert self.failures(self.largest(np.maximum, dtypes=("int32",)), framework) == []
 
 
 class TestDefects:

@@ -40,7 +40,8 @@ def test_cases_are_valid_defined_and_of_their_lane(lane, framework, made, regist
         assert consumed >= {leaf.name for leaf in (*case.graph.inputs, *case.graph.weights)}
         for name, array in evaluate(case.graph, case.tensors, registry).items():
             limit = LIMITS[str(array.dtype)]
-            assert array.dtype == bool or within(array, (-limit, limit)), name
+            finite = array[np.isfinite(array)] if lane == "special" else array
+            assert array.dtype == bool or within(finite, (-limit, limit)), name
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

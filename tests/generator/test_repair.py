@@ -45,7 +45,7 @@ def grown(seed, *ops, thorough=False):
 def is_ordinary_throughout(growth):
     for node in growth.draft.nodes:
         arrays = [growth.values.arrays[name] for name in node.inputs]
-        outputs = ordinary_outputs(growth.draft.operators[node.op], node, types_of(arrays), arrays)
+        outputs = ordinary_outputs(growth.draft.operators[node.op], node, types_of(arrays), arrays, "torch")
         assert outputs is not None, node
         for value, array in zip(node.outputs, outputs, strict=True):
             np.testing.assert_array_equal(array, growth.values.arrays[value.name])
@@ -124,7 +124,7 @@ def test_repaired_cases_are_ordinary_throughout(framework, registry):
         assert all(map(is_ordinary, values.values()))
         for node in case.graph.nodes:
             arrays = [values[name] for name in node.inputs]
-            assert ordinary_outputs(registry[node.op], node, types_of(arrays), arrays) is not None
+            assert ordinary_outputs(registry[node.op], node, types_of(arrays), arrays, "torch") is not None
     fits = profile.fits
     assert fits.at_once + fits.by_intervals + fits.by_gradient == nodes
     assert fits.by_intervals > 5

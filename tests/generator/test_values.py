@@ -16,7 +16,7 @@ INTEGER_BOUNDS = [None, (0, 5), (1, 1), (0, 0), (0.5, 3.5)]
 
 def only(monkeypatch, name):
     """All arrays from one bin; uniform ones where it is None."""
-    monkeypatch.setattr(values, "SPECIAL", float(name is not None))
+    monkeypatch.setattr(values, "UNUSUAL", float(name is not None))
     for table in ("FLOAT_BINS", "INTEGER_BINS"):
         bins = getattr(values, table)
         monkeypatch.setattr(values, table, {name: bins[name]} if name in bins else bins)

@@ -63,6 +63,7 @@ REGISTRY = Registry(
         coarse,
         unary("square", REAL, reference=np.square, **TORCH),
         binary("add", REAL, reference=np.add, **TORCH),
+        binary("multiply", FLOATS, reference=np.multiply, **TORCH),
         binary("divide", FLOATS, reference=np.divide, **TORCH),
         binary("subtract", FLOATS, reference=np.subtract, **TORCH),
         binary("equal", ANY, reference=np.equal, returns="bool", **TORCH),
@@ -162,6 +163,8 @@ def test_bools_and_integers_are_compared_exactly(dtype: str, wrong: int) -> None
         (np.nan, 1.0, "wrong-output"),
         (1.0, np.nan, "wrong-output"),
         (1.0, np.inf, "wrong-output"),
+        (np.inf, 1.0, "wrong-output"),
+        (-0.0, 0.0, "ok"),
     ],
 )
 def test_special_values(source: float, converted: float, found: str) -> None:
@@ -169,6 +172,44 @@ def test_special_values(source: float, converted: float, found: str) -> None:
     result, mismatch = verdict(made, [f32(0.5, converted)])
     assert result == found
     assert found == "ok" or (mismatch is not None and mismatch.what == "special")
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS])
+def test_the_sign_and_payload_of_nan_are_the_implementations(dtype: str) -> None:
+    bits = {2: "uint16", 4: "uint32", 8: "uint64"}[np.dtype(dtype).itemsize]
+    given = np.array([0.5, np.nan]).astype(dtype)
+    other = given.copy()
+    other.view(bits)[1] ^= np.array(1).astype(bits) | np.array(1 << (8 * given.itemsize - 1)).astype(bits)
+    assert np.isnan(other.astype("float64")[1])
+    assert verdict(single("same", given)[0], [other])[0] == "ok"
+
+
+def test_what_is_special_leaves_the_rest_as_certain_as_it_is() -> None:
+    made, y = single("tanh", f32(0.5, np.nan, np.inf, -2.0))
+    wrong = y.copy()
+    wrong[0] += 1e-3
+    found, mismatch = verdict(made, [wrong])
+    assert found == "wrong-output"
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.index) == ("value", (0,))
+
+
+@pytest.mark.parametrize(
+    ("difference", "found"),
+    [((1.0, 1.0000001), "unstable"), ((3.0, 1.0), "wrong-output"), ((1.0, 1.0), "wrong-output")],
+)
+def test_whether_rounding_decides_between_nan_and_infinity_decides(difference: tuple[float, float], found: str) -> None:
+    """0 * inf is NaN, and what is nearly zero has either sign; but values that are exact are what they are."""
+    leaves = {name: f32(number, 0.5) for name, number in zip("ab", difference, strict=True)}
+    leaves["c"] = f32(np.inf, 2.0)
+    steps: list[Step] = [
+        ("subtract", ("a", "b"), "d", "float32"),
+        ("multiply", ("d", "c"), "y", "float32"),
+    ]
+    made = case(leaves, steps, ("y",))
+    y = evaluate(made.graph, made.tensors, REGISTRY)["y"].copy()
+    y[0] = -np.inf if np.isposinf(y[0]) else np.inf
+    assert verdict(made, [y])[0] == found
 
 
 def test_an_ill_conditioned_value_is_unstable() -> None:

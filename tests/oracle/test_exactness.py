@@ -48,6 +48,14 @@ def test_what_was_rounded_is(registry: Registry, op: str) -> None:
     assert exact(registry, op, LONG) == {"y"}
 
 
+@pytest.mark.parametrize(("op", "leaf"), [("add", SHORT), ("floor", LONG)])
+def test_nan_and_infinities_change_nothing_about_the_others(registry: Registry, op: str, leaf: Array) -> None:
+    for special in (np.nan, np.inf, -np.inf):
+        given = leaf.copy()
+        given[1] = special
+        assert "y" in exact(registry, op, *([given, SHORT] if op == "add" else [given]))
+
+
 def test_a_cast_of_an_integer_is(registry: Registry) -> None:
     assert exact(registry, "cast", np.array([1, 2, 3]), dtype="float32") == {"y"}
 

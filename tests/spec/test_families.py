@@ -3,7 +3,24 @@
 import inspect
 from typing import Any
 
-from graphfuzz.spec import ANY, Defect, Require, Shape, Tensor, emission, named, operator, spelled, tensor
+import numpy as np
+
+from graphfuzz.spec import (
+    ANY,
+    FRAMEWORKS,
+    Defect,
+    Require,
+    Shape,
+    Tensor,
+    comparison,
+    emission,
+    layered,
+    named,
+    on_special,
+    operator,
+    spelled,
+    tensor,
+)
 
 WRONG = Defect("is wrong everywhere", lambda x: True, "an issue")
 OTHER = Defect("is wrong without axes", lambda x: x.rank == 0, "another issue")
@@ -47,6 +64,22 @@ class TestSpelled:
     def test_replaces_other_fields(self) -> None:
         made = spelled(same, "other", "Another.", torch="{x}", empty=True, returns=("float32",))
         assert (made.doc, made.empty, made.returns) == ("Another.", True, ("float32",))
+
+
+class TestOnSpecial:
+    def test_declares_both_frameworks_or_those_named(self) -> None:
+        assert same.special == ()
+        assert on_special(same).special == FRAMEWORKS
+        assert on_special(same, "torch").special == ("torch",)
+
+    def test_other_forms_keep_it(self) -> None:
+        declared = on_special(same, "torch")
+        assert spelled(declared, "other", torch="{x} + 0").special == ("torch",)
+        assert layered(declared, torch="nn.Identity()").special == ("torch",)
+
+    def test_comparisons_have_it(self) -> None:
+        above = comparison("above", reference=np.greater, torch="{x} > {y}", keras="{x} > {y}")
+        assert above.special == FRAMEWORKS
 
 
 class TestNamed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from graphfuzz.generator.lanes import grown, mutation, pair, pattern, rewrite, sweep
+from graphfuzz.generator.lanes import grown, mutation, pair, pattern, rewrite, special, sweep
 from graphfuzz.generator.lanes.lane import Lane
 
 CONTROL = "random"
@@ -18,6 +18,7 @@ LANES: Mapping[str, Lane] = {
         Lane("mutation", "what failed or the corpus keeps, changed in one thing", mutation.make, starts=True),
         Lane("pattern", "blocks of real networks in random graphs", pattern.make),
         Lane("rewrite", "two equal forms of a graph, which must agree", rewrite.make),
+        Lane("special", "NaN and infinities where operators define the result", special.make),
     )
 }
 """Each lane by its name. All but the control may have a guide."""
