@@ -220,7 +220,7 @@ def test_a_sound_pack_of_ones_own_conforms(pack: Path) -> None:
     result = invoke("ops", "--check", "--operators", pack, "--cases", 3)
     assert result.exit_code == 0, result.output
     assert "4 operators, 6 dtype bindings, 18 cases" in result.stdout
-    assert result.stdout.rstrip().endswith(": 0 failures")
+    assert result.stdout.split()[-2:] == ["0", "failures"]
 
 
 def test_a_wrong_reference_is_shown_with_a_command_that_shows_it_again(tmp_path: Path) -> None:
