@@ -42,6 +42,8 @@ class Completion:
             holds = False
         if not holds or not all(self.is_bounded(name, size) for name, size in self.start.known.items()):
             raise Contradiction
+        if any(map(self._is_hopeless, self.start.open.values())):
+            raise Contradiction
 
     @property
     def decided(self) -> Mapping[str, int]:
@@ -63,6 +65,16 @@ class Completion:
     def is_bounded(self, name: str, size: int) -> bool:
         """Whether a size lies in the bounds that conditions on it alone set."""
         return self.low.get(name, size) <= size <= self.high.get(name, size)
+
+    def _is_hopeless(self, condition: Condition) -> bool:
+        """Whether the condition waits for one size alone, which has few values, and holds for none of them."""
+        missing = [name for name in names_in(condition) if name not in self.start.known]
+        if len(missing) > 1:
+            return False
+        low, high = self.low.get(missing[0], -UNLIMITED), self.high.get(missing[0], UNLIMITED)
+        return high - low < LARGEST_STEP and not any(
+            _holds(condition, {**self.start.known, missing[0]: size}) for size in range(low, high + 1)
+        )
 
     def _take(self, condition: Condition) -> bool:
         if condition.op == "and":
@@ -191,11 +203,29 @@ class _Attempt:
             return False
         self.chose = True
         size = draw(name)
-        if fitting is not None:
-            size = size if size in fitting else self._random().choice(fitting)
-        elif not low <= size <= high:
-            size = self._random().randint(low, min(high, low + LARGEST_STEP))
+        if not (low <= size <= high if fitting is None else size in fitting) or not self._fits(name, size):
+            sizes = range(low, min(high, low + LARGEST_STEP) + 1) if fitting is None else fitting
+            left = [size for size in sizes if self._fits(name, size)]
+            if not left:
+                return False
+            size = self._random().choice(left)
         return self._learn(name, size)
+
+    def _fits(self, name: str, size: int) -> bool:
+        """Whether no condition that waits for the name forbids a size. Other sizes that an inequality waits for are
+        taken to be the least that they may be, which leaves most room in sums."""
+        low, sizes = self.task.low, {**self.known, name: size}
+        for condition in self._waiting(name):
+            others = [other for other in names_in(condition) if other not in sizes]
+            if not others:
+                trial = sizes
+            elif condition.op in ("<", "<=") and all(other in low for other in others):
+                trial = {**sizes, **{other: low[other] for other in others}}
+            else:
+                continue
+            if not _holds(condition, trial):
+                return False
+        return True
 
     def _learn(self, name: str, size: int) -> bool:
         """Whether the size lies in its bounds."""
@@ -286,6 +316,13 @@ class _Attempt:
         if op == "*":
             return self._invert(right, target // a, name) if a and target % a == 0 else None
         return None
+
+
+def _holds(condition: Condition, sizes: Mapping[str, int]) -> bool:
+    try:
+        return bool(evaluate(condition, sizes))
+    except ZeroDivisionError:
+        return False
 
 
 def _parts(expression: Size, op: str) -> list[Size]:

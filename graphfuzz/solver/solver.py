@@ -139,5 +139,4 @@ _TERMS: dict[str, Callable[..., Any]] = {
     "<=": lambda a, b: a <= b,
     "and": z3.And,
     "or": z3.Or,
-    "not": z3.Not,
 }

@@ -93,7 +93,7 @@ class Dim:
 
 
 class Condition:
-    """A statement about sizes: a comparison (== != < <=), or "and" / "or" / "not" over conditions."""
+    """A statement about sizes: a comparison (== != < <=), or "and" / "or" over conditions."""
 
     __slots__ = ("args", "names", "op")
 
@@ -170,8 +170,14 @@ def both(*conditions: bool | Condition) -> bool | Condition:
 
 
 def negate(condition: bool | Condition) -> bool | Condition:
-    """The condition does not hold."""
-    return Condition("not", condition) if isinstance(condition, Condition) else not condition
+    """The condition does not hold: the opposite comparison, or De Morgan's."""
+    if not isinstance(condition, Condition):
+        return not condition
+    if condition.op in ("and", "or"):
+        join = either if condition.op == "and" else both
+        return join(*map(negate, condition.args))
+    left, right = condition.args
+    return Condition(_OPPOSITE[condition.op], *((right, left) if condition.op in ("<", "<=") else (left, right)))
 
 
 def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
@@ -192,8 +198,6 @@ def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
         return all(evaluate(a, sizes) for a in args)
     if op == "or":
         return any(evaluate(a, sizes) for a in args)
-    if op == "not":
-        return not evaluate(args[0], sizes)
     condition, then, otherwise = args
     return evaluate(then if evaluate(condition, sizes) else otherwise, sizes)
 
@@ -221,6 +225,9 @@ def _union(expressions: Iterable[Any]) -> frozenset[str]:
 _NONE: frozenset[str] = frozenset()
 
 
+_OPPOSITE = {"==": "!=", "!=": "==", "<": "<=", "<=": "<"}
+"""Of an inequality, with its sides exchanged."""
+
 _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -239,6 +246,6 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
 def _render(op: str, args: tuple[Any, ...]) -> str:
     if op == "symbol":
         return str(args[0])
-    if op in ("min", "max", "choose", "not"):
+    if op in ("min", "max", "choose"):
         return f"{op}({', '.join(map(repr, args))})"
     return "(" + f" {op} ".join(map(repr, args)) + ")"
