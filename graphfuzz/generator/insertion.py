@@ -79,7 +79,7 @@ def draw_use(
     bound: the dtype of each variable. ask: whether z3 is asked where arithmetic finds no sizes. target: what the first
     output shall be like. guide: knows which attributes have been seen.
     """
-    if not op.empty and any(0 in value.shape for value in live if value is not None):
+    if sizer.least == 0 and not op.empty and any(0 in value.shape for value in live if value is not None):
         return None
     parameters = parameters_of(op, len(live))
     operands: tuple[Tensor, ...] = ()

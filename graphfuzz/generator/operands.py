@@ -68,7 +68,7 @@ class Chooser:
     def all_made(self, op: Operator, target: Value) -> Operands | None:
         """Operands of which none is live, for a first output of the target's dtype; None where it cannot have that."""
         variable = op.returns[0] if isinstance(op.returns[0], str) else ""
-        if variable in op.variables and target.dtype not in dtypes_of(op, self.framework, variable):
+        if variable and target.dtype not in dtypes_of(op, self.framework, variable):
             return None
         given = {variable: target.dtype} if variable in op.variables else {}
         bound = draw_bound(op, self.framework, self.rng, given)

@@ -71,10 +71,10 @@ class Completion:
         missing = [name for name in names_in(condition) if name not in self.start.known]
         if len(missing) > 1:
             return False
-        low, high = self.low.get(missing[0], -UNLIMITED), self.high.get(missing[0], UNLIMITED)
-        return high - low < LARGEST_STEP and not any(
-            _holds(condition, {**self.start.known, missing[0]: size}) for size in range(low, high + 1)
-        )
+        (name,) = missing
+        low, high = self.low.get(name, -UNLIMITED), self.high.get(name, UNLIMITED)
+        tests = [(condition, dict(self.start.known))]
+        return high - low < LARGEST_STEP and not any(_passes(tests, name, size) for size in range(low, high + 1))
 
     def _take(self, condition: Condition) -> bool:
         if condition.op == "and":
@@ -203,29 +203,28 @@ class _Attempt:
             return False
         self.chose = True
         size = draw(name)
-        if not (low <= size <= high if fitting is None else size in fitting) or not self._fits(name, size):
-            sizes = range(low, min(high, low + LARGEST_STEP) + 1) if fitting is None else fitting
-            left = [size for size in sizes if self._fits(name, size)]
-            if not left:
+        tests = self._tests(name)
+        if not (low <= size <= high if fitting is None else size in fitting) or not _passes(tests, name, size):
+            sizes = fitting or range(low, min(high, low + LARGEST_STEP) + 1)
+            first = self._random().randrange(len(sizes))
+            left = (size for size in (*sizes[first:], *sizes[:first]) if _passes(tests, name, size))
+            found = next(left, None)
+            if found is None:
                 return False
-            size = self._random().choice(left)
+            size = found
         return self._learn(name, size)
 
-    def _fits(self, name: str, size: int) -> bool:
-        """Whether no condition that waits for the name forbids a size. Other sizes that an inequality waits for are
-        taken to be the least that they may be, which leaves most room in sums."""
-        low, sizes = self.task.low, {**self.known, name: size}
+    def _tests(self, name: str) -> list[tuple[Condition, dict[str, int]]]:
+        """The conditions that may forbid a size of the name, with the others' sizes. Those that an inequality waits for,
+        too, are taken to be the least that they may be, which leaves most room in sums."""
+        found = []
         for condition in self._waiting(name):
-            others = [other for other in names_in(condition) if other not in sizes]
+            others = [other for other in names_in(condition) if other != name and other not in self.known]
             if not others:
-                trial = sizes
-            elif condition.op in ("<", "<=") and all(other in low for other in others):
-                trial = {**sizes, **{other: low[other] for other in others}}
-            else:
-                continue
-            if not _holds(condition, trial):
-                return False
-        return True
+                found.append((condition, dict(self.known)))
+            elif condition.op in ("<", "<=") and all(other in self.task.low for other in others):
+                found.append((condition, {**self.known, **{other: self.task.low[other] for other in others}}))
+        return found
 
     def _learn(self, name: str, size: int) -> bool:
         """Whether the size lies in its bounds."""
@@ -316,6 +315,14 @@ class _Attempt:
         if op == "*":
             return self._invert(right, target // a, name) if a and target % a == 0 else None
         return None
+
+
+def _passes(tests: Iterable[tuple[Condition, dict[str, int]]], name: str, size: int) -> bool:
+    for condition, sizes in tests:
+        sizes[name] = size
+        if not _holds(condition, sizes):
+            return False
+    return True
 
 
 def _holds(condition: Condition, sizes: Mapping[str, int]) -> bool:

@@ -155,17 +155,23 @@ def choose(condition: bool | Condition, then: int | Dim, otherwise: int | Dim) -
 
 def either(*conditions: bool | Condition) -> bool | Condition:
     """At least one holds."""
-    unknown = [c for c in conditions if isinstance(c, Condition)]
-    if any(c for c in conditions if not isinstance(c, Condition)):
-        return True
+    unknown = []
+    for condition in conditions:
+        if isinstance(condition, Condition):
+            unknown.append(condition)
+        elif condition:
+            return True
     return Condition("or", *unknown) if unknown else False
 
 
 def both(*conditions: bool | Condition) -> bool | Condition:
     """All hold."""
-    unknown = [c for c in conditions if isinstance(c, Condition)]
-    if not all(c for c in conditions if not isinstance(c, Condition)):
-        return False
+    unknown = []
+    for condition in conditions:
+        if isinstance(condition, Condition):
+            unknown.append(condition)
+        elif not condition:
+            return False
     return Condition("and", *unknown) if unknown else True
 
 

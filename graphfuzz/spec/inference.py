@@ -12,6 +12,7 @@ from graphfuzz.spec.dims import Condition, both, negate, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
+@lru_cache(1 << 14)
 def parameters_of(op: Operator, count: int) -> tuple[Parameter, ...]:
     """The parameter that each of `count` operands belongs to. Raises Rejected where the count does not fit."""
     parameters = op.parameters
@@ -141,17 +142,24 @@ class Requirements:
 def _apply(
     op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str, require: Any
 ) -> list[Tensor]:
-    parameters = parameters_of(op, len(operands))
-    for parameter, operand in zip(parameters, operands, strict=True):
-        if len(operand.shape) not in parameter.ranks:
-            raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {operand.rank}")
-    bound = bind(op, parameters, [o.dtype for o in operands], framework)
+    bound = _bound(op, framework, tuple((operand.dtype, len(operand.shape)) for operand in operands))
     result = op.rule(require, *operands, **attrs)
     for defect in op.emissions[framework].defects:
         require(negate(defect.when(*operands, **attrs)), f"{framework} is right, which it is not: {defect.what}")
     shapes = result if isinstance(result, list) else [result]
     returns = op.returns * len(shapes) if len(op.returns) == 1 else op.returns
     outputs = [Tensor(resolve(r, framework, bound, attrs), tuple(s)) for r, s in zip(returns, shapes, strict=True)]
-    if any(o.rank > MAX_RANK for o in outputs):
-        raise Rejected(f"no output has more than {MAX_RANK} axes")
+    for output in outputs:
+        if len(output.shape) > MAX_RANK:
+            raise Rejected(f"no output has more than {MAX_RANK} axes")
     return outputs
+
+
+@lru_cache(1 << 16)
+def _bound(op: Operator, framework: str, kinds: tuple[tuple[str, int], ...]) -> Mapping[str, str]:
+    """The dtype of each variable for operands of these dtypes and ranks. Raises Rejected where they do not fit."""
+    parameters = parameters_of(op, len(kinds))
+    for parameter, (_, rank) in zip(parameters, kinds, strict=True):
+        if rank not in parameter.ranks:
+            raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {rank}")
+    return bind(op, parameters, [dtype for dtype, _ in kinds], framework)
