@@ -7,11 +7,11 @@ from typing import Any
 
 from pebble import ProcessExpired
 from rich.console import Group
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks import graphs
 from benchmarks.pool import pool, registry
+from benchmarks.progress import track
 from graphfuzz.conformance import Examination, examine
 from graphfuzz.spec.operator import FRAMEWORKS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from pebble import ProcessExpired
-from rich.progress import track
 
 from benchmarks.pool import registry
+from benchmarks.progress import track
 from graphfuzz.corpus.finding import relative_paths
 from graphfuzz.generator import Exhausted, Recipe, generate
 from graphfuzz.materializer import build, run, source

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
-from rich.progress import track
 from rich.table import Table
 
+from benchmarks.progress import track
 from graphfuzz.campaign.coverage import Coverage
 from graphfuzz.campaign.epochs import EPOCH
 from graphfuzz.generator import Recipe, generate_graph

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 from rich.console import Group
-from rich.progress import track
 from rich.table import Table
 
+from benchmarks.progress import track
 from graphfuzz.campaign.coverage import Coverage
 from graphfuzz.campaign.lanes import OVERHEAD, worth
 from graphfuzz.generator import CONTROL, LANES, Recipe, generate, generate_graph

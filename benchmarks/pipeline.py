@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from rich.progress import track
 from rich.table import Table
 
+from benchmarks.progress import track
 from graphfuzz.campaign.workers import Limits, Task, Workers
 from graphfuzz.generator import Recipe
 from graphfuzz.oracle.route import load_route, route_names
@@ -52,7 +52,7 @@ def measure(name: str, cases: int) -> dict[str, Any]:
 
 def _run(workers: Workers, route: str, recipes: Sequence[Recipe]) -> list[Any]:
     futures = [workers.submit(Task(route=route, case=None, recipe=recipe)) for recipe in recipes]
-    return [future.result().outcome for future in track(futures, description=f"{route} ({len(recipes)} cases)")]
+    return [future.result().outcome for future in track(futures, f"{route} ({len(recipes)} cases)")]
 
 
 def render(result: dict[str, Any]) -> Table:

@@ -7,6 +7,7 @@ is in, and `<number>.log`, what it wrote to standard error, faulthandler's words
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib
 import os
 import resource
@@ -98,6 +99,7 @@ class _Worker:
             for module in route.preload:
                 _import(module)
         _use_one_thread()
+        gc.freeze()  # the modules and operators live as long as the process: collections need not look at them
         self.baseline = _data_bytes()
         limit = self.baseline + settings.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -85,10 +86,11 @@ def draw_use(
     operands: tuple[Tensor, ...] = ()
     for parameter, value in zip(parameters, live, strict=True):
         operands += (_operand(parameter, value, bound, operands, sizer.rng, target),)
-    ranks = rank_of(parameters, [t.rank for t in operands])
+    ranks = rank_of(parameters, [len(t.shape) for t in operands]) if op.attrs else {}
     try:
         attrs = {name: _attribute(op, name, sizer.rng, ranks.__getitem__, guide) for name in op.attrs}
-        unknown = [s.args[0] for t in operands for s in t.shape if isinstance(s, Dim)]
+        made = [t for t, value in zip(operands, live, strict=True) if value is None]
+        unknown = [size.args[0] for t in made for size in t.shape if isinstance(size, Dim)]
         if op.propose and not unknown:
             attrs.update(op.propose(sizer.rng, operands, attrs))
             check_attributes(op, ranks, attrs)
@@ -131,6 +133,9 @@ def _operand(
         rank = len(target.shape)
     else:
         rank = draw_rank(parameter, rng)
-    return Tensor(
-        bound.get(parameter.dtype, parameter.dtype), tuple(symbol(f"s{len(before)}_{axis}") for axis in range(rank))
-    )
+    return Tensor(bound.get(parameter.dtype, parameter.dtype), _unknown_shape(len(before), rank))
+
+
+@lru_cache(1 << 10)
+def _unknown_shape(place: int, rank: int) -> tuple[Dim, ...]:
+    return tuple(symbol(f"s{place}_{axis}") for axis in range(rank))

@@ -17,10 +17,16 @@ from graphfuzz.spec.dims import Condition, Dim, Size, evaluate, names_in
 UNLIMITED = 1 << 31
 LARGEST_STEP = 64
 """How far above its lower bound a size is drawn where what was proposed does not fit."""
+CANDIDATES = 16
+"""How many of these are tried."""
 
 
 class Contradiction(Exception):
     """No sizes satisfy the conditions: the contradiction showed before anything was chosen."""
+
+
+class _Indivisible(Exception):
+    """No whole number times the one is the other."""
 
 
 class Completion:
@@ -176,7 +182,10 @@ class _Attempt:
         (name,) = missing
         left, right = condition.args
         side, other = (left, right) if name in names_in(left) else (right, left)
-        value = None if name in names_in(other) else self._invert(side, evaluate(other, known), name)
+        try:
+            value = None if name in names_in(other) else self._invert(side, evaluate(other, known), name)
+        except _Indivisible:
+            return False
         if value is None:
             return True
         self.open.pop(id(condition), None)
@@ -206,9 +215,8 @@ class _Attempt:
         tests = self._tests(name)
         if not (low <= size <= high if fitting is None else size in fitting) or not _passes(tests, name, size):
             sizes = fitting or range(low, min(high, low + LARGEST_STEP) + 1)
-            first = self._random().randrange(len(sizes))
-            left = (size for size in (*sizes[first:], *sizes[:first]) if _passes(tests, name, size))
-            found = next(left, None)
+            tried = self._random().sample(sizes, min(len(sizes), CANDIDATES))
+            found = next((size for size in tried if _passes(tests, name, size)), None)
             if found is None:
                 return False
             size = found
@@ -281,7 +289,8 @@ class _Attempt:
         return bool(alive) and self.take(self._random().choice(alive))
 
     def _invert(self, side: Size, target: int, name: str) -> int | None:
-        """The `name` for which `side` equals `target`; None where that takes more than inverting + - * // %."""
+        """The `name` for which `side` equals `target`; None where that takes more than inverting + - * // %. Raises
+        _Indivisible where there is none."""
         if not isinstance(side, Dim):
             return None
         if side.op == "symbol":
@@ -299,7 +308,7 @@ class _Attempt:
         if side.op == "-":
             return self._invert(left, target + b, name)
         if side.op == "*":
-            return self._invert(left, target // b, name) if b and target % b == 0 else None
+            return self._invert(left, _quotient(target, b), name) if b else None
         if self.rng is None:
             return None
         self.chose = True
@@ -313,8 +322,15 @@ class _Attempt:
         if op == "-":
             return self._invert(right, a - target, name)
         if op == "*":
-            return self._invert(right, target // a, name) if a and target % a == 0 else None
+            return self._invert(right, _quotient(target, a), name) if a else None
         return None
+
+
+def _quotient(product: int, factor: int) -> int:
+    """Raises _Indivisible."""
+    if product % factor:
+        raise _Indivisible
+    return product // factor
 
 
 def _passes(tests: Iterable[tuple[Condition, dict[str, int]]], name: str, size: int) -> bool:
