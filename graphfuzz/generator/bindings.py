@@ -93,12 +93,12 @@ class _Search:
             v.name: tuple(self._axis(size) if (v.name, i) in chosen else size for i, size in enumerate(v.shape))
             for v in case.graph.inputs
         }
-        if self.own:
-            self._state()
+        self.task = self._stated_task() if self.own else None
+        """None where no size can be another one."""
 
     def binding(self) -> dict[str, Array] | None:
         """Inputs of other sizes than the case's."""
-        for _ in range(ATTEMPTS if self.own else 0):
+        for _ in range(ATTEMPTS if self.task else 0):
             shapes = self._sizes()
             graph = self._rebound(shapes) if shapes else None
             if graph is not None:
@@ -116,6 +116,14 @@ class _Search:
 
     def _require_least(self, name: str) -> None:
         self.stated.append((symbol(name) >= LEAST, f"a dynamic size is at least {LEAST}"))
+
+    def _stated_task(self) -> Completion | None:
+        self._state()
+        try:
+            task = Completion((condition for condition, _ in self.stated), tuple(self.own))
+        except Contradiction:
+            return None
+        return None if self.own.keys() <= task.decided.keys() else task
 
     def _state(self) -> None:
         """Run every rule on the symbols; each size that a node computes gets a symbol of its own, to stay short."""
@@ -141,11 +149,9 @@ class _Search:
 
     def _sizes(self) -> Shapes | None:
         """Other shapes for the inputs that satisfy the conditions."""
+        assert self.task is not None, "there are symbols"
         try:
-            task = Completion((condition for condition, _ in self.stated), tuple(self.own))
-            if self.own.keys() <= task.decided.keys():
-                return None
-            tried = (task.attempt(self._draw, self.rng) for _ in range(ATTEMPTS))
+            tried = (self.task.attempt(self._draw, self.rng) for _ in range(ATTEMPTS))
             sizes = next((found for found in tried if found is not None and self._is_other(found)), None)
         except Contradiction:
             return None

@@ -223,8 +223,8 @@ class _Attempt:
         return self._learn(name, size)
 
     def _tests(self, name: str) -> list[tuple[Condition, dict[str, int]]]:
-        """The conditions that may forbid a size of the name, with the others' sizes. Those that an inequality waits for,
-        too, are taken to be the least that they may be, which leaves most room in sums."""
+        """The conditions that may forbid a size of the name, with the others' sizes. Those that an inequality waits for
+        are taken to be the least that they may be, which leaves most room in sums."""
         found = []
         for condition in self._waiting(name):
             others = [other for other in names_in(condition) if other != name and other not in self.known]

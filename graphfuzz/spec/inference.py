@@ -44,10 +44,14 @@ def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], f
 @lru_cache(1 << 16)
 def takes(op: Operator, framework: str, dtype: str, rank: int) -> list[bool]:
     """For each parameter, whether it may be a live tensor of this dtype and rank in a framework."""
-    return [
-        parameter.role == "tensor" and rank in parameter.ranks and dtype in dtypes_of(op, framework, parameter.dtype)
-        for parameter in op.parameters
-    ]
+    return [(dtype, rank) in kinds_of(op, framework, parameter) for parameter in op.parameters]
+
+
+def kinds_of(op: Operator, framework: str, parameter: Parameter) -> Sequence[tuple[str, int]]:
+    """The dtypes and ranks of the live tensors that may be a parameter's operand in a framework."""
+    if parameter.role != "tensor":
+        return []
+    return [(dtype, rank) for dtype in dtypes_of(op, framework, parameter.dtype) for rank in parameter.ranks]
 
 
 def dtypes_of(op: Operator, framework: str, dtype: str) -> Sequence[str]:

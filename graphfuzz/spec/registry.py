@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from graphfuzz.errors import GraphfuzzError, PackError, SpecError, UsageError
-from graphfuzz.spec.inference import takes
+from graphfuzz.spec.inference import kinds_of
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.patterns import Pattern, Rewrite
 
@@ -34,7 +34,7 @@ class Registry(Mapping[str, Operator]):
     ) -> None:
         self._operators: dict[str, Operator] = {}
         self._of: dict[tuple[str, tuple[str, ...]], Sequence[Operator]] = {}
-        self._taking: dict[tuple[str, int, str, tuple[str, ...]], Sequence[Operator]] = {}
+        self._taking: dict[tuple[str, tuple[str, ...]], Mapping[tuple[str, int], Sequence[Operator]]] = {}
         """What `of` and `taking` have answered: a campaign asks for every case, or node."""
         for op in sorted(operators, key=lambda op: op.name):
             if op.name in self._operators:
@@ -68,15 +68,23 @@ class Registry(Mapping[str, Operator]):
 
     def taking(self, dtype: str, rank: int, framework: str, names: tuple[str, ...] = ()) -> Sequence[Operator]:
         """Those of the same that may take a tensor of a dtype and rank as some operand."""
-        found = self._taking.get((dtype, rank, framework, names))
-        if found is None:
-            found = [op for op in self.of(framework, names) if any(takes(op, framework, dtype, rank))]
-            self._taking[dtype, rank, framework, names] = found
-        return found
+        takers = self._taking.get((framework, names))
+        if takers is None:
+            takers = self._taking[framework, names] = _takers(self.of(framework, names), framework)
+        return takers.get((dtype, rank), ())
 
     def only(self, names: Sequence[str]) -> Registry:
         """The named operators. Raises UsageError for a name that does not exist."""
         return Registry([self[name] for name in names], self.patterns, self.rewrites)
+
+
+def _takers(operators: Sequence[Operator], framework: str) -> Mapping[tuple[str, int], Sequence[Operator]]:
+    """Those that may take a tensor of a dtype and rank, for each of these."""
+    found: dict[tuple[str, int], list[Operator]] = {}
+    for op in operators:
+        for kind in dict.fromkeys(kind for parameter in op.parameters for kind in kinds_of(op, framework, parameter)):
+            found.setdefault(kind, []).append(op)
+    return found
 
 
 def _sorted(kind: str, named: Sequence[T]) -> tuple[T, ...]:

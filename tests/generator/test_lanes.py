@@ -8,7 +8,7 @@ from graphfuzz.generator import LANES, Guide, Recipe, generate
 from graphfuzz.generator.lanes.sweep import targets
 from graphfuzz.graph import LIMITS, case_to_json, evaluate, features, pack_arrays, text, validate, within
 from graphfuzz.materializer import build, run, source
-from graphfuzz.spec import FLOATS, Registry, rewrite
+from graphfuzz.spec import Registry, rewrite
 from graphfuzz.spec.dtype_bindings import bindings
 from graphfuzz.spec.operator import FRAMEWORKS
 
@@ -154,7 +154,7 @@ def test_twins_agree_on_the_references(framework, registry):
 
 
 def test_a_wrong_rewrite_is_not_taken_for_a_form(registry):
-    @rewrite(dtypes=FLOATS)
+    @rewrite(dtypes=("float32", "float64"))
     def squashed(net, x):
         """sigmoid(x), which is nowhere near x"""
         return net("sigmoid", x)

@@ -13,7 +13,7 @@ from graphfuzz.spec.dtypes import is_float
 
 SHARE = 0.6
 """The share of operands made for operators that declare themselves, which get NaN or infinities in some elements."""
-GRAPHS = 8
+GRAPHS = 16
 """How many graphs are grown until a special value shows."""
 
 
