@@ -98,8 +98,8 @@ class _Search:
 
     def binding(self) -> dict[str, Array] | None:
         """Inputs of other sizes than the case's."""
-        for _ in range(ATTEMPTS if self.task else 0):
-            shapes = self._sizes()
+        for _ in range(ATTEMPTS):
+            shapes = self._sizes(self.task) if self.task else None
             graph = self._rebound(shapes) if shapes else None
             if graph is not None:
                 for _ in range(ATTEMPTS):
@@ -143,15 +143,14 @@ class _Search:
         if not isinstance(size, Dim) or size.op == "symbol":
             return size
         self.sizes[name] = own
-        self.stated.append((symbol(name) == size, "a size is what it is computed to be"))
+        self.stated.append((Condition("==", symbol(name), size), "a size is what it is computed to be"))
         self._require_least(name)
         return symbol(name)
 
-    def _sizes(self) -> Shapes | None:
+    def _sizes(self, task: Completion) -> Shapes | None:
         """Other shapes for the inputs that satisfy the conditions."""
-        assert self.task is not None, "there are symbols"
         try:
-            tried = (self.task.attempt(self._draw, self.rng) for _ in range(ATTEMPTS))
+            tried = (task.attempt(self._draw, self.rng) for _ in range(ATTEMPTS))
             sizes = next((found for found in tried if found is not None and self._is_other(found)), None)
         except Contradiction:
             return None
@@ -173,6 +172,7 @@ class _Search:
         try:
             return solve(stated, wishes, reason="bind other sizes", profile=self.profile, high=self.max_elements)
         except (Unsatisfiable, GaveUp):
+            self.task = None
             return None
 
     def _rebound(self, shapes: Shapes) -> Graph | None:

@@ -195,7 +195,7 @@ def _meet(outputs: Sequence[Tensor], target: Value | None) -> list[tuple[Conditi
     stated = []
     for size, wanted in zip(made.shape, target.shape, strict=True):
         if isinstance(size, Dim):
-            stated.append((size == wanted, "the output has the size asked for"))
+            stated.append((Condition("==", size, wanted), "the output has the size asked for"))
         elif size != wanted:
             raise Rejected("the output has the size asked for")
     return stated

@@ -65,11 +65,11 @@ class Dim:
     def __neg__(self) -> Dim:
         return Dim("-", 0, self)
 
-    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
-        return Condition("==", self, other)
+    def __eq__(self, other: object) -> bool | Condition:  # type: ignore[override]
+        return True if self is other else Condition("==", self, other)
 
-    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
-        return Condition("!=", self, other)
+    def __ne__(self, other: object) -> bool | Condition:  # type: ignore[override]
+        return False if self is other else Condition("!=", self, other)
 
     def __lt__(self, other: int | Dim) -> Condition:
         return Condition("<", self, other)
@@ -149,7 +149,7 @@ def ceil_div(a: int | Dim, b: int | Dim) -> int | Dim:
 def choose(condition: bool | Condition, then: int | Dim, otherwise: int | Dim) -> int | Dim:
     """`then` where the condition holds, else `otherwise`."""
     if isinstance(condition, Condition):
-        return Dim("choose", condition, then, otherwise)
+        return then if then is otherwise else Dim("choose", condition, then, otherwise)
     return then if condition else otherwise
 
 
