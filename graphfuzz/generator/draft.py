@@ -115,9 +115,10 @@ class Draft:
             names.append(leaf.name)
         self.pool.used.update(names)
         self.operators[use.op.name] = use.op
-        outputs = tuple(Value(self._name("v"), t.dtype, known_shape(t)) for t in use.outputs)
-        self.elements += sum(math.prod(value.shape) for value in outputs)
-        self.producers.update((value.name, use.op.name) for value in outputs)
+        outputs = tuple([Value(self._name("v"), t.dtype, known_shape(t)) for t in use.outputs])
+        for value in outputs:
+            self.elements += math.prod(value.shape)
+            self.producers[value.name] = use.op.name
         return Node(use.op.name, tuple(names), use.attrs, outputs)
 
     def _make_leaf(self, use: Use, parameter: Parameter, operand: Tensor, depends: bool) -> Value:

@@ -77,7 +77,9 @@ class Chooser:
     def _parameters(self, op: Operator) -> tuple[Parameter, ...]:
         """The parameter of each operand, of as many as are drawn of a variadic one."""
         last = op.parameters[-1]
-        return op.parameters[:-1] + (last,) * (self.rng.choice(last.arity) if last.variadic else 1)
+        if not last.variadic:
+            return op.parameters
+        return op.parameters[:-1] + (last,) * self.rng.choice(last.arity)
 
     def _draw(
         self, op: Operator, parameter: Parameter, bound: Mapping[str, str], chosen: Sequence[Value | None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -50,11 +51,10 @@ class Sizer(msgspec.Struct):
         return 0 if self.favored == 0 else 1
 
     def affords(self, live: Sequence[Value | None], operands: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
-        """Whether no tensor has too many elements, nor have those that are new, the made operands and the outputs."""
-        given = [math.prod(known_shape(t)) for t in operands]
-        made = [math.prod(known_shape(t)) for t in outputs]
-        new = sum(made) + sum(size for size, value in zip(given, live, strict=True) if value is None)
-        return new <= self.room and all(self.least <= size <= self.max_elements for size in given + made)
+        """Whether no tensor that is new, a made operand or an output, has too many elements, nor have all together."""
+        made = [operand for operand, value in zip(operands, live, strict=True) if value is None]
+        sizes = [math.prod(known_shape(tensor)) for tensor in (*made, *outputs)]
+        return sum(sizes) <= self.room and self.least <= min(sizes) and max(sizes) <= self.max_elements
 
     def decide(
         self,
@@ -71,8 +71,7 @@ class Sizer(msgspec.Struct):
         what the first output shall be like. Raises Rejected where the structure itself is refused.
         """
         attributes = size_attributes(op)
-        has_weights = any(parameter.role == "weight" for parameter in op.parameters)
-        if not unknown or (target is None and not has_weights):  # weights and targets seldom fit by chance
+        if not unknown or (target is None and not _has_weights(op)):  # weights and targets seldom fit by chance
             drawn = self._proposed(operands) if unknown else operands
             try:
                 outputs = infer(op, drawn, attrs, self.framework)
@@ -183,6 +182,11 @@ class Sizer(msgspec.Struct):
             return draw_size(self.rng, 1, cap) if favored is None else favored
 
         return draw
+
+
+@lru_cache(1 << 14)
+def _has_weights(op: Operator) -> bool:
+    return any(parameter.role == "weight" for parameter in op.parameters)
 
 
 def _meet(outputs: Sequence[Tensor], target: Value | None) -> list[tuple[Condition, str]]:
