@@ -62,13 +62,15 @@ def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array], framework
     made = apply(op, node, arrays)
     if _wraps_around(op, node, arrays, made) or not all(is_ordinary(array, special) for array in made):
         return None
-    return None if any(map(is_special, made)) and _overflows(op, node, arrays, made) else made
+    return None if special and any(map(is_special, made)) and _overflows(op, node, arrays, made) else made
 
 
 def is_defined(op: Operator, node: Node, arrays: Sequence[Array]) -> bool:
     """Whether the operator has one right result on operands in its domain, of which references make it."""
+    if op.defined is None:
+        return True
     with np.errstate(all="ignore"):
-        return op.defined is None or bool(op.defined(*map(computable, arrays), **node.attrs))
+        return bool(op.defined(*map(computable, arrays), **node.attrs))
 
 
 def in_domain(parameter: Parameter, bounds: Bounds | None, array: Array, known: Bounds | None = None) -> bool:
@@ -108,11 +110,19 @@ def plain_bounds(op: Operator, parameter: Parameter, dtype: str) -> Bounds | Non
 
 def extent(array: Array) -> Bounds:
     """The least and the greatest finite value (of complex ones, of the parts); (inf, -inf) where there is none."""
+    low, high = _ends(array)
+    if (math.isfinite(low) and math.isfinite(high)) or array.size == 0:
+        return (low, high)
+    values = computable(parts(array))
+    return _ends(values[np.isfinite(values)])
+
+
+def _ends(array: Array) -> Bounds:
+    """The least and the greatest value, NaN where one is; (inf, -inf) where there is none."""
     if array.size == 0:
         return (math.inf, -math.inf)
     values = computable(parts(array))
-    low, high = float(values.min()), float(values.max())
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else extent(values[np.isfinite(values)])
+    return (float(values.min()), float(values.max()))
 
 
 def contains(bounds: Bounds, known: Bounds) -> bool:
@@ -134,7 +144,7 @@ def is_ordinary(array: Array, special: bool = False) -> bool:
     """Whether all values are finite (or else, if they may be `special`) and inside their dtype's `LIMITS`."""
     if array.dtype == bool:
         return True
-    return contains(_LIMITS[array.dtype], extent(array)) and (special or not is_special(array))
+    return contains(_LIMITS[array.dtype], extent(array) if special else _ends(array))
 
 
 _LIMITS: Mapping[Any, Bounds] = {np.dtype(name): (-limit, limit) for name, limit in LIMITS.items()}
