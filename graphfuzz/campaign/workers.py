@@ -36,7 +36,7 @@ from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
 
-OURS = ("generation", "source", "compare")
+OURS = ("generation", "materialization", "source", "compare")
 """The stages in which no converter and no runtime is at work: dying there is our mistake."""
 
 ATTEMPTS = 3

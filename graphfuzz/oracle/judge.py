@@ -43,6 +43,7 @@ from graphfuzz.spec.registry import Registry
 
 _BLAMES = {
     "generation": verdicts.HARNESS_ERROR,
+    "materialization": verdicts.HARNESS_ERROR,
     "source": verdicts.HARNESS_ERROR,
     "conversion": verdicts.CONVERSION_CRASH,
     "check": verdicts.INVALID_MODEL,
@@ -164,7 +165,8 @@ def _stages(
     case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance, found: _Evidence
 ) -> tuple[str, Mismatch | None]:
     """Every stage in turn; fills `found` with the evidence as it comes."""
-    source = clock.stage("source", lambda: _source(case, route, registry))
+    written = clock.stage("materialization", lambda: _written(case, route, registry))
+    source = clock.stage("source", lambda: _source(written, case, registry))
     found.expected = pack_arrays(source.expected[0])
     proto = _converted(case, route, clock, source)
     found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
@@ -255,8 +257,8 @@ def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
         raise StaticOnly("the captured program is not for these sizes") from error
 
 
-def _source(case: Case, route: Route, registry: Registry) -> _Source:
-    """The source model, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
+def _written(case: Case, route: Route, registry: Registry) -> tuple[str, list[Case], Axes]:
+    """The source model's text, the case at each binding, and what is dynamic. Raises InvalidGraph, WrongTypes."""
     if case.framework != route.framework:
         raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
     validate(case.graph, registry, route.framework)
@@ -265,15 +267,21 @@ def _source(case: Case, route: Route, registry: Registry) -> _Source:
     text, *others = (source(bound.graph, registry, route.framework, axes) for bound in cases)
     if any(other != text for other in others):
         raise InvalidGraph("the source of some operator depends on sizes that are dynamic")
+    return text, cases, axes
+
+
+def _source(written: tuple[str, list[Case], Axes], case: Case, registry: Registry) -> _Source:
+    """The source model, built and run. Raises WrongTypes, StaticOnly."""
+    text, cases, axes = written
     try:
-        model = build(text, route.framework, case.weights())
+        model = build(text, case.framework, case.weights())
         return _Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
     except Exception as error:
-        if not axes or route.framework == "torch":
+        if not axes or case.framework == "torch":
             raise
         for bound in cases:
             _outputs(build(source(bound.graph, registry, bound.framework), bound.framework, bound.weights()), bound)
-        raise StaticOnly(f"{route.framework} has no such model of unknown sizes") from error
+        raise StaticOnly(f"{case.framework} has no such model of unknown sizes") from error
 
 
 def _outputs(model: Any, case: Case) -> dict[str, Array]:

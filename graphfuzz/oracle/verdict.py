@@ -24,7 +24,7 @@ FINDINGS = (CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OU
 VERDICTS = (OK, UNSUPPORTED, *FINDINGS, UNSTABLE, HARNESS_ERROR)
 """All verdicts, in the order in which tables show them."""
 
-STAGES = ("generation", "source", "conversion", "check", "load", "run", "compare")
+STAGES = ("generation", "materialization", "source", "conversion", "check", "load", "run", "compare")
 """Where a case can end, in the order in which it goes through them."""
 
 

@@ -125,7 +125,7 @@ def test_a_source_that_states_its_sizes_is_our_mistake() -> None:
     op = unary("told", ("float32",), reference=lambda x: x, torch=lambda x, **_: f"{x}.reshape({x.shape})")
     route = load_route("torch-script-ort")
     found = judge(dynamic(route, (5, 3, 4), op="told"), route, Registry([op]))
-    assert (found.verdict, found.stage) == ("harness-error", "source")
+    assert (found.verdict, found.stage) == ("harness-error", "materialization")
 
 
 def test_axes_share_a_symbol_where_their_sizes_do() -> None:
