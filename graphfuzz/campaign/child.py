@@ -21,9 +21,10 @@ import msgspec
 import psutil
 
 from graphfuzz.campaign.lending import borrowed
+from graphfuzz.campaign.refusals import Trials, try_alone
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Guide, Profile, Recipe, generate
+from graphfuzz.generator import CONTROL, Guide, Profile, Recipe, Support, generate
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
@@ -43,6 +44,10 @@ STACKS_AT = 0.9
 """At which share of the time limit a worker writes down where it is."""
 
 
+TRYING = "trying"
+"""Stands for a stage while the uses of a case that was refused are tried alone: a death then changes no verdict."""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a worker is started with. folder: for its files. seconds, memory_bytes, recycle_after: as in `Limits`."""
 
@@ -60,7 +65,8 @@ class Task(msgspec.Struct, frozen=True, eq=False):
 
     plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
     steers how the recipe's case is made, or the file that the worker borrows it from. start: what the recipe's mutation
-    starts from.
+    starts from. support: what is known of the route, or its file; a case made from a recipe avoids what is refused, but
+    for the control's; where it is refused, uses of which nothing is known are tried alone.
     """
 
     route: str
@@ -71,12 +77,13 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     record: bool = False
     guide: Guide | Path | None = None
     start: Case | None = None
+    support: Support | Path | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case.
 
-    spent: whether it should be replaced before the next. used, profile, features: as in `Result`.
+    spent: whether it should be replaced before the next. used, profile, features, trials: as in `Result`.
     """
 
     outcome: Outcome
@@ -85,6 +92,7 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     used: Used | None = None
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
+    trials: Trials = Trials()
 
 
 class _Worker:
@@ -177,6 +185,11 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
         made, outcome = judge_made(
             lambda: _case(worker, task, profile), route, worker.registry, report, worker.settings.tolerance
         )
+        known = borrowed(task.support, Support) if isinstance(task.support, Path) else task.support
+        trials = Trials()
+        if known is not None and made is not None and outcome.verdict == UNSUPPORTED:
+            report(TRYING)
+            trials = try_alone(made, route, worker.registry, known, worker.settings.tolerance)
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     used = used_of(entries, outcome.model) if task.record else None
@@ -184,7 +197,7 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
-    return Reply(outcome, made, spent, used, profile, seen)
+    return Reply(outcome, made, spent, used, profile, seen, trials)
 
 
 def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
@@ -193,8 +206,11 @@ def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    guide = borrowed(task.guide) if isinstance(task.guide, Path) else task.guide
-    return generate(task.recipe, worker.registry, profile, guide, task.start)
+    guide = borrowed(task.guide, Guide) if isinstance(task.guide, Path) else task.guide
+    support = borrowed(task.support, Support) if isinstance(task.support, Path) else task.support
+    if task.recipe.lane == CONTROL:
+        support = None
+    return generate(task.recipe, worker.registry, profile, guide, task.start, support)
 
 
 def _import(module: str) -> None:

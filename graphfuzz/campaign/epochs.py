@@ -8,14 +8,15 @@ workers they have.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from graphfuzz.campaign.coverage import Coverage, News
 from graphfuzz.campaign.lanes import Allotment, worth
+from graphfuzz.campaign.refusals import Refusals, Trials
 from graphfuzz.corpus.signature import kind
-from graphfuzz.generator import Guide
+from graphfuzz.generator import Guide, Support
 from graphfuzz.graph import Case, Features, is_special
 from graphfuzz.oracle.verdict import Outcome
 
@@ -28,21 +29,26 @@ MOST_FOUND = 100
 
 
 class Knowledge(msgspec.Struct, frozen=True):
-    """What the cases of an epoch may know: the lanes' shares; by framework a guide, and what mutations start from."""
+    """What the cases of an epoch may know: the lanes' shares; by framework a guide, and what mutations start from; by
+    route what it takes and refuses."""
 
     shares: Mapping[str, float]
     guides: Mapping[str, Guide]
     starts: Mapping[str, Sequence[Case]]
+    support: Mapping[str, Support]
 
 
 class Epochs:
     """What has been seen, and what is known in each epoch.
 
-    shares: of the lanes, at the beginning. starts: what mutations start from beside the campaign's own findings.
+    frameworks: by route. shares: of the lanes, at the beginning. starts: what mutations start from beside the
+    campaign's own findings.
     """
 
-    def __init__(self, frameworks: Iterable[str], shares: Mapping[str, float], starts: Sequence[Case] = ()) -> None:
-        self.seen = {framework: Coverage() for framework in sorted(frameworks)}
+    def __init__(self, frameworks: Mapping[str, str], shares: Mapping[str, float], starts: Sequence[Case] = ()) -> None:
+        self.frameworks = frameworks
+        self.seen = {framework: Coverage() for framework in sorted(set(frameworks.values()))}
+        self.refusals = {route: Refusals() for route in frameworks}
         self.allotment = Allotment(shares)
         self.kinds: set[tuple[str, ...]] = set()
         self._starts = list(filter(_can_start, starts))
@@ -53,12 +59,21 @@ class Epochs:
         """What is known after an epoch: after the last two, as nobody asks for more."""
 
     def add(
-        self, index: int, lane: str, framework: str, seen: Features, found: tuple[Outcome, Case] | None = None
+        self,
+        index: int,
+        lane: str,
+        outcome: Outcome,
+        seen: Features,
+        failed: Case | None = None,
+        trials: Trials = Trials(),  # noqa: B008 - frozen
     ) -> News:
-        """Take in an execution of case `index`; cases come in order. Returns what of it is new. found: a finding."""
+        """Take in an execution of case `index`; cases come in order. Returns what of it is new. failed: the case of a
+        finding. trials: what its uses came to, each alone."""
         self._close_before(index // EPOCH)
-        news = self.seen[framework].add(seen, found is not None)
-        self.allotment.credit(lane, worth(news, found is not None and self._is_new(*found)), seen.nodes)
+        news = self.seen[self.frameworks[outcome.route]].add(seen, failed is not None)
+        self.refusals[outcome.route].add(outcome, seen, trials)
+        found = failed is not None and self._is_new(outcome, failed)
+        self.allotment.credit(lane, worth(news, found), seen.nodes)
         return news
 
     def at(self, index: int) -> Knowledge:
@@ -97,6 +112,7 @@ class Epochs:
             dict(self.allotment.shares),
             {name: coverage.guide(f"{name}-{epoch}") for name, coverage in self.seen.items()},
             {name: [case for case in starts if case.framework == name] for name in self.seen},
+            {route: refusals.support(f"{route}-{epoch}") for route, refusals in self.refusals.items()},
         )
 
 

@@ -76,7 +76,7 @@ class Campaign:
         self.statistics = Statistics()
         self.queue: deque[Found] = deque()
         self.started = time.monotonic()
-        self.epochs = Epochs(frameworks.values(), shares_of(configuration.lanes), self._load_known())
+        self.epochs = Epochs(frameworks, shares_of(configuration.lanes), self._load_known())
         self._tell_shares(configuration.first_case)
 
     def run(self) -> Statistics:
@@ -145,9 +145,10 @@ class Campaign:
         lane.cases += place.index + 1 - self.configuration.first_case - statistics.cases
         statistics.cases = place.index + 1 - self.configuration.first_case
         if result.features is not None:
-            failed = (outcome, found.case) if found else None
-            framework = self.frameworks[outcome.route]
-            lane.new += self.epochs.add(place.index, place.lane, framework, result.features, failed).total
+            failed = found.case if found else None
+            news = self.epochs.add(place.index, place.lane, outcome, result.features, failed, result.trials)
+            lane.new += news.total
+            statistics.refused[outcome.route] = len(self.epochs.refusals[outcome.route].refused)
         self._tell_shares(place.index)
         self.on_execution(place, outcome)
         if found is not None:

@@ -34,7 +34,7 @@ def schedule(
             recipe = configuration.recipe(index, framework, lane, turns[lane])
             guide = None if lane == CONTROL else known.guides[framework]
             start = _start(known.starts[framework], recipe) if LANES[lane].starts else None
-            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start)
+            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start, support=known.support[route])
         turns[lane] += 1
         index += 1
 

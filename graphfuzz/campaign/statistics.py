@@ -60,14 +60,15 @@ class Lane(msgspec.Struct):
 
 
 class Statistics(msgspec.Struct):
-    """Counts by route: verdicts, and wall seconds by stage; buckets by slug, lanes by name; harness errors in full;
-    what generating took."""
+    """Counts by route: verdicts, wall seconds by stage, and uses that it refuses; buckets by slug, lanes by name;
+    harness errors in full; what generating took."""
 
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     seconds: dict[str, dict[str, float]] = msgspec.field(
         default_factory=lambda: defaultdict(lambda: defaultdict(float))
     )
     buckets: dict[str, Bucket] = msgspec.field(default_factory=dict)
+    refused: dict[str, int] = {}
     lanes: dict[str, Lane] = msgspec.field(default_factory=lambda: defaultdict(Lane))
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)

@@ -26,15 +26,16 @@ from pebble import ProcessExpired, ProcessPool
 from graphfuzz.campaign import child
 from graphfuzz.campaign.child import Task as Task
 from graphfuzz.campaign.lending import Lender
+from graphfuzz.campaign.refusals import Trials
 from graphfuzz.errors import GraphfuzzError, UsageError
-from graphfuzz.generator import Guide, Profile
+from graphfuzz.generator import Guide, Profile, Support
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
 from graphfuzz.oracle.ledger import Stock, Used
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.tolerance import parse_tolerance
-from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
+from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, Outcome
 
 OURS = ("generation", "materialization", "source", "compare")
 """The stages in which no converter and no runtime is at work: dying there is our mistake."""
@@ -63,7 +64,7 @@ class Result(msgspec.Struct, frozen=True, eq=False):
 
     used: what the conversion used, where the task asked for that and the worker lived. profile: what
     generating took.
-    features: what a case made from a recipe exercises.
+    features: what a case made from a recipe exercises. trials: what its uses came to, each alone.
     """
 
     outcome: Outcome
@@ -71,6 +72,7 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     used: Used | None = None
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
+    trials: Trials = Trials()
 
 
 class Workers:
@@ -134,6 +136,8 @@ class Workers:
         """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
         if isinstance(task.guide, Guide) and task.guide.name:
             task = msgspec.structs.replace(task, guide=self._lender.lend(task.guide))
+        if isinstance(task.support, Support) and task.support.name:
+            task = msgspec.structs.replace(task, support=self._lender.lend(task.support))
         return self._threads.submit(self._run, task)
 
     def stock(self, route: str) -> Stock:
@@ -174,7 +178,7 @@ class Workers:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(reply.outcome, reply.case, reply.used, reply.profile, reply.features)
+        return Result(reply.outcome, reply.case, reply.used, reply.profile, reply.features, reply.trials)
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""
@@ -183,7 +187,7 @@ class Workers:
         route = load_route(task.route)
         outcome = Outcome(
             route=route.name,
-            verdict=HARNESS_ERROR if stage in OURS else verdict,
+            verdict=HARNESS_ERROR if stage in OURS else UNSUPPORTED if stage == child.TRYING else verdict,
             stage=stage,
             error=error,
             message=message or _last_words(log),

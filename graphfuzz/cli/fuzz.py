@@ -201,7 +201,7 @@ class View:
         newest = sorted(self.statistics.found(), key=lambda bucket: -(bucket.first_case or 0))[:8]
         return Group(
             Text(status_line(self.statistics), style="bold"),
-            outcome_table(self.statistics.verdicts, self.statistics.seconds),
+            outcome_table(self.statistics.verdicts, self.statistics.seconds, self.statistics.refused),
             lane_table(self.statistics.lane_rows()),
             bucket_table(bucket_rows(newest), "newest buckets"),
         )
@@ -257,7 +257,7 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome],
 
 def _conclude(console: Console, statistics: Statistics, configuration: Configuration) -> None:
     """The outcome table, the buckets, the entries' paths, and what went wrong on our side."""
-    console.print(outcome_table(statistics.verdicts, statistics.seconds))
+    console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
     console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
     _say(console, status_line(statistics))

@@ -6,6 +6,7 @@ from graphfuzz.generator.job import Exhausted
 from graphfuzz.generator.lanes import CONTROL, LANES
 from graphfuzz.generator.profile import Fits, Profile
 from graphfuzz.generator.recipe import Recipe
+from graphfuzz.generator.support import Support
 
 __all__ = [
     "CONTROL",
@@ -15,6 +16,7 @@ __all__ = [
     "Guide",
     "Profile",
     "Recipe",
+    "Support",
     "generate",
     "generate_graph",
     "single_operator_case",

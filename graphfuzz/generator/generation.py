@@ -14,6 +14,7 @@ from graphfuzz.generator.job import ATTEMPTS_A_NODE, ATTEMPTS_AN_OPERATOR, Exhau
 from graphfuzz.generator.lanes import CONTROL, LANES
 from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import Recipe
+from graphfuzz.generator.support import Support
 from graphfuzz.graph import Case, Graph
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
@@ -25,17 +26,21 @@ def generate(
     profile: Profile | None = None,
     guide: Guide | None = None,
     start: Case | None = None,
+    support: Support | None = None,
 ) -> Case:
     """The case that a recipe stands for, made by its lane; by random growth where the operators at hand leave the lane
     nothing. Raises Exhausted.
 
     guide: what the epochs before have seen; None for an unguided case. start: what a mutation starts from; a random
-    graph, where it is None. The origin's `lane` tells who made it.
+    graph, where it is None. support: what is known of the route that the case is for; uses that it refuses are avoided,
+    if there are others. The origin's `lane` tells who made it.
     """
-    job = Job(recipe, registry, profile, guide, start)
+    job = Job(recipe, registry, profile, guide, start, support)
     try:
         case = LANES[recipe.lane].make(job)
     except Exhausted:
+        if support is not None:
+            return generate(recipe, registry, profile, guide, start)
         if recipe.lane == CONTROL:
             raise
         return generate(msgspec.structs.replace(recipe, lane=CONTROL), registry, profile, guide)

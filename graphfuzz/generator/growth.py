@@ -15,6 +15,7 @@ from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import TOTAL_ELEMENTS
 from graphfuzz.generator.repair import Repair
 from graphfuzz.generator.sizing import Sizer
+from graphfuzz.generator.support import Support
 from graphfuzz.generator.valuation import Types, Valuation
 from graphfuzz.graph import Array, Graph, Value
 from graphfuzz.spec.inference import parameters_of
@@ -29,7 +30,8 @@ class Growth:
 
     max_elements: of one tensor. max_total: of all; the share `KEPT` is kept for the nodes to come. nodes: how many it
     shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its types are valid.
-    guide: steers the choice of operands. special: as in `Valuation`; 0 for a graph without NaN and infinities.
+    guide: steers the choice of operands. support: what of their uses is to be avoided. special: as in `Valuation`; 0
+    for a graph without NaN and infinities.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Growth:
         favored: int | None = None,
         valued: bool = True,
         guide: Guide | None = None,
+        support: Support | None = None,
         special: float = 0.0,
     ) -> None:
         self.framework = framework
         self.rng = rng
         self.guide = guide
+        self.support = support
         self.nodes = nodes
         self.max_total = max_total
         profile = profile or Profile()
@@ -75,7 +79,7 @@ class Growth:
         gradient, where there is no cheaper way. anchor: a live value that shall be an operand.
         """
         given = self.chooser.draw(op, bound or {}, anchor)
-        use = given and draw_use(op, *given, self.sizer, ask=thorough, guide=self.guide)
+        use = given and draw_use(op, *given, self.sizer, ask=thorough, guide=self.guide, support=self.support)
         return use is not None and self._place(use, thorough)
 
     def insert_on(
@@ -88,7 +92,7 @@ class Growth:
         dtypes = zip(parameters_of(op, len(live)), live, strict=True)
         given = {p.dtype: value.dtype for p, value in dtypes if value is not None and p.dtype in op.variables}
         bound = draw_bound(op, self.framework, self.rng, given)
-        use = draw_use(op, live, bound, self.sizer, ask=thorough, target=like, guide=self.guide)
+        use = draw_use(op, live, bound, self.sizer, ask=thorough, target=like, guide=self.guide, support=self.support)
         return use is not None and self._place(msgspec.structs.replace(use, target=None), thorough)
 
     def add_leaf(self, array: Array, as_input: bool) -> Value:
@@ -106,7 +110,9 @@ class Growth:
         """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
         target = self.rng.choice(self.draft.inputs)
         given = self.chooser.all_made(op, target)
-        use = given and draw_use(op, *given, self.sizer, ask=False, target=target, guide=self.guide)
+        use = given and draw_use(
+            op, *given, self.sizer, ask=False, target=target, guide=self.guide, support=self.support
+        )
         return use is not None and self._place(use, thorough=False)
 
     def _place(self, use: Use, thorough: bool) -> bool:

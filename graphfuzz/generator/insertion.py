@@ -15,7 +15,8 @@ import msgspec
 
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.sizing import Sizer
-from graphfuzz.graph import Value, attribute_bin, attribute_use
+from graphfuzz.generator.support import Support
+from graphfuzz.graph import Value, attribute_bin, attribute_use, typed_use
 from graphfuzz.spec.attributes import Ranks
 from graphfuzz.spec.dims import Dim, symbol
 from graphfuzz.spec.inference import check_attributes, dtypes_of, parameters_of, rank_of
@@ -74,11 +75,12 @@ def draw_use(
     ask: bool,
     target: Value | None = None,
     guide: Guide | None = None,
+    support: Support | None = None,
 ) -> Use | None:
     """A use of the operator on these operands (None: to be made), or None where none was found.
 
     bound: the dtype of each variable. ask: whether z3 is asked where arithmetic finds no sizes. target: what the first
-    output shall be like. guide: knows which attributes have been seen.
+    output shall be like. guide: knows which attributes have been seen. support: what of the uses is to be avoided.
     """
     if sizer.least == 0 and not op.empty and any(0 in value.shape for value in live if value is not None):
         return None
@@ -86,6 +88,8 @@ def draw_use(
     operands: tuple[Tensor, ...] = ()
     for parameter, value in zip(parameters, live, strict=True):
         operands += (_operand(parameter, value, bound, operands, sizer.rng, target),)
+    if support and support.avoids(typed_use(op.name, operands[0].dtype, operands[0].rank), sizer.rng):
+        return None
     ranks = rank_of(parameters, [len(t.shape) for t in operands]) if op.attrs else {}
     try:
         attrs = {name: _attribute(op, name, sizer.rng, ranks.__getitem__, guide) for name in op.attrs}

@@ -14,6 +14,7 @@ from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.narrowing import fixed
 from graphfuzz.generator.profile import Profile
 from graphfuzz.generator.recipe import Recipe
+from graphfuzz.generator.support import Support
 from graphfuzz.graph import Array, Case, Graph, Value, pruned
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.registry import Registry
@@ -42,8 +43,8 @@ class Exhausted(Exception):
 class Job:
     """The making of a recipe's case.
 
-    guide: what the epochs before have seen; None for an unguided case. start: a case to mutate.
-    Making one raises Exhausted where the recipe's framework has none of its operators.
+    guide: what the epochs before have seen; None for an unguided case. start: a case to mutate. support: what
+    is known of the route. Making one raises Exhausted where the recipe's framework has none of its operators.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Job:
         profile: Profile | None = None,
         guide: Guide | None = None,
         start: Case | None = None,
+        support: Support | None = None,
     ) -> None:
         self.recipe = recipe
         self.registry = registry
         self.profile = profile or Profile()
         self.guide = guide
         self.start = start
+        self.support = support
         self.rng = recipe.rng()
         self.favored = recipe.favored_size(self.rng)
         self.operators = registry.of(recipe.framework, recipe.operators)
@@ -91,6 +94,7 @@ class Job:
             favored=self.favored,
             valued=valued,
             guide=self.guide,
+            support=self.support,
             special=special,
         )
 

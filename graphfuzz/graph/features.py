@@ -6,7 +6,7 @@ attributes decide; and the studies name sequences of three to five operators as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -28,6 +28,11 @@ class Features(msgspec.Struct, frozen=True):
     sequences: tuple[tuple[str, ...], ...]
     nodes: int
 
+    @property
+    def typed_uses(self) -> list[str]:
+        """The names of operators on a dtype and rank."""
+        return [use for use in self.uses if "=" not in use]
+
 
 def features(graph: Graph) -> Features:
     """All that a graph exercises."""
@@ -45,10 +50,15 @@ def features(graph: Graph) -> Features:
 
 
 def _uses(node: Node, values: dict[str, Value]) -> Iterator[str]:
-    first = values[node.inputs[0]]
-    yield typed_use(node.op, first.dtype, len(first.shape))
+    yield use_of(node, values)
     for name, value in node.attrs.items():
         yield attribute_use(node.op, name, attribute_bin(value))
+
+
+def use_of(node: Node, values: Mapping[str, Value]) -> str:
+    """The `typed_use` that a node is."""
+    first = values[node.inputs[0]]
+    return typed_use(node.op, first.dtype, len(first.shape))
 
 
 def typed_use(op: str, dtype: str, rank: int) -> str:

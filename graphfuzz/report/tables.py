@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from rich.table import Table
@@ -23,8 +24,15 @@ def verdict_style(verdict: str) -> str:
     return _STYLES.get(verdict, "red")
 
 
-def outcome_table(verdicts: Mapping[str, Mapping[str, int]], seconds: Mapping[str, Mapping[str, float]]) -> Table:
-    """Verdicts by route: a column a route, a row a verdict that occurred (ok and harness-error always)."""
+def outcome_table(
+    verdicts: Mapping[str, Mapping[str, int]],
+    seconds: Mapping[str, Mapping[str, float]],
+    refused: Mapping[str, int] = MappingProxyType({}),
+) -> Table:
+    """Verdicts by route: a column a route, a row a verdict that occurred (ok and harness-error always).
+
+    refused: how many uses of operators each refuses, as far as that is known.
+    """
     table = Table(title="verdicts by route", title_justify="left")
     routes = sorted(verdicts)
     table.add_column("verdict")
@@ -39,6 +47,8 @@ def outcome_table(verdicts: Mapping[str, Mapping[str, int]], seconds: Mapping[st
     table.add_row("cases", *(str(sum(verdicts[route].values())) for route in routes))
     findings = [sum(verdicts[route].get(v, 0) for v in FINDINGS) for route in routes]
     table.add_row("findings", *map(str, findings))
+    if any(refused.values()):
+        table.add_row("refused uses, now avoided", *(str(refused.get(route, 0)) for route in routes), style="dim")
     for stage in STAGES:
         spent = [seconds[route].get(stage, 0.0) for route in routes] if seconds else []
         if any(spent):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphfuzz.campaign.lending import KEPT
 from graphfuzz.campaign.workers import Limits, Result, Task, Workers
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import Guide, Recipe
@@ -153,6 +154,7 @@ def test_a_worker_that_cannot_start_is_a_usage_error() -> None:
 SCRIPT = """
 import sys
 import numpy as np
+from graphfuzz.campaign.lending import KEPT
 from graphfuzz.campaign.workers import Limits, Task, Workers
 import graphfuzz.cli
 from tests.campaign.test_workers import relu_case, task
@@ -174,7 +176,7 @@ def test_a_guide_is_lent_once_and_known_to_every_worker_that_comes(workers: Work
     recipe = Recipe(seed=1, index=2, framework="torch", nodes=2, operators=("relu", "tanh"), lane="guided")
     folder = Path(workers._folder.name)
     made = []
-    for name, route in (("1", "raises"), ("1", "segfault"), *((name, "raises") for name in "2345")):
+    for name, route in (("1", "raises"), ("1", "segfault"), *((str(n), "raises") for n in range(2, 2 + KEPT))):
         guide = Guide(consumers={op: frozenset({"tanh"}) for op in ("relu", "tanh")}, name=name)
         task = Task(route=FAKE + route, case=None, recipe=recipe, guide=guide)
         case = workers.submit(task).result().case
@@ -182,4 +184,4 @@ def test_a_guide_is_lent_once_and_known_to_every_worker_that_comes(workers: Work
         made.append(list(case.graph.operators()))
     assert all(operators == made[0] for operators in made)
     assert made[0][1] == "relu"
-    assert sorted(path.stem for path in folder.glob("*.guide")) == ["2", "3", "4", "5"]
+    assert sorted(path.stem for path in folder.glob("*.guide")) == sorted(str(n) for n in range(2, 2 + KEPT))

@@ -1,0 +1,67 @@
+"""Which uses of operators a route refuses, found by trying them alone.
+
+What is refused is nearly always one use of an operator on a dtype and rank. A graph that is refused does not say which;
+so each of its uses that has not been seen to be taken is tried alone, on the operands that it has there.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from graphfuzz.generator import Support
+from graphfuzz.graph import Case, Features, evaluate, use_of
+from graphfuzz.minimizer.edits import Keep, edited
+from graphfuzz.oracle.judge import judge
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import OK, UNSTABLE, UNSUPPORTED, WRONG_OUTPUT, Outcome
+from graphfuzz.spec.registry import Registry
+
+
+class Trials(msgspec.Struct, frozen=True):
+    """The uses that were taken, and those that were refused, each alone."""
+
+    taken: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def try_alone(case: Case, route: Route, registry: Registry, known: Support, tolerance: Tolerance) -> Trials:
+    """Judge each use of a case alone of which nothing is known, at the sizes of the case itself."""
+    values = [evaluate(case.graph, case.tensors, registry)]
+    static = msgspec.structs.replace(case, bindings=())
+    types = case.graph.values()
+    found: dict[str, str] = {}
+    for node in case.graph.nodes:
+        use = use_of(node, types)
+        if use in found or use in known.taken or use in known.refused:
+            continue
+        alone = edited(static, Keep((node.name,), tuple(value.name for value in node.outputs)), values)
+        if alone is not None:
+            found[use] = judge(alone, route, registry, tolerance=tolerance).verdict
+    return Trials(
+        tuple(use for use, verdict in found.items() if verdict in TAKEN),
+        tuple(use for use, verdict in found.items() if verdict == UNSUPPORTED),
+    )
+
+
+TAKEN = (OK, UNSTABLE, WRONG_OUTPUT)
+"""The verdicts on a model that was converted, and ran."""
+
+
+class Refusals:
+    """What the executions of a campaign tell of a route."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.refused: set[str] = set()
+
+    def add(self, outcome: Outcome, seen: Features, trials: Trials) -> None:
+        """Take in an execution, and what was tried because of it."""
+        if outcome.verdict in TAKEN:
+            self.taken.update(seen.typed_uses)
+        self.taken.update(trials.taken)
+        self.refused.update(trials.refused)
+
+    def support(self, name: str) -> Support:
+        """What is known."""
+        return Support(frozenset(self.taken), frozenset(self.refused), name)
