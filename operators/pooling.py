@@ -251,7 +251,7 @@ def _unpool(spatial: int) -> Operator:
 
     helper = f"""
     def max_unpool{spatial}d_of(x, window, strides, padding):
-        largest, places = F.max_pool{spatial}d(x, window, strides, padding, return_indices=True)
+        largest, places = F.max_pool{spatial}d({_given(spatial).format(x="x")}, window, strides, padding, return_indices=True)
         return F.max_unpool{spatial}d(largest, places, window, strides, padding, x.shape[-{spatial}:])
     """
     return declared(

@@ -20,6 +20,10 @@ class Support(msgspec.Struct, frozen=True):
     refused: frozenset[str] = frozenset()
     name: str = ""
 
+    def refuses(self, use: str) -> bool:
+        """Whether the use was refused, and never taken."""
+        return use in self.refused and use not in self.taken
+
     def avoids(self, use: str, rng: random.Random) -> bool:
         """Whether another use is to be drawn."""
-        return use in self.refused and use not in self.taken and rng.random() < AVOIDED
+        return self.refuses(use) and rng.random() < AVOIDED

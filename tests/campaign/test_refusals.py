@@ -73,7 +73,7 @@ def test_cases_avoid_what_is_refused(lane: str, registry: Registry) -> None:
         graphs = [generate(recipe, registry, support=support).graph for recipe in recipes]
         counts.append(sum(use_of(n, graph.values()) in refused for graph in graphs for n in graph.nodes))
     assert counts[0] > 5
-    assert counts[1] < counts[0] / 2
+    assert counts[1] < counts[0] / 2, counts
 
 
 def test_where_everything_is_refused_cases_are_made_all_the_same(registry: Registry) -> None:

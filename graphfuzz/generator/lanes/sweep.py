@@ -42,7 +42,9 @@ def make(job: Job) -> Case:
     """One node: the operator whose turn it is, in a use that has not been seen."""
     rounds = job.recipe.turn // len(job.operators)
     for op in job.in_turn(job.operators):
-        aims = targets(op, job.recipe.framework)
+        aims = [aim for aim in targets(op, job.recipe.framework) if not (job.support and job.support.refuses(aim.use))]
+        if not aims:
+            continue
         left = [aim for aim in aims if job.guide is None or aim.use not in job.guide.uses] or aims
         aim = left[rounds % len(left)]
         case = _used(job, aim.narrowed(op), aim.bound) or _used(job, op, None)
