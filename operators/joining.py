@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations, combinations_with_replacement
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from graphfuzz.spec import (
     ANY,
     Defect,
     Emission,
+    Operands,
     Operator,
     Require,
     Shape,
@@ -55,12 +57,18 @@ def concat(require: Require, *xs: Tensor, axis: int) -> Shape:
     return _joined(require, [x.shape for x in xs], axis)
 
 
+def _call_dense(layer: str, xs: Operands, **_: Any) -> str:
+    """Keras takes what is multiplied by a constant for sparse, and then asks constants whether they are, too."""
+    first, *others = xs.each
+    return f"{layer}([{', '.join([f'ops.convert_to_tensor({first}, sparse=False)', *others])}])"
+
+
 concat_layer = spelled(
     concat,
     "concat_layer",
     keras=keras_layer(
         "layers.Concatenate(axis={axis})",
-        "{layer}([{xs}])",
+        _call_dense,
         typed=True,
         dtypes=[d for d in ANY if d not in ("int8", "uint64")],
     ),

@@ -537,6 +537,7 @@ def local_response_norm_layer(
     tensor("x", rank=4),
     attrs={"radius": size(0, 4), "bias": choice(1.0, 2.0), "alpha": number(0.01, 1), "beta": choice(0.5, 0.75, 1.0)},
     dtypes=("float16", "float32"),
+    defined=lambda x, *, radius, **others: bool(np.max(wide(x) ** 2) * (2 * radius + 1) < np.finfo(x.dtype).max / 2),
     reference=lambda x, *, radius, bias, alpha, beta: np.moveaxis(
         _local(np.moveaxis(x, 3, 1), radius, radius, alpha, beta, bias), 1, 3
     ),

@@ -47,6 +47,14 @@ def _apart(x: Array) -> bool:
     return bool(np.all(np.abs(wide(x)) > 0.05))
 
 
+def _is_defined(x: Array, order: float) -> bool:
+    """Whether negative powers are far from their pole, and the sum of the powers lies in the dtype: some kernels add up
+    in it."""
+    if order < 0:
+        return order == -_INF or _apart(x)
+    return order in (0, _INF) or bool(np.sum(np.abs(wide(x)) ** order) < np.finfo(x.dtype).max / 2)
+
+
 def _written(order: float) -> str:
     return f'float("{order}")' if order in (_INF, -_INF) else repr(order)
 
@@ -63,7 +71,7 @@ def _vector_norm(suffix: str, order: float, keras: bool) -> Operator:
         FLOATS,
         f"The vector norm of order {order} along axes.",
         some=extreme or order < 0,
-        defined=(lambda x, **others: _apart(x)) if order < 0 and not extreme else None,
+        defined=lambda x, **others: _is_defined(x, order),
         reference=lambda x, *, axes, keepdims: _norm(x, order, axes, keepdims),
         torch=torch,
     )
@@ -75,7 +83,6 @@ vector_norms = [_vector_norm(suffix, order, True) for suffix, order in _ORDERS.i
 
 def _norm_along(suffix: str, order: float) -> Operator:
     """The vector norm of one order along one axis, in the spellings that take a bare axis."""
-    extreme = order in (_INF, -_INF)
 
     def rule(require: Require, x: Tensor, *, axis: int, keepdims: bool) -> Shape:
         return reduced_shape(require, x, (axis,), keepdims)
@@ -84,7 +91,7 @@ def _norm_along(suffix: str, order: float) -> Operator:
         tensor("x", rank=range(1, 7)),
         attrs={"axis": axis(), "keepdims": flag()},
         dtypes=FLOATS,
-        defined=(lambda x, **others: _apart(x)) if order < 0 and not extreme else None,
+        defined=lambda x, **others: _is_defined(x, order),
         reference=lambda x, *, axis, keepdims: _norm(x, order, axis, keepdims),
         torch=lambda x, axis, keepdims: f"torch.norm({x}, p={_written(order)}, dim={axis}, keepdim={keepdims})",
         keras=lambda x, axis, keepdims: f"ops.norm({x}, ord={_written(order)}, axis={axis}, keepdims={keepdims})",

@@ -249,9 +249,10 @@ def _unpool(spatial: int) -> Operator:
         np.put_along_axis(made, places, np.take_along_axis(flat, places, -1), -1)
         return made.reshape(x.shape)
 
+    given = _given(spatial).format(x="x")
     helper = f"""
     def max_unpool{spatial}d_of(x, window, strides, padding):
-        largest, places = F.max_pool{spatial}d({_given(spatial).format(x="x")}, window, strides, padding, return_indices=True)
+        largest, places = F.max_pool{spatial}d({given}, window, strides, padding, return_indices=True)
         return F.max_unpool{spatial}d(largest, places, window, strides, padding, x.shape[-{spatial}:])
     """
     return declared(

@@ -48,7 +48,11 @@ def in_layer(operands: str, call: str | Callable[..., str], *, dtypes: Any = Non
 
 
 def keras_layer(
-    constructor: str | Callable[..., str], call: str = "{layer}({x})", *, typed: bool = False, dtypes: Any = None
+    constructor: str | Callable[..., str],
+    call: str | Callable[..., str] = "{layer}({x})",
+    *,
+    typed: bool = False,
+    dtypes: Any = None,
 ) -> Emission:
     """A Keras layer on `x` (or `xs`). Without a dtype of its own it would make float32 of any other float.
 

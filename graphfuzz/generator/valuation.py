@@ -26,7 +26,7 @@ from graphfuzz.graph import (
     operand_bounds,
     ordinary_outputs,
 )
-from graphfuzz.spec.dtypes import is_float
+from graphfuzz.spec.dtypes import epsilon, is_float
 from graphfuzz.spec.inference import parameters_of
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Tensor
 
@@ -63,6 +63,18 @@ class Types:
         """Nothing is kept."""
 
 
+ROUNDING = 8
+"""By how many spacings what is computed may come out elsewhere beyond what the references make."""
+
+
+def _rounded(known: Bounds, dtype: str) -> Bounds:
+    """The extent of a computed value, whatever computes it: a 1.0 that was rounded may be beyond what an arc cosine is
+    defined for. A zero stays."""
+    low, high = known
+    spacing = ROUNDING * epsilon(dtype)
+    return low - spacing * abs(low), high + spacing * abs(high)
+
+
 class Valuation:
     """The arrays of a draft's values, by name.
 
@@ -83,7 +95,10 @@ class Valuation:
         """Whether a value's numbers lie in the bounds, and are none smaller than the parameter wants."""
         if bounds is None and not parameter.least:
             return True
-        return in_domain(parameter, bounds, self.arrays[value.name], self.extent(value.name))
+        known = self.extent(value.name)
+        if value.name in self.draft.producers and is_float(value.dtype):
+            known = _rounded(known, value.dtype)
+        return in_domain(parameter, bounds, self.arrays[value.name], known)
 
     def is_special(self, value: Value) -> bool:
         """Whether a value has NaN or infinities, so that not every operator may take it."""
