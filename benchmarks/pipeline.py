@@ -1,4 +1,4 @@
-"""Cases a second by route, and where a case's time goes."""
+"""Cases a second by route, and where a case's time goes, once the route's refusals have been learned."""
 
 from __future__ import annotations
 
@@ -10,29 +10,39 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.progress import track
-from graphfuzz.campaign.workers import Limits, Task, Workers
-from graphfuzz.generator import Recipe
+from graphfuzz.campaign.refusals import Refusals
+from graphfuzz.campaign.workers import Limits, Result, Task, Workers
+from graphfuzz.generator import Recipe, Support
 from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.oracle.verdict import STAGES
 
 NODES = 10
-WARM_UP = 3
+BATCH = 50
+"""How many cases know what those before them have shown of the route."""
 
 
 def run(quick: bool) -> dict[str, Any]:
     """For each route, on one worker: cases a second, and the mean milliseconds of each stage."""
-    cases = 10 if quick else 100
-    return {"nodes": NODES, "cases": cases, "routes": {name: measure(name, cases) for name in route_names()}}
+    learning, cases = (5, 10) if quick else (300, 100)
+    routes = {name: measure(name, learning, cases) for name in route_names()}
+    return {"nodes": NODES, "learning": learning, "cases": cases, "routes": routes}
 
 
-def measure(name: str, cases: int) -> dict[str, Any]:
-    """One route's figures over `cases` cases of `NODES` nodes, after a warm-up."""
+def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
+    """One route's figures over `cases` cases of `NODES` nodes; `learning` cases before tell what it refuses."""
     framework = load_route(name).framework
-    recipes = [Recipe(0, index, framework, NODES) for index in range(WARM_UP + cases)]
+    recipes = [Recipe(0, index, framework, NODES, lane="guided") for index in range(learning + cases)]
+    refusals = Refusals()
     with Workers(1, [name], limits=Limits(recycle_after=len(recipes) + 1)) as workers:
-        _run(workers, name, recipes[:WARM_UP])
+        for start in range(0, learning, BATCH):
+            for result in _run(
+                workers, name, recipes[start : min(start + BATCH, learning)], refusals.support(str(start))
+            ):
+                if result.features is not None:
+                    refusals.add(result.outcome, result.features, result.trials)
+        known = refusals.support("known")
         started = time.perf_counter()
-        outcomes = _run(workers, name, recipes[WARM_UP:])
+        outcomes = [result.outcome for result in _run(workers, name, recipes[learning:], known)]
         wall = time.perf_counter() - started
     targets = ("source", "conversion", "check", "load", "run")
     stages: dict[str, float] = defaultdict(float)
@@ -47,19 +57,21 @@ def measure(name: str, cases: int) -> dict[str, Any]:
         "stage_ms": dict(stages),
         "making_share": (stages["generation"] + stages["materialization"]) / (1000 * wall / cases),
         "own_share": 1 - sum(stages[s] for s in targets) / (1000 * wall / cases),
+        "refused_uses": len(known.refused - known.taken),
         "verdicts": dict(verdicts),
     }
 
 
-def _run(workers: Workers, route: str, recipes: Sequence[Recipe]) -> list[Any]:
-    futures = [workers.submit(Task(route=route, case=None, recipe=recipe)) for recipe in recipes]
-    return [future.result().outcome for future in track(futures, f"{route} ({len(recipes)} cases)")]
+def _run(workers: Workers, route: str, recipes: Sequence[Recipe], known: Support) -> list[Result]:
+    futures = [workers.submit(Task(route=route, case=None, recipe=recipe, support=known)) for recipe in recipes]
+    return [future.result() for future in track(futures, f"{route} ({len(recipes)} cases)")]
 
 
 def render(result: dict[str, Any]) -> Table:
     """A column a route."""
     routes = result["routes"]
-    table = Table(title=f"{result['cases']} cases of {result['nodes']} nodes, one worker", title_justify="left")
+    title = f"{result['cases']} cases of {result['nodes']} nodes after {result['learning']}, one worker"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for name in routes:
         table.add_column(name, justify="right")
