@@ -48,7 +48,8 @@ def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
 def refused(error: BaseException) -> bool:
     """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
 
-    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that. Of a dtype that it has
+    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that; some symbolic functions
+    raise the exporter's exception with such words themselves. Of a dtype that it has
     no ONNX type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
     torch/csrc/jit/passes/onnx/helper.cpp), and of PyTorch's higher-order operators, that it does not support them.
     """
@@ -60,6 +61,8 @@ def refused(error: BaseException) -> bool:
     if type(root).__name__ == "UnsupportedOperatorError" or "ONNX allows only" in str(root):
         return True
     file, function = next(iter(raised_in(root)), ("", ""))
+    if re.search(r"/symbolic_opset\d+\.py$", file):
+        return re.search(r"not support", str(root), re.IGNORECASE) is not None
     return file.endswith("/symbolic_helper.py") and function in _REFUSALS
 
 
