@@ -197,8 +197,8 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
 
 
 def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[[str], None]) -> Reply:
-    """A finding's attribution, or one witness' word on it. A worker that dies of it dies in the finding's stage."""
-    report(finding.stage)
+    """A finding's attribution, or one witness' word on it."""
+    report("attribution")
     assert task.case is not None, "a finding has a case"
     about = (task.case, finding, worker.route(task.route), worker.registry, worker.settings.tolerance)
     with remembered_registry():
