@@ -26,6 +26,7 @@ from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import CONTROL, Guide, Profile, Recipe, Support, generate
 from graphfuzz.graph import Case, Features, features
+from graphfuzz.oracle.attribution import Attribution, Examiner, Witness, attribute
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
 from graphfuzz.oracle.route import Route, load_route
@@ -66,7 +67,9 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
     steers how the recipe's case is made, or the file that the worker borrows it from. start: what the recipe's mutation
     starts from. support: what is known of the route, or its file; a case made from a recipe avoids what is refused, but
-    for the control's; where it is refused, uses of which nothing is known are tried alone.
+    for the control's; where it is refused, uses of which nothing is known are tried alone. finding: not to be judged
+    but attributed; with a question, by that witness alone. seconds: the time limit, where it is another than every
+    case's.
     """
 
     route: str
@@ -78,12 +81,15 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     guide: Guide | Path | None = None
     start: Case | None = None
     support: Support | Path | None = None
+    finding: Outcome | None = None
+    question: str = ""
+    seconds: float | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case.
 
-    spent: whether it should be replaced before the next. used, profile, features, trials: as in `Result`.
+    spent: whether it should be replaced before the next. The others: as in `Result`.
     """
 
     outcome: Outcome
@@ -93,6 +99,8 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
     trials: Trials = Trials()
+    attribution: Attribution | None = None
+    witness: Witness | None = None
 
 
 class _Worker:
@@ -176,6 +184,8 @@ def work(number: int, task: Task) -> Reply:
 
 
 def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
+    if task.finding is not None:
+        return _attributed(worker, task, task.finding, report)
     route, entries, profile = worker.route(task.route), set[str](), Profile()
     with ExitStack() as stack:
         if task.record or (not task.plain and worker.tasks % PLAIN_EVERY):
@@ -198,6 +208,18 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
     return Reply(outcome, made, spent, used, profile, seen, trials)
+
+
+def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[[str], None]) -> Reply:
+    """A finding's attribution, or one witness' word on it."""
+    report("attribution")
+    assert task.case is not None, "a finding has a case"
+    about = (task.case, finding, worker.route(task.route), worker.registry, worker.settings.tolerance)
+    with remembered_registry():
+        if task.question:
+            witness = Examiner(*about).ask(task.question)
+            return Reply(finding, None, worker.is_spent(), witness=witness)
+        return Reply(finding, None, worker.is_spent(), attribution=attribute(*about))
 
 
 def _case(worker: _Worker, task: Task, profile: Profile) -> Case:

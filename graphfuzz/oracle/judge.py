@@ -211,13 +211,13 @@ def _compared(
             expected,
             as_complex(list(expected.values()), actual),
             tolerance,
-            lambda: _wide_outputs(case, registry),
+            lambda: wide_outputs(case, registry),
             float_attributes(proto),
         ),
     )
 
 
-class _Source(msgspec.Struct, frozen=True, eq=False):
+class Source(msgspec.Struct, frozen=True, eq=False):
     """The source model, built; the case at each of its bindings, and the outputs that the model has there, by name."""
 
     model: Any
@@ -226,7 +226,7 @@ class _Source(msgspec.Struct, frozen=True, eq=False):
     expected: list[dict[str, Array]]
 
 
-def _converted(case: Case, route: Route, clock: _Clock, source: _Source) -> Any:
+def _converted(case: Case, route: Route, clock: _Clock, source: Source) -> Any:
     """The converted model. A Keras model that TensorFlow itself cannot trace is no fault of the converter."""
     try:
         return clock.stage("conversion", lambda: route.convert(source.model, case.inputs(), source.axes))
@@ -236,7 +236,7 @@ def _converted(case: Case, route: Route, clock: _Clock, source: _Source) -> Any:
         raise
 
 
-def _require_covered(route: Route, clock: _Clock, source: _Source, binding: int) -> None:
+def _require_covered(route: Route, clock: _Clock, source: Source, binding: int) -> None:
     """Where the program that the converter starts from is not for these sizes, the converter cannot be blamed for it.
 
     Raises _Ended.
@@ -246,7 +246,7 @@ def _require_covered(route: Route, clock: _Clock, source: _Source, binding: int)
         clock.stage("source", lambda: _captured(capture, source, binding))
 
 
-def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
+def _captured(capture: Capture, source: Source, binding: int) -> list[Array]:
     """Raises StaticOnly where the model cannot be captured for sizes that are not known, or is not for these."""
     own, given = source.cases[0].inputs(), source.cases[binding].inputs()
     try:
@@ -255,6 +255,11 @@ def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
         if not source.axes:
             raise
         raise StaticOnly("the captured program is not for these sizes") from error
+
+
+def sourced(case: Case, route: Route, registry: Registry) -> Source:
+    """The source model, written, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
+    return _source(_written(case, route, registry), case, registry)
 
 
 def _written(case: Case, route: Route, registry: Registry) -> tuple[str, list[Case], Axes]:
@@ -270,12 +275,12 @@ def _written(case: Case, route: Route, registry: Registry) -> tuple[str, list[Ca
     return text, cases, axes
 
 
-def _source(written: tuple[str, list[Case], Axes], case: Case, registry: Registry) -> _Source:
+def _source(written: tuple[str, list[Case], Axes], case: Case, registry: Registry) -> Source:
     """The source model, built and run. Raises WrongTypes, StaticOnly."""
     text, cases, axes = written
     try:
         model = build(text, case.framework, case.weights())
-        return _Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
+        return Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
     except Exception as error:
         if not axes or case.framework == "torch":
             raise
@@ -342,7 +347,7 @@ def _declares_outputs(proto: Any, graph: Graph) -> bool:
     return True
 
 
-def _wide_outputs(case: Case, registry: Registry) -> Values | None:
+def wide_outputs(case: Case, registry: Registry) -> Values | None:
     """The source model's outputs in float64 by name; None where an operator has no float64 form."""
     wide = widened(case.graph, registry, case.framework)
     if wide is None:

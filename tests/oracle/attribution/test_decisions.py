@@ -1,0 +1,133 @@
+"""What witnesses together say of the stage, as a table: pure, no target runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphfuzz.oracle.attribution import evidence as words
+from graphfuzz.oracle.attribution import inquire
+from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Decision, Witness, decide
+from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.verdict import Mismatch, Outcome
+from tests.examples import relu_case
+
+PROGRAM, PART, DETAIL = words.program("trace"), words.without("folder"), words.without("folder/step")
+RULE = words.optimizer("Rule")
+
+FINDINGS = {
+    "wrong": Outcome("r", "wrong-output", "compare", mismatch=Mismatch("value", "v0", "differs")),
+    "crash": Outcome("r", "conversion-crash", "conversion", "ValueError"),
+    "invalid": Outcome("r", "invalid-model", "check", "ValidationError"),
+    "load": Outcome("r", "load-failure", "load", "Fail"),
+    "run": Outcome("r", "run-failure", "run", "Fail"),
+}
+
+Table = list[tuple[str, dict[str, str], str, str]]
+
+TABLE: Table = [
+    ("wrong", {PROGRAM: ALIKE, words.REFERENCE: ALIKE}, words.CAPTURE, ""),
+    ("wrong", {PROGRAM: OTHERWISE, words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: ALIKE}, words.NODE_CONVERSION, ""),
+    ("wrong", {words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: ALIKE, PART: ALIKE}, words.NODE_CONVERSION, ""),
+    (
+        "wrong",
+        {words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: ALIKE, PART: SOUND},
+        words.CONVERTER_OPTIMIZATION,
+        "folder",
+    ),
+    (
+        "wrong",
+        {words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: ALIKE, PART: SOUND, DETAIL: SOUND},
+        words.CONVERTER_OPTIMIZATION,
+        "folder/step",
+    ),
+    ("wrong", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE, PART: ALIKE}, words.RUNTIME_KERNEL, ""),
+    ("wrong", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: SOUND, RULE: SOUND}, words.RUNTIME_OPTIMIZATION, "Rule"),
+    ("wrong", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: SOUND, PART: SOUND}, words.RUNTIME_OPTIMIZATION, ""),
+    ("crash", {PROGRAM: ALIKE}, words.CAPTURE, ""),
+    ("crash", {PROGRAM: SOUND, PART: SOUND}, words.CONVERTER_OPTIMIZATION, "folder"),
+    ("crash", {PROGRAM: SOUND, PART: ALIKE}, words.NODE_CONVERSION, ""),
+    ("invalid", {PROGRAM: SOUND, PART: SOUND}, words.CONVERTER_OPTIMIZATION, "folder"),
+    ("invalid", {PROGRAM: SOUND, words.RUNTIME: OTHERWISE}, words.MODEL_VALIDITY, ""),
+    ("load", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, ""),
+    ("load", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: SOUND}, words.RUNTIME_OPTIMIZATION, ""),
+    ("run", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_KERNEL, ""),
+    ("run", {words.REFERENCE: OTHERWISE, words.PLAIN_RUNTIME: ALIKE}, words.NODE_CONVERSION, ""),
+]
+
+
+def told(finding: str, said: dict[str, str]) -> Decision:
+    heard = [Witness(name, word) for name, word in said.items()] + [Witness(words.ACTED, SOUND, "", ("Rule",))]
+    return decide(FINDINGS[finding], heard, ["trace"], ["folder", "folder/step"])
+
+
+@pytest.mark.parametrize(("finding", "said", "stage", "optimizer"), TABLE)
+def test_the_stage(finding: str, said: dict[str, str], stage: str, optimizer: str) -> None:
+    found = told(finding, said)
+    assert (found.stage, found.optimizer, found.contradiction) == (stage, optimizer, "")
+
+
+@pytest.mark.parametrize(
+    ("finding", "said", "stage", "words_of_it"),
+    [
+        ("wrong", {words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: SOUND}, words.RUNTIME_OPTIMIZATION, "does not agree"),
+        ("wrong", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE, PART: SOUND}, words.RUNTIME_KERNEL, "optimized"),
+        ("wrong", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: ALIKE}, words.NODE_CONVERSION, "undecided"),
+        ("wrong", {words.NUMPY: SOUND, words.REFERENCE: ALIKE}, words.NODE_CONVERSION, "operators' references"),
+        (
+            "wrong",
+            {words.REFERENCE: ALIKE, words.PLAIN_RUNTIME: ALIKE, words.REFERENCE_AND_RUNTIME: ALIKE},
+            words.NODE_CONVERSION,
+            "from each other",
+        ),
+        ("invalid", {words.RUNTIME: SOUND}, words.MODEL_VALIDITY, "refuses a model that the runtime runs"),
+        ("crash", {PROGRAM: OTHERWISE}, words.CAPTURE, "in another way"),
+        ("load", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, "undecided"),
+    ],
+)
+def test_contradictions_are_told(finding: str, said: dict[str, str], stage: str, words_of_it: str) -> None:
+    found = told(finding, said)
+    assert found.stage == stage
+    assert words_of_it in found.contradiction
+
+
+def unused_route() -> Route:
+    return Route("r", "torch", (), lambda model, inputs, axes: None, lambda error: False)
+
+
+def test_when_time_has_ended_nobody_is_asked_and_that_is_told() -> None:
+    found = inquire(relu_case().graph, FINDINGS["wrong"], unused_route(), lambda question: pytest.fail(question), 0.0)
+    assert [witness.name for witness in found.evidence] == ["time"]
+    assert found.node == "v0"
+    assert not found.is_proven
+
+
+def test_what_does_not_show_again_is_nobodys() -> None:
+    found = inquire(relu_case().graph, FINDINGS["wrong"], unused_route(), lambda question: Witness(question, SOUND))
+    assert (found.stage, found.location) == ("", "indistinct")
+    assert "did not show" in found.contradiction
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "expected"),
+    [
+        ("Fail", "Type Error: Type parameter (T) bound to different types", "Type problem: node"),
+        ("Fail", "Inferred elem type differs from existing elem type", "Type problem: tensor"),
+        ("Fail", "Inferred shape and existing shape differ", "Shape problem"),
+        ("Fail", "No Op registered for Foo with domain_version of 18", "Incompatibility: external"),
+        ("TypeError", "f() got an unexpected keyword argument", "API misuse"),
+        ("AttributeError", "'NoneType' object has no attribute 'y'", "Type problem: conventional"),
+        ("RuntimeError", "boom", "Others"),
+    ],
+)
+def test_causes_of_errors(error: str, message: str, expected: str) -> None:
+    assert cause(Outcome("r", "load-failure", "load", error, message), "") == expected
+
+
+def test_words_of_the_study() -> None:
+    assert location(words.MODEL_VALIDITY, "v0") == "Node conversion"
+    assert location(words.RUNTIME_KERNEL, "v0") == "Runtime"
+    assert symptom(FINDINGS["load"], "Runtime") == "Crash"
+    assert symptom(FINDINGS["load"], "Node conversion") == "Wrong model"
+    assert cause(FINDINGS["wrong"], "initializer") == "Type problem: tensor"
+    assert cause(FINDINGS["wrong"], "") == "Algorithmic error"
