@@ -32,6 +32,8 @@ from graphfuzz.spec.registry import Registry
 
 BUDGET = 10.0
 """The most seconds that are spent on one finding; a witness that has begun is heard to the end."""
+ISOLATED_BUDGET = 30.0
+"""The same where every witness has a worker of its own, because most of it goes into starting workers."""
 TIME = "time"
 """The witness that says that time ended."""
 
@@ -95,8 +97,8 @@ class _Inquiry:
         self._hear_programs()
         decision = self._decided()
         if decision.stage != words.CAPTURE:
-            self._hear_conversions()
             self._hear_models()
+            self._hear_conversions()
             decision = self._decided()
         node = self._located()
         return self._concluded(decision, node, self._proof(decision, node))
@@ -143,13 +145,16 @@ class _Inquiry:
             self._hear_optimizers()
 
     def _hear_optimizers(self) -> None:
-        """The lowest level at which the fault is there, and the first optimizer without which it is not."""
+        """The lowest level at which the fault is there, and the last optimizer without which it is not.
+
+        The last, because what acted before may only have made the model such that the one at fault applies.
+        """
         for name in ("basic", "extended", "all"):
             if self._says(words.level(name)) in (ALIKE, OTHERWISE):
                 break
         self._says(words.ACTED)
         innocent: list[Witness] = []
-        for name in self.heard[-1].about:
+        for name in reversed(self.heard[-1].about):
             if self._says(words.optimizer(name)) in (SOUND, SILENT):
                 break
             innocent.append(self.heard.pop())
