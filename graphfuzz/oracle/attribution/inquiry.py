@@ -27,7 +27,7 @@ from graphfuzz.oracle.attribution.witnesses import (
 )
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
 BUDGET = 10.0
@@ -153,6 +153,9 @@ class _Inquiry:
             if self._says(words.level(name)) in (ALIKE, OTHERWISE):
                 break
         self._says(words.ACTED)
+        if self.outcome.verdict in (HANG, PROCESS_CRASH):
+            self._halve(self.heard[-1].about)
+            return
         innocent: list[Witness] = []
         for name in reversed(self.heard[-1].about):
             if self._says(words.optimizer(name)) in (SOUND, SILENT):
@@ -161,6 +164,18 @@ class _Inquiry:
         if innocent:
             names = tuple(witness.name.removeprefix(words.optimizer("")) for witness in innocent)
             self.heard.append(Witness(words.optimizer("one other"), ALIKE, "each changes nothing", names))
+
+    def _halve(self, names: tuple[str, ...]) -> None:
+        """The same where each answer may cost a worker: half of what is left is switched off at a time."""
+        while len(names) > 1:
+            half = names[len(names) // 2 :]
+            said = self._says(words.optimizer(", ".join(half)))
+            if self.heard[-1].name == TIME:
+                return
+            self.heard[-1] = Witness(words.optimizer(f"{len(half)} of {len(names)}"), said, "", half)
+            names = half if said == SOUND else names[: len(names) // 2]
+        for name in names:
+            self._says(words.optimizer(name))
 
     def _located(self) -> str:
         """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes."""
