@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from graphfuzz.campaign.workers import Result, Task
 from graphfuzz.graph import Case
-from graphfuzz.oracle.attribution import ALIKE, BUDGET, OTHERWISE, SILENT, Attribution, Witness, inquire
+from graphfuzz.oracle.attribution import (
+    ALIKE,
+    BUDGET,
+    ISOLATED_BUDGET,
+    OTHERWISE,
+    SILENT,
+    Attribution,
+    Witness,
+    inquire,
+)
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, Outcome
 
@@ -28,7 +37,7 @@ def attributed(run: Callable[[Task], Result], case: Case, finding: Outcome) -> A
         task = Task(route=finding.route, case=case, recipe=None, finding=finding, question=question, seconds=seconds)
         return _heard(question, run(task), finding)
 
-    return inquire(case.graph, finding, load_route(finding.route), ask)
+    return inquire(case.graph, finding, load_route(finding.route), ask, ISOLATED_BUDGET)
 
 
 def _heard(question: str, result: Result, finding: Outcome) -> Witness:

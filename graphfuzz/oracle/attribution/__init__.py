@@ -1,12 +1,13 @@
 """Attribution: which stage is at fault for a finding, which node, by whose words, and what repair proves it."""
 
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
-from graphfuzz.oracle.attribution.inquiry import BUDGET, Attribution, attribute, inquire
+from graphfuzz.oracle.attribution.inquiry import BUDGET, ISOLATED_BUDGET, Attribution, attribute, inquire
 from graphfuzz.oracle.attribution.witnesses import Examiner
 
 __all__ = [
     "ALIKE",
     "BUDGET",
+    "ISOLATED_BUDGET",
     "OTHERWISE",
     "SILENT",
     "SOUND",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from graphfuzz.graph import Array, Values
@@ -73,15 +73,21 @@ def run_reference(model: bytes, inputs: Values) -> list[Array]:
 
 
 def acting_optimizers(model: bytes) -> tuple[str, ...]:
-    """The optimizers that change the model as ONNX Runtime loads it, as its log says; of rules, all there are.
+    """The optimizers that change the model as ONNX Runtime loads it, in order, by its log; of rules, all there are.
 
     Of a model that they make fail to load, the log does not name the one at work: then it is all that there are.
     """
     acted, loaded = _logged(model, r"GraphTransformer (\S+) modified: 1")
-    if not loaded:
-        acted, _ = _logged(_identity(), r"GraphTransformer (\S+) modified")
-    rules = RULES if any(name.endswith(_RULE_BASED) for name in acted) else ()
-    return (*rules, *acted)
+    return _with_rules(acted) if loaded else all_optimizers()
+
+
+def all_optimizers() -> tuple[str, ...]:
+    """The optimizers that ONNX Runtime has here, in order."""
+    return _with_rules(_logged(_identity(), r"GraphTransformer (\S+) modified")[0])
+
+
+def _with_rules(acted: Iterable[str]) -> tuple[str, ...]:
+    return tuple(one for name in acted for one in (name, *(RULES if name.endswith(_RULE_BASED) else ())))
 
 
 def _logged(model: bytes, pattern: str) -> tuple[dict[str, None], bool]:

@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, pruned
+from graphfuzz.materializer import run
 from graphfuzz.oracle.comparison import compare, uncompared
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
@@ -87,14 +89,41 @@ class Ground:
 
     def values_held(self, actual: Values, proto: Any) -> Mismatch | None:
         """How some values of the graph differ from the source model's, as the first that differs does."""
-        case = self.all_source.cases[self.binding]
+        case, known = self.all_source.cases[self.binding], self.recorded[self.binding]
+        return self._some_held(case, known, actual, proto, lambda: self.wide)
+
+    @cached_property
+    def turned(self) -> tuple[Case, Values] | None:
+        """The case on other inputs, the same elements in reverse, and every value there. None where it cannot be had.
+
+        A reverse stays in an operator's domain, and what mends a model by accident seldom does so twice.
+        """
+        source = self.all_source
+        case = source.cases[self.binding]
+        given = {name: np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for name, a in case.inputs().items()}
+        try:
+            made = run(source.model, case.framework, given)
+        except Exception:  # noqa: BLE001 - inputs that the source model does not take prove nothing either way
+            return None
+        tensors = {**case.tensors, **given}
+        return msgspec.structs.replace(case, tensors=tensors), dict(zip(case.graph.outputs, made, strict=True))
+
+    def turned_held(self, actual: Values, proto: Any) -> Mismatch | None:
+        """How some values differ from the source model's on the inputs of `turned`, which there must be."""
+        assert self.turned is not None
+        case, known = self.turned
+        return self._some_held(case, known, actual, proto, lambda: wide_outputs(case, self.registry))
+
+    def _some_held(
+        self, case: Case, known: Values, actual: Values, proto: Any, wide: Callable[[], Values | None]
+    ) -> Mismatch | None:
         alone = msgspec.structs.replace(case, graph=pruned(case.graph, list(actual)), twins=())
-        expected = {name: self.recorded[self.binding][name] for name in actual}
 
-        def wide() -> Values | None:
-            return None if self.wide is None else {name: self.wide[name] for name in actual}
+        def some() -> Values | None:
+            found = wide()
+            return None if found is None else {name: found[name] for name in actual}
 
-        return self._compared(alone, expected, list(actual.values()), proto, wide)
+        return self._compared(alone, {name: known[name] for name in actual}, list(actual.values()), proto, some)
 
     def _compared(
         self, case: Case, expected: Values, actual: Sequence[Array], proto: Any, wide: Callable[[], Values | None]

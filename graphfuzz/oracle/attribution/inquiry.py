@@ -27,11 +27,13 @@ from graphfuzz.oracle.attribution.witnesses import (
 )
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
 BUDGET = 10.0
 """The most seconds that are spent on one finding; a witness that has begun is heard to the end."""
+ISOLATED_BUDGET = 30.0
+"""The same where every witness has a worker of its own, because most of it goes into starting workers."""
 TIME = "time"
 """The witness that says that time ended."""
 
@@ -95,8 +97,8 @@ class _Inquiry:
         self._hear_programs()
         decision = self._decided()
         if decision.stage != words.CAPTURE:
-            self._hear_conversions()
             self._hear_models()
+            self._hear_conversions()
             decision = self._decided()
         node = self._located()
         return self._concluded(decision, node, self._proof(decision, node))
@@ -143,19 +145,37 @@ class _Inquiry:
             self._hear_optimizers()
 
     def _hear_optimizers(self) -> None:
-        """The lowest level at which the fault is there, and the first optimizer without which it is not."""
+        """The lowest level at which the fault is there, and the last optimizer without which it is not.
+
+        The last, because what acted before may only have made the model such that the one at fault applies.
+        """
         for name in ("basic", "extended", "all"):
             if self._says(words.level(name)) in (ALIKE, OTHERWISE):
                 break
         self._says(words.ACTED)
+        if self.outcome.verdict in (HANG, PROCESS_CRASH):
+            self._halve(self.heard[-1].about)
+            return
         innocent: list[Witness] = []
-        for name in self.heard[-1].about:
+        for name in reversed(self.heard[-1].about):
             if self._says(words.optimizer(name)) in (SOUND, SILENT):
                 break
             innocent.append(self.heard.pop())
         if innocent:
             names = tuple(witness.name.removeprefix(words.optimizer("")) for witness in innocent)
             self.heard.append(Witness(words.optimizer("one other"), ALIKE, "each changes nothing", names))
+
+    def _halve(self, names: tuple[str, ...]) -> None:
+        """The same where each answer may cost a worker: half of what is left is switched off at a time."""
+        while len(names) > 1:
+            half = names[len(names) // 2 :]
+            said = self._says(words.optimizer(", ".join(half)))
+            if self.heard[-1].name == TIME:
+                return
+            self.heard[-1] = Witness(words.optimizer(f"{len(half)} of {len(names)}"), said, "", half)
+            names = half if said == SOUND else names[: len(names) // 2]
+        for name in names:
+            self._says(words.optimizer(name))
 
     def _located(self) -> str:
         """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes."""

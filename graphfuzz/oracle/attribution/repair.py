@@ -83,6 +83,19 @@ class Patient:
         actual = dict(zip(self.outputs, made, strict=True))
         return self.ground.values_held({name: actual[name] for name in own}, repair.proto) is not None
 
+    def mends_by_accident(self, repair: Repair) -> bool:
+        """Whether the changed model is wrong on other inputs. Where a change is to the inputs, that is not asked."""
+        turned = self.ground.turned
+        if turned is None or repair.inputs is not self.inputs:
+            return False
+        try:
+            made = run_at(repair.proto.SerializeToString(), turned[0].inputs())
+        except Exception:  # noqa: BLE001 - as above
+            return True
+        actual = dict(zip(self.outputs, made, strict=True))
+        own = {name: actual[name] for name in self.ground.case.graph.outputs}
+        return self.ground.turned_held(own, repair.proto) is not None
+
 
 def mended_by(patient: Patient, kind: str) -> str:
     """The first repair of a kind that mends the model, in words; empty where none does.
@@ -92,7 +105,7 @@ def mended_by(patient: Patient, kind: str) -> str:
     makers = {INITIALIZER: _initializers, ATTRIBUTE: _attributes, ORDER: _orders, SUB_GRAPH: _sub_graph}
     for repair in islice(makers[kind](patient), MOST):
         unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
-        if not patient.faults(repair) and patient.faults(unchanged):
+        if not patient.faults(repair) and patient.faults(unchanged) and not patient.mends_by_accident(repair):
             return repair.words
     return ""
 
@@ -199,6 +212,8 @@ def _as_attribute(value: Any, kind: int, held: Any) -> Any:
 def _as_array(value: Any, held: Array) -> Array | None:
     """The value as a constant of the type of another; None where it does not fit, or is the same."""
     flat = np.ravel(np.asarray(value))
+    if flat.dtype == bool and not np.isin(held, (0, 1)).all():
+        return None
     if flat.dtype.kind not in "biuf" or flat.size == 0 or held.size == 0 or held.size % flat.size:
         return None
     made = np.tile(flat, held.size // flat.size).reshape(held.shape).astype(held.dtype)

@@ -20,6 +20,7 @@ from graphfuzz.oracle.verdict import (
     LOAD_FAILURE,
     PROCESS_CRASH,
     RUN_FAILURE,
+    Mismatch,
     Outcome,
 )
 
@@ -56,11 +57,22 @@ def symptom(outcome: Outcome, location: str) -> str:
     return "Wrong model"
 
 
+SINGLE = 1e-6
+"""What rounding to float32 moves a number by at most, relative to it or to one; integers are further apart."""
+
+
+def _is_rounded(mismatch: Mismatch) -> bool:
+    """Whether a value is off by no more than a detour over float32 explains."""
+    if mismatch.expected is None or mismatch.actual is None:
+        return False
+    return abs(mismatch.expected - mismatch.actual) <= SINGLE * max(1.0, abs(mismatch.expected))
+
+
 def cause(outcome: Outcome, proof: str) -> str:
     """What kind of mistake it is, from how the outputs differ, what the error says, and what mends it."""
     if outcome.mismatch is not None:
         what = outcome.mismatch.what
-        if what == "dtype" or (proof == "initializer" and what == "value"):
+        if what == "dtype" or (what == "value" and (proof == "initializer" or _is_rounded(outcome.mismatch))):
             return "Type problem: tensor"
         return "Shape problem" if what in ("shape", "declared", "count") else "Algorithmic error"
     text = f"{outcome.error}: {outcome.message}"

@@ -15,7 +15,7 @@ import msgspec
 from graphfuzz.graph import Array, Case, evaluate
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
-from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, run_at, run_reference
+from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, all_optimizers, run_at, run_reference
 from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
 from graphfuzz.oracle.attribution.repair import KINDS, Patient, mended_by
@@ -23,7 +23,7 @@ from graphfuzz.oracle.causes import class_name, root_cause
 from graphfuzz.oracle.route import Route, load_route, route_names
 from graphfuzz.oracle.runtime import lacks_kernel
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HARNESS_ERROR, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
 from graphfuzz.spec.registry import Registry
 
@@ -71,10 +71,10 @@ class Examiner:
             return Witness(question, SILENT, _told(error))
 
     def _answer(self, question: str) -> Callable[[], Witness]:
-        """What answers a question. The runtime's optimizers are too many to be listed. Raises KeyError."""
+        """What answers a question. The runtime's optimizers, and sets of them, are not listed. Raises KeyError."""
         prefix, _, name = question.partition(words.optimizer(""))
         if not prefix and name and question not in self._answers:
-            return lambda: self._executed(partial(run_at, disabled=(name,)))
+            return lambda: self._executed(partial(run_at, disabled=name.split(", ")))
         return self._answers[question]
 
     def _questions(self) -> dict[str, Callable[[], Witness]]:
@@ -86,7 +86,7 @@ class Examiner:
             words.REFERENCE_AND_RUNTIME: self._both,
             words.RUNTIME: lambda: self._executed(run_at),
             words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
-            words.ACTED: lambda: _named(acting_optimizers(ground.model)),
+            words.ACTED: self._acting,
             INTERMEDIATES: self._diverging,
         }
         found.update((words.program(name), partial(self._program, name)) for name in route.programs)
@@ -189,6 +189,12 @@ class Examiner:
             return Witness("", SOUND, f"agree with the converted model; the source model: {source.detail}")
         return Witness("", OTHERWISE, f"agree with neither: {source.detail}; {mismatch.detail}")
 
+    def _acting(self) -> Witness:
+        """The runtime's optimizers that could be at fault; where asking would kill the process, all of them."""
+        dies = self.ground.outcome.verdict in (HANG, PROCESS_CRASH)
+        names = all_optimizers() if dies else acting_optimizers(self.ground.model)
+        return Witness("", SOUND if names else SILENT, "", names)
+
     def _seen(self) -> Intermediates:
         if self._intermediates is None:
             self._intermediates = Intermediates(self.ground)
@@ -216,10 +222,6 @@ class Examiner:
         patient = Patient(self.ground, self.ground.nodes[name], self._seen)
         mended = mended_by(patient, kind)
         return Witness("", SOUND, mended) if mended else Witness("", ALIKE, "nothing of the kind mends it")
-
-
-def _named(names: tuple[str, ...]) -> Witness:
-    return Witness("", SOUND if names else SILENT, "", names)
 
 
 def _siblings(route: Route) -> list[Route]:
