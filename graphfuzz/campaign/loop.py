@@ -42,6 +42,8 @@ GRACE = 0.25
 """How far beyond its time a timed campaign goes on minimizing what it found, as a share of that time."""
 AHEAD = 3
 """How many cases are given out ahead, a worker."""
+REPEATS = 4
+"""How many times more a finding is run that a fresh process did not show, to tell how often it shows."""
 UNMINIMIZED = "unminimized"
 """The folder, beside the corpus, of findings that no time was left to minimize."""
 
@@ -217,13 +219,24 @@ class Campaign:
         self._count(slug, found.place)
 
     def _confirmed(self, found: Found, case: Case) -> tuple[Case, Outcome] | None:
-        """The case with its outcome in a fresh process, if that is still the finding."""
+        """The case with its outcome in a fresh process, if that is still the finding; else it is flaky."""
         (again,) = self._judge(found.outcome.route, [case], plain=True)
-        if kind(again, case.graph) == kind(found.outcome, found.case.graph):
+        wanted = kind(found.outcome, found.case.graph)
+        if kind(again, case.graph) == wanted:
             return case, again
-        nodes = len(case.graph.nodes)
-        flaky = Flaky(found.place.index, found.outcome.route, found.outcome.verdict, again.verdict, nodes)
-        self.statistics.flaky.append(flaky)
+        more = self._judge(found.outcome.route, [case] * REPEATS, plain=True)
+        shown = sum(kind(outcome, case.graph) == wanted for outcome in more)
+        self.statistics.flaky.append(
+            Flaky(
+                case=found.place.index,
+                route=found.outcome.route,
+                verdict=found.outcome.verdict,
+                again=again.verdict,
+                nodes=len(case.graph.nodes),
+                shown=shown,
+                repeats=1 + REPEATS,
+            )
+        )
         return None
 
     def _attributed(self, case: Case, outcome: Outcome) -> Attribution | None:

@@ -37,13 +37,18 @@ class HarnessError(msgspec.Struct, frozen=True):
 
 
 class Flaky(msgspec.Struct, frozen=True):
-    """A finding that a fresh process did not show again: in the case itself or, with fewer `nodes`, minimized."""
+    """A finding that a fresh process did not show again: in the case itself or, with fewer `nodes`, minimized.
+
+    again: the verdict there. shown: in how many of `repeats` fresh processes it was there.
+    """
 
     case: int
     route: str
     verdict: str
     again: str
     nodes: int
+    shown: int
+    repeats: int
 
 
 class Lane(msgspec.Struct):

@@ -266,7 +266,8 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
     for path in statistics.unminimized:
         _say(console, f"not minimized: {path}", "yellow")
     for flaky in statistics.flaky:
-        again = f"{flaky.verdict}, then {flaky.again} in a fresh process, with {flaky.nodes} nodes"
+        rate = f"shown by {flaky.shown} of {flaky.repeats} fresh processes"
+        again = f"{flaky.verdict}, then {flaky.again}, with {flaky.nodes} nodes; {rate}"
         _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
     for error in statistics.harness_errors[:SHOWN_ERRORS]:
         _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
