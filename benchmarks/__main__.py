@@ -14,7 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-NAMES = ("pipeline", "generation", "guidance", "lanes", "validity", "conformance", "ledger")
+NAMES = ("pipeline", "generation", "false-alarms", "guidance", "lanes", "validity", "conformance", "ledger")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxscript", "onnxruntime", "numpy", "z3-solver")
 
@@ -43,7 +43,7 @@ def circumstances() -> dict[str, Any]:
 @click.option("--record", is_flag=True, help="Write benchmarks/results/NAME.json.")
 def main(name: str, quick: bool, as_json: bool, record: bool) -> None:
     """Run one benchmark."""
-    benchmark = importlib.import_module(f"benchmarks.{name}")
+    benchmark = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
     result = {"benchmark": name, "quick": quick, **circumstances(), "result": benchmark.run(quick)}
     if record:
         RESULTS.mkdir(exist_ok=True)

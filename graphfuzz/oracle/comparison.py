@@ -16,6 +16,7 @@ Twins (see `graphfuzz.oracle.twins`) may be that far from each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -80,6 +81,22 @@ def compare(
     if wrong is not None:
         return WRONG_OUTPUT, wrong
     return UNSTABLE, worst(differ, limits(amounts), wide) or found
+
+
+def largest_difference(graph: Graph, registry: Registry, expected: Values, actual: Sequence[Array]) -> float:
+    """The largest absolute difference of two elements of a model's outputs, as the studies took it: NaN differs from
+    nothing. Infinite where types differ, which no difference tells. What is the implementation's choice is left out.
+    """
+    largest, chosen = 0.0, uncompared(graph, registry)
+    for (name, wanted), given in zip(expected.items(), actual, strict=False):
+        if name in chosen:
+            continue
+        if wanted.dtype != given.dtype or wanted.shape != given.shape:
+            return math.inf
+        with np.errstate(all="ignore"):
+            apart = np.abs(parts(wanted).astype("float64") - parts(given).astype("float64"))
+        largest = max(largest, float(np.nan_to_num(apart, nan=0.0, posinf=math.inf).max(initial=0.0)))
+    return largest
 
 
 def uncompared(graph: Graph, registry: Registry) -> set[str]:

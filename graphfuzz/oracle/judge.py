@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ from graphfuzz.graph import (
 from graphfuzz.materializer import build, run, run_captured_keras, source
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, root_cause
-from graphfuzz.oracle.comparison import compare
+from graphfuzz.oracle.comparison import compare, largest_difference
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Capture, Route
@@ -83,6 +83,7 @@ class _Evidence:
     expected = b""
     binding = 0
     model = b""
+    apart: float | None = None
     doubt: Exception | None = None
 
 
@@ -158,6 +159,7 @@ def _run_stages(
         model=found.model,
         expected=found.expected,
         versions=versions(route),
+        apart=found.apart,
     )
 
 
@@ -176,7 +178,10 @@ def _stages(
     for found.binding, (bound, expected) in enumerate(zip(source.cases, source.expected, strict=True)):
         found.expected = pack_arrays(expected)
         try:
-            verdict, mismatch = _compared(bound, expected, registry, clock, tolerance, session, proto, source.axes)
+            actual = clock.stage("run", partial(run_onnx, session, bound.inputs()))
+            plain = as_complex(list(expected.values()), actual)
+            found.apart = max(found.apart or 0.0, largest_difference(bound.graph, registry, expected, plain))
+            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto, source.axes)
         except _Ended:
             _require_covered(route, clock, source, found.binding)
             raise
@@ -190,15 +195,14 @@ def _stages(
 def _compared(
     case: Case,
     expected: dict[str, Array],
+    actual: list[Array],
     registry: Registry,
     clock: _Clock,
     tolerance: Tolerance,
-    session: Any,
     proto: Any,
     axes: Axes,
 ) -> tuple[str, Mismatch | None]:
-    """The converted model run at one binding, and what comes of it."""
-    actual = clock.stage("run", lambda: run_onnx(session, case.inputs()))
+    """What comes of the converted model's outputs at one binding."""
     wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual)) if axes else None
     if wrong is not None:
         position, words = wrong

@@ -55,7 +55,8 @@ class Outcome(msgspec.Struct, frozen=True):
     stage: the one in which the case ended. error: the exception's class (of the root cause, with its module), or the
     signal's name. message: its text, as raised. seconds: wall time by stage. model: the converted ONNX model, where
     there is one. binding: for which of the case's inputs it holds, 0 for its own. expected: the source model's outputs
-    for them as the bytes of an .npz file.
+    for them as the bytes of an .npz file. apart: the largest difference of the outputs as a plain rule sees it, where
+    they were compared.
     """
 
     route: str
@@ -70,6 +71,7 @@ class Outcome(msgspec.Struct, frozen=True):
     model: bytes = b""
     expected: bytes = b""
     versions: dict[str, str] = {}
+    apart: float | None = None
 
     @property
     def is_finding(self) -> bool:
