@@ -131,3 +131,20 @@ def test_words_of_the_study() -> None:
     assert symptom(FINDINGS["load"], "Node conversion") == "Wrong model"
     assert cause(FINDINGS["wrong"], "initializer") == "Type problem: tensor"
     assert cause(FINDINGS["wrong"], "") == "Algorithmic error"
+
+
+def test_what_kills_a_process_is_found_by_halves() -> None:
+    names = tuple(f"Fusion{i}" for i in range(23))
+    asked = []
+
+    def ask(question: str) -> Witness:
+        asked.append(question)
+        if question == words.ACTED:
+            return Witness(question, SOUND, "", names)
+        disabled = question.removeprefix(words.optimizer("")).split(", ")
+        told = SOUND if question in (words.REFERENCE, words.PLAIN_RUNTIME) or "Fusion7" in disabled else ALIKE
+        return Witness(question, told)
+
+    found = inquire(relu_case().graph, Outcome("r", "process-crash", "load", "SIGSEGV"), unused_route(), ask)
+    assert (found.stage, found.optimizer, found.proof) == (words.RUNTIME_OPTIMIZATION, "Fusion7", "optimization off")
+    assert len([question for question in asked if "Fusion" in question]) <= 6

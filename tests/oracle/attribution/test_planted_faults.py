@@ -298,6 +298,27 @@ def test_swapped_operands(name: str, registry: Registry) -> None:
     assert (found.stage, found.node, found.proof) == ("node conversion", "v0", "input layout or order"), found
 
 
+def test_what_mends_by_accident_proves_nothing(registry: Registry) -> None:
+    """With the source's slope in the constant's place, the model is right where only the first element is negative."""
+    from onnx import TensorProto, helper
+
+    def bake(model: Any) -> None:
+        (made,) = model.graph.node
+        given, result = made.input[0], made.output[0]
+        made.CopyFrom(helper.make_node("Concat", ["slope", "one"], ["slopes"], axis=0))
+        model.graph.node.append(helper.make_node("Mul", [given, "slopes"], [result]))
+        for name, number in (("slope", 0.75), ("one", 1.0)):
+            model.graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, [1], [number]))
+
+    x, v0 = value("x0", shape=(2,)), value("v0", shape=(2,))
+    graph = Graph((x,), (), (node("leaky_relu", "x0", v0, negative_slope=0.25),), ("v0",))
+    case = Case(graph, "torch", {"x0": np.array([-1, 1], "float32")})
+    found = blamed(case, changing(load_route(SCRIPT), bake), registry, "wrong-output")
+    said = {witness.name: witness.said for witness in found.evidence}
+    assert said["repair of v0 by attribute"] == "alike", found
+    assert (found.stage, found.proof) == ("node conversion", "sub-graph")
+
+
 def test_a_fault_that_outputs_hide(registry: Registry) -> None:
     """Only where relu's result is used by nothing but tanh does the converter make a sigmoid of tanh."""
     route = load_route(SCRIPT)
