@@ -63,7 +63,7 @@ LOG_WIDTH = 140
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
-    "--tolerance", default="conditioning", show_default=True, help="conditioning, absolute:A or allclose:R,A."
+    "--tolerance", default="conditioning", show_default=True, help="conditioning, absolute:A, allclose:R,A or ulp:N."
 )
 @click.option(
     "--corpus",

@@ -86,9 +86,8 @@ def _values(case: Case, mismatch: Mismatch, tolerance: Tolerance) -> list[str]:
     dtype = case.graph.values()[mismatch.output].dtype
     if not (is_float(dtype) or is_complex(dtype)):
         return [f"return bool(({wrong} != {right}).any())"]
-    rtol, atol = tolerance.plain(dtype)
     magnitude = f"np.abs({right})[..., None]" if is_complex(dtype) else "abs(a)"
-    plain = f"{rtol!r} * {magnitude} + {atol!r}"
+    plain = tolerance.formula(dtype, magnitude)
     recorded = mismatch.allowed
     allowed = f"np.maximum({recorded!r}, {plain})" if recorded and math.isfinite(recorded) else plain
     if is_complex(dtype):

@@ -124,12 +124,11 @@ def _plain(expected: Array, tolerance: Tolerance) -> Array:
     """What the plain rule allows each element (each part of a complex one); nothing for bools and integers."""
     dtype = str(expected.dtype)
     if is_complex(dtype):
-        rtol, atol = tolerance.plain(dtype)
-        return np.stack([rtol * np.abs(expected.astype("complex128")) + atol] * 2, -1)
+        return np.stack([tolerance.plain(dtype, np.abs(expected.astype("complex128")))] * 2, -1)
     if not is_float(dtype):
         return np.zeros(expected.shape)
-    rtol, atol = tolerance.plain(dtype)
-    return np.where(np.isfinite(expected), rtol * np.abs(expected.astype("float64")) + atol, 0.0)
+    finite = np.isfinite(expected)
+    return np.where(finite, tolerance.plain(dtype, np.where(finite, np.abs(expected.astype("float64")), 0.0)), 0.0)
 
 
 def _agree(expected: Array, actual: Array, allowed: Array) -> Array:
