@@ -25,8 +25,8 @@ class Tolerance(msgspec.Struct, frozen=True):
     """The rule in force.
 
     conditioning: whether a difference beyond the plain rule is held against the element's uncertainty before it is
-    called wrong. rtol, atol: of the plain rule; None for the dtype's defaults. ulp: of the plain rule in their place, how
-    many units in the last place of the expected element. margin: how many times its uncertainty an element may be off.
+    called wrong. rtol, atol: of the plain rule; None for the dtype's defaults. ulp: in their place, how many units in
+    the last place of the expected element. margin: how many times its uncertainty an element may be off.
     """
 
     conditioning: bool = True
