@@ -18,6 +18,10 @@ from graphfuzz.oracle.verdict import OK, UNSTABLE, UNSUPPORTED, WRONG_OUTPUT, Ou
 from graphfuzz.spec.registry import Registry
 
 
+TRIALS = 2
+"""How many uses of a case are tried: each takes a conversion, and others will show the rest."""
+
+
 class Trials(msgspec.Struct, frozen=True):
     """The uses that were taken, and those that were refused, each alone."""
 
@@ -26,15 +30,16 @@ class Trials(msgspec.Struct, frozen=True):
 
 
 def try_alone(case: Case, route: Route, registry: Registry, known: Support, tolerance: Tolerance) -> Trials:
-    """Judge each use of a case alone of which nothing is known, at the sizes of the case itself."""
+    """Judge `TRIALS` uses of a case alone of which nothing is known, at the sizes of the case itself: those first of whose
+    operator nothing was taken yet."""
     values = [evaluate(case.graph, case.tensors, registry)]
     static = msgspec.structs.replace(case, bindings=())
     types = case.graph.values()
+    uses = {use_of(node, types): node for node in case.graph.nodes}
+    unknown = [(use, node) for use, node in uses.items() if use not in known.taken and use not in known.refused]
+    taken = {use.partition(" ")[0] for use in known.taken}
     found: dict[str, str] = {}
-    for node in case.graph.nodes:
-        use = use_of(node, types)
-        if use in found or use in known.taken or use in known.refused:
-            continue
+    for use, node in sorted(unknown, key=lambda one: one[1].op in taken)[:TRIALS]:
         alone = edited(static, Keep((node.name,), tuple(value.name for value in node.outputs)), values)
         if alone is not None:
             found[use] = judge(alone, route, registry, tolerance=tolerance).verdict
