@@ -17,7 +17,6 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, UNSTABLE, UNSUPPORTED, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
-
 TRIALS = 2
 """How many uses of a case are tried: each takes a conversion, and others will show the rest."""
 
