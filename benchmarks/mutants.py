@@ -41,7 +41,7 @@ CASES, QUICK_CASES = 600, 40
 """Within how many cases, of one framework, a fault is to be found."""
 QUICK = ("dynamo-floor-up", "dynamo-where-swapped", "script-sub-swapped", "tf-abs-dead", "tf-concat-axis")
 """The faults of a quick run."""
-RUNS = 60
+RUNS = 40
 """The most cases that minimizing one finding may run."""
 SECONDS = 240.0
 """The most that one task of a worker may take: a case on all faulty routes, or a finding told."""

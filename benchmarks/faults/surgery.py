@@ -27,11 +27,14 @@ class Patient:
 
     @cached_property
     def types(self) -> dict[str, tuple[int, tuple[int | None, ...] | None]]:
-        """Element type and sizes of each value of the main graph, as far as inference tells: None for what it does
-        not."""
+        """Element type and sizes of each value of the main graph, None for what is not known: as inference tells, or
+        where it objects to what the model says, as the model says."""
         import onnx
 
-        graph = onnx.shape_inference.infer_shapes(self.proto).graph
+        try:
+            graph = onnx.shape_inference.infer_shapes(self.proto).graph
+        except onnx.shape_inference.InferenceError:
+            graph = self.proto.graph
         found: dict[str, tuple[int, tuple[int | None, ...] | None]] = {}
         found.update((t.name, (t.data_type, tuple(t.dims))) for t in graph.initializer)
         for value in (*graph.value_info, *graph.input, *graph.output):
