@@ -25,6 +25,7 @@ from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import Guide, Profile, Recipe, generate
 from graphfuzz.graph import Case, Features, features
+from graphfuzz.oracle.attribution import Attribution, Examiner, Witness, attribute
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
 from graphfuzz.oracle.route import Route, load_route
@@ -60,7 +61,8 @@ class Task(msgspec.Struct, frozen=True, eq=False):
 
     plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
     steers how the recipe's case is made, or the file that the worker borrows it from. start: what the recipe's mutation
-    starts from.
+    starts from. finding: not to be judged but attributed; with a question, by that witness alone. seconds: the time
+    limit, where it is another than every case's.
     """
 
     route: str
@@ -71,12 +73,15 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     record: bool = False
     guide: Guide | Path | None = None
     start: Case | None = None
+    finding: Outcome | None = None
+    question: str = ""
+    seconds: float | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
     """What a worker makes of one case.
 
-    spent: whether it should be replaced before the next. used, profile, features: as in `Result`.
+    spent: whether it should be replaced before the next. The others: as in `Result`.
     """
 
     outcome: Outcome
@@ -85,6 +90,8 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     used: Used | None = None
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
+    attribution: Attribution | None = None
+    witness: Witness | None = None
 
 
 class _Worker:
@@ -168,6 +175,8 @@ def work(number: int, task: Task) -> Reply:
 
 
 def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
+    if task.finding is not None:
+        return _attributed(worker, task, task.finding, report)
     route, entries, profile = worker.route(task.route), set[str](), Profile()
     with ExitStack() as stack:
         if task.record or (not task.plain and worker.tasks % PLAIN_EVERY):
@@ -185,6 +194,18 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
     return Reply(outcome, made, spent, used, profile, seen)
+
+
+def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[[str], None]) -> Reply:
+    """A finding's attribution, or one witness' word on it. A worker that dies of it dies in the finding's stage."""
+    report(finding.stage)
+    assert task.case is not None, "a finding has a case"
+    about = (task.case, finding, worker.route(task.route), worker.registry, worker.settings.tolerance)
+    with remembered_registry():
+        if task.question:
+            witness = Examiner(*about).ask(task.question)
+            return Reply(finding, None, worker.is_spent(), witness=witness)
+        return Reply(finding, None, worker.is_spent(), attribution=attribute(*about))
 
 
 def _case(worker: _Worker, task: Task, profile: Profile) -> Case:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import EPOCH, Epochs
 from graphfuzz.campaign.lanes import shares_of
@@ -28,6 +29,7 @@ from graphfuzz.corpus.signature import kind, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, minimize
+from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import HANG, Outcome
 from graphfuzz.spec.registry import Registry
@@ -210,7 +212,7 @@ class Campaign:
             confirmed = self._confirmed(found, case) or self._confirmed(found, found.case)
             if confirmed is None:
                 return
-            slug = self._store(found.place, *confirmed)
+            slug = self._store(found.place, *confirmed, self._attributed(*confirmed))
         self._count(slug, found.place)
 
     def _confirmed(self, found: Found, case: Case) -> tuple[Case, Outcome] | None:
@@ -223,9 +225,15 @@ class Campaign:
         self.statistics.flaky.append(flaky)
         return None
 
-    def _store(self, place: Place, case: Case, outcome: Outcome) -> str:
+    def _attributed(self, case: Case, outcome: Outcome) -> Attribution | None:
+        """Who is to blame for a confirmed finding, unless its bucket has an entry already."""
+        if signature(outcome, case.graph).slug in self.statistics.buckets:
+            return None
+        return attributed(lambda task: self._wait(self.workers.submit(task)), case, outcome)
+
+    def _store(self, place: Place, case: Case, outcome: Outcome, attribution: Attribution | None) -> str:
         """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""
-        entry = self._entry(case, outcome)
+        entry = self._entry(case, outcome, attribution)
         if entry.slug not in self.statistics.buckets:
             path = write_entry(self.corpus, entry)
             self.statistics.buckets[entry.slug] = Bucket(
@@ -233,7 +241,7 @@ class Campaign:
             )
         return entry.slug
 
-    def _entry(self, case: Case, outcome: Outcome) -> Entry:
+    def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None = None) -> Entry:
         today = datetime.now(UTC).date().isoformat()
         settings = self.configuration
         return make_entry(
@@ -245,6 +253,7 @@ class Campaign:
             tolerance=settings.tolerance,
             seconds=settings.seconds_a_case,
             memory=settings.memory_a_case,
+            attribution=attribution,
         )
 
     def _count(self, slug: str, place: Place) -> None:

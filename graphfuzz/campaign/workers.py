@@ -29,6 +29,7 @@ from graphfuzz.campaign.lending import Lender
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.generator import Guide, Profile
 from graphfuzz.graph import Case, Features, features
+from graphfuzz.oracle.attribution import Attribution, Witness
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure, versions
 from graphfuzz.oracle.ledger import Stock, Used
@@ -61,9 +62,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, eq=False):
     """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
 
-    used: what the conversion used, where the task asked for that and the worker lived. profile: what
-    generating took.
-    features: what a case made from a recipe exercises.
+    used: what the conversion used, where the task asked for that and the worker lived. profile: what generating took.
+    features: what a case made from a recipe exercises. attribution, witness: as `used`.
     """
 
     outcome: Outcome
@@ -71,6 +71,8 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     used: Used | None = None
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
+    attribution: Attribution | None = None
+    witness: Witness | None = None
 
 
 class Workers:
@@ -165,16 +167,25 @@ class Workers:
     def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
         if task.plain:
             slot.replace()
+        seconds = self.limits.seconds if task.seconds is None else min(task.seconds, self.limits.seconds)
         try:
-            reply: child.Reply = slot.call(child.work, number, task, timeout=self.limits.seconds)
+            reply: child.Reply = slot.call(child.work, number, task, timeout=seconds)
         except TimeoutError:
-            message = f"no result within {self.limits.seconds:g} seconds"
+            message = f"no result within {seconds:g} seconds"
             return self._dead(slot, number, task, HANG, "TimeLimit", message)
         except ProcessExpired as death:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(reply.outcome, reply.case, reply.used, reply.profile, reply.features)
+        return Result(
+            reply.outcome,
+            reply.case,
+            reply.used,
+            reply.profile,
+            reply.features,
+            reply.attribution,
+            reply.witness,
+        )
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.workers import Task, Workers
 from graphfuzz.cli.replay import recorded_limits
 from graphfuzz.corpus.entry import Entry, check_writable, make_entry, read_entry, remove_entry, write_entry
@@ -64,6 +65,7 @@ def minimize(
             click.echo(f"{entry}: was {found.finding.verdict}, now {outcome.summary()}")
             sys.exit(1)
         reduction = reduce_case(found.case, outcome, judge, registry, budget)
+        blame = attributed(lambda task: pool.submit(task).result(), reduction.case, reduction.outcome)
     smaller = make_entry(
         reduction.case,
         reduction.outcome,
@@ -73,6 +75,7 @@ def minimize(
         tolerance=tolerance,
         seconds=limits.seconds,
         memory=limits.memory_bytes,
+        attribution=blame,
     )
     _report(found.case, reduction, _store(folder, smaller, entry))
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from graphfuzz.corpus.entry import Entry, read_entry
 from graphfuzz.graph import text
+from graphfuzz.oracle.attribution import Attribution
 
 
 @click.command()
@@ -55,6 +56,7 @@ def facts(entry: Entry) -> dict[str, str]:
         "mismatch": mismatch.detail if mismatch else "",
         "sizes": _sizes(entry),
         "first diverging": finding.first_diverging or "",
+        **_blame(finding.attribution),
         "found under": f"tolerance {finding.tolerance}, {finding.seconds_a_case:g} seconds and "
         f"{finding.memory_a_case / 2**30:g} GiB a case",
         "first seen": finding.first_seen,
@@ -63,6 +65,21 @@ def facts(entry: Entry) -> dict[str, str]:
         "bucket": finding.slug,
     }
     return {label: fact for label, fact in known.items() if fact}
+
+
+def _blame(attribution: Attribution | None) -> dict[str, str]:
+    """Who is to blame, by label."""
+    if attribution is None:
+        return {}
+    node = f", {attribution.operator} ({attribution.node})" if attribution.node else ""
+    optimizer = f" ({attribution.optimizer})" if attribution.optimizer else ""
+    return {
+        "to blame": f"{attribution.stage or 'not known'}{optimizer}{node}",
+        "proven": f"{attribution.proof} mends it" if attribution.is_proven else "no repair mends it",
+        "in the study's words": f"{attribution.location}; {attribution.symptom}; {attribution.cause}",
+        "contradiction": attribution.contradiction,
+        "evidence": "; ".join(f"{witness.name}: {witness.said}" for witness in attribution.evidence),
+    }
 
 
 def _sizes(entry: Entry) -> str:
@@ -75,7 +92,7 @@ def _sizes(entry: Entry) -> str:
 
 def _print_facts(console: Console, known: dict[str, str]) -> None:
     if not console.is_terminal:
-        click.echo("\n".join(f"{label:<16} {fact}" for label, fact in known.items()))
+        click.echo("\n".join(f"{label:<20} {fact}" for label, fact in known.items()))
         return
     table = Table.grid(padding=(0, 2))
     for label, fact in known.items():

@@ -34,6 +34,7 @@ from graphfuzz.corpus.finding import (
 from graphfuzz.corpus.repro import repro_source
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
+from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import Registry
@@ -68,14 +69,17 @@ def make_entry(
     tolerance: str = TOLERANCE,
     seconds: float = SECONDS,
     memory: int = MEMORY,
+    attribution: Attribution | None = None,
 ) -> Entry:
     """The entry of a (minimized) finding. first_seen: a date, ISO 8601.
 
     tolerance: the rule of comparison in force, as `parse_tolerance` reads it. seconds, memory (bytes): what the case
-    was allowed to take. Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be
+    was allowed to take. attribution: who is to blame, where that was asked. Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be
     shown, UsageError for a tolerance that does not exist.
     """
-    finding = make_finding(case.graph, outcome, first_seen, tolerance=tolerance, seconds=seconds, memory=memory)
+    finding = make_finding(
+        case.graph, outcome, first_seen, tolerance=tolerance, seconds=seconds, memory=memory, attribution=attribution
+    )
     told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
     script = repro_source(case, told, route, registry, tolerance=tolerance, seconds=seconds, memory=memory)

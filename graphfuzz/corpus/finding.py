@@ -13,6 +13,7 @@ from graphfuzz.corpus.signature import Signature, normalize, signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.graph import Graph
 from graphfuzz.graph.codec import canonical, check_schema
+from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
@@ -31,9 +32,9 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found: the outcome without its bulk.
 
     normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
-    first departs from the source, where it is known: that of a graph of one node. versions: of the packages at work.
+    first departs from the source, where it is known: attribution's, or that of a graph of one node. versions: of the packages at work.
     first_seen: a date, ISO 8601. binding: for which of the case's inputs, 0 for its own. tolerance: the rule of comparison, as `parse_tolerance` reads it. seconds_a_case,
-    memory_a_case: the limits it was found under, wall time and bytes.
+    memory_a_case: the limits it was found under, wall time and bytes. attribution: who is to blame, where that was asked.
     """
 
     schema: int
@@ -54,6 +55,7 @@ class Finding(msgspec.Struct, frozen=True):
     tolerance: str = TOLERANCE
     seconds_a_case: float = SECONDS
     memory_a_case: int = MEMORY
+    attribution: Attribution | None = None
 
     def summary(self) -> str:
         """One line for tables and logs, as an outcome gives it."""
@@ -76,6 +78,7 @@ def make_finding(
     tolerance: str = TOLERANCE,
     seconds: float = SECONDS,
     memory: int = MEMORY,
+    attribution: Attribution | None = None,
 ) -> Finding:
     """The finding in an outcome on a (minimized) graph. The other arguments are as in `Finding`.
 
@@ -94,15 +97,28 @@ def make_finding(
         signature=found,
         slug=found.slug,
         mismatch=outcome.mismatch,
-        first_diverging=graph.nodes[0].name if len(graph.nodes) == 1 else None,
+        first_diverging=_diverging(graph, attribution),
         versions=dict(sorted(outcome.versions.items())),
         first_seen=first_seen,
         binding=outcome.binding,
         tolerance=tolerance,
         seconds_a_case=seconds,
         memory_a_case=memory,
+        attribution=attribution and _portable(attribution),
     )
     return _sensible(finding)
+
+
+def _diverging(graph: Graph, attribution: Attribution | None) -> str | None:
+    if attribution is not None and attribution.node:
+        return attribution.node
+    return graph.nodes[0].name if len(graph.nodes) == 1 else None
+
+
+def _portable(attribution: Attribution) -> Attribution:
+    """The attribution without the machine's own folders."""
+    evidence = tuple(msgspec.structs.replace(w, detail=relative_paths(w.detail)) for w in attribution.evidence)
+    return msgspec.structs.replace(attribution, evidence=evidence)
 
 
 def relative_paths(text: str) -> str:

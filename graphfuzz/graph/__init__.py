@@ -4,7 +4,7 @@ from graphfuzz.graph.binding import Axes, bound_cases, rebound, symbolic_axes
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.features import Features, attribute_bin, attribute_use, features, typed_use
-from graphfuzz.graph.graph import Graph, Node, Value, operands, output_types, pruned, text, to_networkx, validate
+from graphfuzz.graph.graph import Graph, Node, Value, kept, operands, output_types, pruned, text, to_networkx, validate
 from graphfuzz.graph.ordinary import (
     LIMITS,
     contains,
@@ -46,6 +46,7 @@ __all__ = [
     "is_defined",
     "is_special",
     "joined",
+    "kept",
     "operand_bounds",
     "operands",
     "ordinary_outputs",

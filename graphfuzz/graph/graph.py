@@ -7,7 +7,7 @@ types are what the operators' rules say is `validate`'s matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -160,6 +160,17 @@ def pruned(graph: Graph, outputs: Sequence[str] | None = None) -> Graph:
         nodes=tuple(reversed(kept)),
         outputs=wanted,
     )
+
+
+def kept(graph: Graph, nodes: Iterable[str], outputs: Iterable[str]) -> Graph:
+    """The graph of these nodes and outputs, operands from elsewhere made inputs, in the order of their making."""
+    names = set(nodes)
+    chosen = tuple(node for node in graph.nodes if node.name in names)
+    made = {v.name for node in chosen for v in node.outputs}
+    weights = {w.name for w in graph.weights}
+    needed = {name for node in chosen for name in node.inputs} - made - weights
+    inputs = tuple(v for v in graph.values().values() if v.name in needed)
+    return pruned(Graph(inputs, graph.weights, chosen, tuple(o for o in outputs if o in made)))
 
 
 def text(graph: Graph) -> str:

@@ -7,13 +7,13 @@ that is gone becomes an input, fed with the value it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
 
-from graphfuzz.graph import Array, Case, Graph, Node, Value, pruned
+from graphfuzz.graph import Array, Case, Graph, Node, Value, kept, pruned
 from graphfuzz.spec.dtypes import is_complex, is_float
 
 
@@ -87,17 +87,6 @@ def _leaves(case: Case, graph: Graph, values: Bindings) -> Case | None:
 
 def _filled(arrays: Mapping[str, Array], fill: Fill) -> dict[str, Array]:
     return {name: plainer(array, fill.how) if name == fill.leaf else array for name, array in arrays.items()}
-
-
-def kept(graph: Graph, nodes: Iterable[str], outputs: Iterable[str]) -> Graph:
-    """The graph of these nodes and outputs, operands from elsewhere made inputs, in the order of their making."""
-    names = set(nodes)
-    chosen = tuple(node for node in graph.nodes if node.name in names)
-    made = {v.name for node in chosen for v in node.outputs}
-    weights = {w.name for w in graph.weights}
-    needed = {name for node in chosen for name in node.inputs} - made - weights
-    inputs = tuple(v for v in graph.values().values() if v.name in needed)
-    return pruned(Graph(inputs, graph.weights, chosen, tuple(o for o in outputs if o in made)))
 
 
 def bypassed(graph: Graph, output: str, operand: str) -> Graph:

@@ -164,7 +164,7 @@ def _stages(
     case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance, found: _Evidence
 ) -> tuple[str, Mismatch | None]:
     """Every stage in turn; fills `found` with the evidence as it comes."""
-    source = clock.stage("source", lambda: _source(case, route, registry))
+    source = clock.stage("source", lambda: sourced(case, route, registry))
     found.expected = pack_arrays(source.expected[0])
     proto = _converted(case, route, clock, source)
     found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
@@ -209,13 +209,13 @@ def _compared(
             expected,
             as_complex(list(expected.values()), actual),
             tolerance,
-            lambda: _wide_outputs(case, registry),
+            lambda: wide_outputs(case, registry),
             float_attributes(proto),
         ),
     )
 
 
-class _Source(msgspec.Struct, frozen=True, eq=False):
+class Source(msgspec.Struct, frozen=True, eq=False):
     """The source model, built; the case at each of its bindings, and the outputs that the model has there, by name."""
 
     model: Any
@@ -224,7 +224,7 @@ class _Source(msgspec.Struct, frozen=True, eq=False):
     expected: list[dict[str, Array]]
 
 
-def _converted(case: Case, route: Route, clock: _Clock, source: _Source) -> Any:
+def _converted(case: Case, route: Route, clock: _Clock, source: Source) -> Any:
     """The converted model. A Keras model that TensorFlow itself cannot trace is no fault of the converter."""
     try:
         return clock.stage("conversion", lambda: route.convert(source.model, case.inputs(), source.axes))
@@ -234,7 +234,7 @@ def _converted(case: Case, route: Route, clock: _Clock, source: _Source) -> Any:
         raise
 
 
-def _require_covered(route: Route, clock: _Clock, source: _Source, binding: int) -> None:
+def _require_covered(route: Route, clock: _Clock, source: Source, binding: int) -> None:
     """Where the program that the converter starts from is not for these sizes, the converter cannot be blamed for it.
 
     Raises _Ended.
@@ -244,7 +244,7 @@ def _require_covered(route: Route, clock: _Clock, source: _Source, binding: int)
         clock.stage("source", lambda: _captured(capture, source, binding))
 
 
-def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
+def _captured(capture: Capture, source: Source, binding: int) -> list[Array]:
     """Raises StaticOnly where the model cannot be captured for sizes that are not known, or is not for these."""
     own, given = source.cases[0].inputs(), source.cases[binding].inputs()
     try:
@@ -255,7 +255,7 @@ def _captured(capture: Capture, source: _Source, binding: int) -> list[Array]:
         raise StaticOnly("the captured program is not for these sizes") from error
 
 
-def _source(case: Case, route: Route, registry: Registry) -> _Source:
+def sourced(case: Case, route: Route, registry: Registry) -> Source:
     """The source model, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
     if case.framework != route.framework:
         raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
@@ -267,7 +267,7 @@ def _source(case: Case, route: Route, registry: Registry) -> _Source:
         raise InvalidGraph("the source of some operator depends on sizes that are dynamic")
     try:
         model = build(text, route.framework, case.weights())
-        return _Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
+        return Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
     except Exception as error:
         if not axes or route.framework == "torch":
             raise
@@ -334,7 +334,7 @@ def _declares_outputs(proto: Any, graph: Graph) -> bool:
     return True
 
 
-def _wide_outputs(case: Case, registry: Registry) -> Values | None:
+def wide_outputs(case: Case, registry: Registry) -> Values | None:
     """The source model's outputs in float64 by name; None where an operator has no float64 form."""
     wide = widened(case.graph, registry, case.framework)
     if wide is None:

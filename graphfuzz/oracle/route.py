@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +21,9 @@ Capture: TypeAlias = Callable[[Any, dict[str, Array], Axes, dict[str, Array]], l
 """(source model, inputs, dynamic axes, other inputs) to the outputs for the others of the program captured for the
 first."""
 
+Without: TypeAlias = Callable[[], AbstractContextManager[Any]]
+"""Switches something off while it is in effect."""
+
 
 class Route(msgspec.Struct, frozen=True):
     """One way from a source model to outputs.
@@ -31,6 +36,9 @@ class Route(msgspec.Struct, frozen=True):
         (with "._" in their name) may be missing in some versions.
     captured: runs the program that the converter starts from, where it does not start from the source model itself.
     ledger: what the converter registers and a conversion uses of it, where that can be told.
+    programs: what the source model becomes before any of its nodes is converted, by name, in order: runs it.
+    without: the converter's own optimizations, by name: while in effect, `convert` does without. What comes after a
+        slash is a part of what comes before.
     """
 
     name: str
@@ -41,6 +49,8 @@ class Route(msgspec.Struct, frozen=True):
     preload: tuple[str, ...] = ()
     captured: Capture | None = None
     ledger: Ledger | None = None
+    programs: Mapping[str, Capture] = MappingProxyType({})
+    without: Mapping[str, Without] = MappingProxyType({})
 
 
 def route_names() -> list[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from graphfuzz.graph import Array, Axes
 from graphfuzz.materializer import run_captured_keras
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_tf2onnx import ledger
 from graphfuzz.oracle.route import Route
 
@@ -55,6 +59,60 @@ def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return proto
 
 
+OPTIMIZERS = (
+    "optimize_transpose",
+    "remove_redundant_upsample",
+    "fold_constants",
+    "const_dequantize_optimizer",
+    "loop_optimizer",
+    "merge_duplication",
+    "reshape_optimizer",
+    "global_pool_optimizer",
+    "q_dq_optimizer",
+    "remove_identity",
+    "remove_back_to_back",
+    "einsum_optimizer",
+)
+"""tf2onnx's own (tf2onnx/optimizer/__init__.py)."""
+
+
+def traced(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Array]) -> list[Array]:
+    """The outputs of the TensorFlow graph that is traced, run without TensorFlow's optimizer, Grappler."""
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        return run_captured_keras(model, inputs, axes, given)
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
+
+
+def without_grappler(names: tuple[str, ...]) -> AbstractContextManager[None]:
+    """While in effect, TensorFlow's own optimizer, which tf2onnx runs first, does without some of its parts."""
+    from tensorflow.python.grappler import tf_optimizer
+
+    def without(optimize: Callable[..., Any]) -> Callable[..., Any]:
+        def optimized(config: Any, *arguments: Any, **options: Any) -> Any:
+            used = config.graph_options.rewrite_options.optimizers
+            used[:] = [name for name in used if name not in names]
+            return optimize(config, *arguments, **options)
+
+        return optimized
+
+    return replaced(tf_optimizer, "OptimizeGraph", without)
+
+
+def without_optimizers(names: tuple[str, ...]) -> AbstractContextManager[None]:
+    """While in effect, tf2onnx does without some of its optimizers; without any, where none is named."""
+    from tf2onnx import optimizer
+
+    def without(known: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: made for name, made in known.items() if names and name not in names}
+
+    return replaced(optimizer, "_optimizers", without)
+
+
 def refused(error: BaseException) -> bool:
     """Whether TensorFlow operators remained, or a handler says itself that it does not support the use.
 
@@ -83,4 +141,12 @@ route = Route(
     preload=("tensorflow", "keras", "tf2onnx.convert", "onnx.shape_inference", "onnxruntime"),
     captured=run_captured_keras,
     ledger=ledger,
+    programs={"tf.function": traced},
+    without={
+        "Grappler": partial(without_grappler, ("constfold", "dependency")),
+        "Grappler/constfold": partial(without_grappler, ("constfold",)),
+        "Grappler/dependency": partial(without_grappler, ("dependency",)),
+        "tf2onnx": partial(without_optimizers, ()),
+        **{f"tf2onnx/{name}": partial(without_optimizers, (name,)) for name in OPTIMIZERS},
+    },
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from graphfuzz.graph import Array, Axes
 from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_torchlib import ledger
 from graphfuzz.oracle.route import Route
 
@@ -47,17 +50,40 @@ def captured(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, 
     Its guards are part of it: it raises for sizes that it was not captured for
     (https://docs.pytorch.org/docs/stable/export.html#constraints-dynamic-shapes).
     """
+    return run_torch(_exported(model, inputs, axes).module(), given)
+
+
+def decomposed(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Array]) -> list[Array]:
+    """The outputs of the captured program once it is decomposed into the operators that the exporter translates."""
+    from torch.onnx._internal.exporter import _decomp, _registration
+
+    known = _decomp.get_onnx_implemented_overloads(_registration.ONNXRegistry.from_torchlib())
+    program = _exported(model, inputs, axes)
+    table = _decomp.create_onnx_friendly_decomposition_table(set(known))
+    return run_torch(program.run_decompositions(table).module(), given)
+
+
+def _exported(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    """The captured program."""
     import torch
 
     programs = []
+    marks = tuple({i: torch.export.Dim.DYNAMIC for i, s in enumerate(axes.get(name, ())) if s} for name in inputs)
 
     def capture(*arguments: Any) -> Any:
-        programs.append(torch.export.export(model, arguments, dynamic_shapes=marks, strict=False))
+        shapes = marks if axes else None
+        programs.append(torch.export.export(model, arguments, dynamic_shapes=shapes, strict=False))
         return model(*arguments)
 
-    marks = tuple({i: torch.export.Dim.DYNAMIC for i, s in enumerate(axes[name]) if s} for name in inputs)
     run_torch(capture, inputs)
-    return run_torch(programs[0].module(), given)
+    return programs[0]
+
+
+def unoptimized() -> AbstractContextManager[None]:
+    """While in effect, the exporter does not optimize what it has translated."""
+    import torch
+
+    return replaced(torch.onnx, "export", lambda export: partial(export, optimize=False))
 
 
 def refused(error: BaseException) -> bool:
@@ -99,4 +125,6 @@ route = Route(
     ),
     captured=captured,
     ledger=ledger,
+    programs={"torch.export": captured, "decompositions": decomposed},
+    without={"optimize": unoptimized},
 )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from graphfuzz.graph import Array, Axes
+from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_torchscript import ledger
 from graphfuzz.oracle.route import Route
 
@@ -45,6 +50,46 @@ def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     return onnx.load_from_string(buffer.getvalue())
 
 
+def traced(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Array]) -> list[Array]:
+    """The outputs of the TorchScript program that the exporter traces first."""
+    import warnings
+
+    import torch
+
+    programs: list[Any] = []
+    jit: Any = torch.jit
+
+    def trace(*arguments: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            programs.append(jit.trace(model, arguments, check_trace=False))
+        return model(*arguments)
+
+    run_torch(trace, inputs)
+    return run_torch(programs[0], given)
+
+
+def unfolded() -> AbstractContextManager[None]:
+    """While in effect, the exporter folds no constants."""
+    import torch
+
+    return replaced(torch.onnx, "export", lambda export: partial(export, do_constant_folding=False))
+
+
+@contextmanager
+def without_peephole() -> Iterator[None]:
+    """While in effect, the exporter rewrites no small patterns, neither before nor after it translates."""
+    import torch
+
+    with ExitStack() as stack:
+        for name in ("_jit_pass_peephole", "_jit_pass_onnx_peephole"):
+            stack.enter_context(replaced(torch._C, name, lambda plain: lambda *arguments: None))
+        stack.enter_context(
+            replaced(torch._C, "_jit_pass_onnx_eval_peephole", lambda plain: lambda graph, given: given)
+        )
+        yield
+
+
 def refused(error: BaseException) -> bool:
     """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
 
@@ -71,4 +116,6 @@ route = Route(
     refused=refused,
     preload=("torch", "torch.onnx", "torch.onnx.utils", "onnx.shape_inference", "onnxruntime"),
     ledger=ledger,
+    programs={"torch.jit.trace": traced},
+    without={"do_constant_folding": unfolded, "peephole": without_peephole},
 )

@@ -1,0 +1,131 @@
+"""What every witness stands on: the case's source model with all its values, and one way to hold a run against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, pruned
+from graphfuzz.oracle.comparison import compare, uncompared
+from graphfuzz.oracle.converted import float_attributes
+from graphfuzz.oracle.declared import misdeclared
+from graphfuzz.oracle.judge import Source, judge, sourced, wide_outputs
+from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.runtime import as_complex
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.spec.registry import Registry
+
+
+class Ground:
+    """A finding's case on its route; everything is made when it is first asked for."""
+
+    def __init__(self, case: Case, outcome: Outcome, route: Route, registry: Registry, tolerance: Tolerance) -> None:
+        self.case, self.outcome, self.route = case, outcome, route
+        self.registry, self.tolerance = registry, tolerance
+        self.binding = outcome.binding
+        self.nodes = {node.name: node for node in case.graph.nodes}
+
+    @cached_property
+    def source(self) -> Source:
+        """The source model. Raises what making or running it raises."""
+        return sourced(self.case, self.route, self.registry)
+
+    @cached_property
+    def all_values(self) -> Case:
+        """The case with every value that a node makes as an output, its own outputs first."""
+        made = [v.name for node in self.case.graph.nodes for v in node.outputs]
+        outputs = tuple(dict.fromkeys([*self.case.graph.outputs, *made]))
+        return msgspec.structs.replace(self.case, graph=msgspec.structs.replace(self.case.graph, outputs=outputs))
+
+    @cached_property
+    def all_source(self) -> Source:
+        """The source model of `all_values`. Raises the same."""
+        return sourced(self.all_values, self.route, self.registry)
+
+    @cached_property
+    def recorded(self) -> list[dict[str, Array]]:
+        """Every value by name as the source model has it, at each binding. Raises the same."""
+        source = self.all_source
+        return [{**bound.tensors, **made} for bound, made in zip(source.cases, source.expected, strict=True)]
+
+    @cached_property
+    def wide(self) -> Values | None:
+        """Every value in float64 at the finding's binding; None where there is none. Raises the same."""
+        return wide_outputs(self.all_source.cases[self.binding], self.registry)
+
+    @cached_property
+    def model(self) -> bytes:
+        """The converted model: the finding's; where a dead worker left none, one that is made now. Raises the same."""
+        if self.outcome.model:
+            return self.outcome.model
+        source = self.source
+        proto = self.route.convert(source.model, source.cases[0].inputs(), source.axes)
+        return bytes(proto.SerializeToString())
+
+    @cached_property
+    def uncompared(self) -> set[str]:
+        """The values that are the implementation's choice."""
+        return uncompared(self.case.graph, self.registry)
+
+    def judged(self, case: Case, route: Route | None = None) -> Outcome:
+        """The whole way of another case, or of another route."""
+        return judge(case, route or self.route, self.registry, tolerance=self.tolerance)
+
+    def held(self, actual: Sequence[Array], proto: Any = None, expected: Values | None = None) -> Mismatch | None:
+        """How outputs differ from the source model's (unless others are told) at the finding's binding, if they do."""
+        case = self.source.cases[self.binding]
+        wanted = self.source.expected[self.binding] if expected is None else expected
+        if proto is not None and self.source.axes:
+            wrong = misdeclared(proto, case.inputs(), list(actual))
+            if wrong is not None:
+                return Mismatch("declared", case.graph.outputs[max(wrong[0], 0)], wrong[1])
+        return self._compared(case, wanted, actual, proto, lambda: wide_outputs(case, self.registry))
+
+    def values_held(self, actual: Values, proto: Any) -> Mismatch | None:
+        """How some values of the graph differ from the source model's, as the first that differs does."""
+        case = self.all_source.cases[self.binding]
+        alone = msgspec.structs.replace(case, graph=pruned(case.graph, list(actual)), twins=())
+        expected = {name: self.recorded[self.binding][name] for name in actual}
+
+        def wide() -> Values | None:
+            return None if self.wide is None else {name: self.wide[name] for name in actual}
+
+        return self._compared(alone, expected, list(actual.values()), proto, wide)
+
+    def _compared(
+        self, case: Case, expected: Values, actual: Sequence[Array], proto: Any, wide: Callable[[], Values | None]
+    ) -> Mismatch | None:
+        made = as_complex(list(expected.values()), list(actual))
+        rounded = float_attributes(proto) if proto is not None else ()
+        verdict, mismatch = compare(case, self.registry, expected, made, self.tolerance, wide, rounded)
+        return mismatch if verdict == WRONG_OUTPUT else None
+
+    def alone(self, node: Node) -> Case:
+        """The case of one node, on its operands' values in the source model."""
+        return self._cut(kept(self.case.graph, [node.name], [v.name for v in node.outputs]))
+
+    def up_to(self, node: Node) -> Case:
+        """The case of all that one node's outputs need."""
+        return self._cut(pruned(self.case.graph, [v.name for v in node.outputs]))
+
+    def rest(self, node: Node) -> Case | None:
+        """The case without one node, its outputs' values given; None where nothing is left."""
+        others = [other.name for other in self.case.graph.nodes if other is not node]
+        outputs = [name for name in self.case.graph.outputs if name not in {v.name for v in node.outputs}]
+        graph = kept(self.case.graph, others, outputs) if outputs else None
+        return self._cut(graph) if graph is not None and graph.inputs else None
+
+    def _cut(self, graph: Graph) -> Case:
+        own, *others = self.recorded
+        tensors = {v.name: own[v.name] for v in (*graph.inputs, *graph.weights)}
+        bindings = tuple({v.name: other[v.name] for v in graph.inputs} for other in others)
+        return Case(graph, self.case.framework, tensors, {}, bindings)
+
+
+def is_sound(outcome: Outcome) -> bool:
+    """Whether nothing is wrong."""
+    return outcome.verdict in (OK, UNSTABLE)

@@ -1,0 +1,238 @@
+"""The witnesses: each answers one question about a finding by running something once more.
+
+A question is a name, so that it can be asked in this process or in a worker of its own: findings that take the process
+down are asked about there, one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Array, Case, evaluate
+from graphfuzz.oracle.attribution import evidence as words
+from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
+from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, run_at, run_reference
+from graphfuzz.oracle.attribution.ground import Ground, is_sound
+from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
+from graphfuzz.oracle.attribution.repair import KINDS, Patient, mended_by
+from graphfuzz.oracle.causes import class_name, root_cause
+from graphfuzz.oracle.route import Route, load_route, route_names
+from graphfuzz.oracle.runtime import lacks_kernel
+from graphfuzz.oracle.tolerance import Tolerance
+from graphfuzz.oracle.verdict import HARNESS_ERROR, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
+from graphfuzz.spec.registry import Registry
+
+INTERMEDIATES = "intermediate values"
+
+
+def alone(node: str) -> str:
+    """The witness that runs one node on the operands that the source model recorded."""
+    return f"{node} alone"
+
+
+def up_to(node: str) -> str:
+    """The witness that runs what one node's outputs need."""
+    return f"graph up to {node}"
+
+
+def rest(node: str) -> str:
+    """The witness that runs the graph without one node, whose outputs the source model recorded."""
+    return f"graph without {node}"
+
+
+def elsewhere(node: str) -> str:
+    """The witness that has the framework's other converters convert one node alone."""
+    return f"{node} by another converter"
+
+
+def repair(kind: str, node: str) -> str:
+    """The witness that puts something of the source model's in the converted model's place."""
+    return f"repair of {node} by {kind}"
+
+
+class Examiner:
+    """Answers questions about one finding in this process."""
+
+    def __init__(self, case: Case, outcome: Outcome, route: Route, registry: Registry, tolerance: Tolerance) -> None:
+        self.ground = Ground(case, outcome, route, registry, tolerance)
+        self._intermediates: Intermediates | None = None
+        self._answers: dict[str, Callable[[], Witness]] = self._questions()
+
+    def ask(self, question: str) -> Witness:
+        """The answer. What raises where nothing was to be judged leaves the witness silent, and is told."""
+        try:
+            return msgspec.structs.replace(self._answer(question)(), name=question)
+        except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
+            return Witness(question, SILENT, _told(error))
+
+    def _answer(self, question: str) -> Callable[[], Witness]:
+        """What answers a question. The runtime's optimizers are too many to be listed. Raises KeyError."""
+        prefix, _, name = question.partition(words.optimizer(""))
+        if not prefix and name and question not in self._answers:
+            return lambda: self._executed(partial(run_at, disabled=(name,)))
+        return self._answers[question]
+
+    def _questions(self) -> dict[str, Callable[[], Witness]]:
+        ground, route = self.ground, self.ground.route
+        found: dict[str, Callable[[], Witness]] = {
+            words.AGAIN: lambda: self._judged(ground.case),
+            words.NUMPY: self._numpy,
+            words.REFERENCE: lambda: self._executed(run_reference),
+            words.REFERENCE_AND_RUNTIME: self._both,
+            words.RUNTIME: lambda: self._executed(run_at),
+            words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
+            words.ACTED: lambda: _named(acting_optimizers(ground.model)),
+            INTERMEDIATES: self._diverging,
+        }
+        found.update((words.program(name), partial(self._program, name)) for name in route.programs)
+        found.update((words.without(name), partial(self._without, name)) for name in route.without)
+        found.update((words.level(n), partial(self._executed, partial(run_at, level=n))) for n in LEVELS)
+        for name in ground.nodes:
+            found.update(self._about(name))
+        return found
+
+    def _about(self, name: str) -> dict[str, Callable[[], Witness]]:
+        node, ground = self.ground.nodes[name], self.ground
+        return {
+            alone(name): lambda: self._judged(ground.alone(node)),
+            up_to(name): lambda: self._judged(ground.up_to(node)),
+            rest(name): lambda: self._judged(ground.rest(node)),
+            elsewhere(name): lambda: self._elsewhere(name),
+            **{repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
+        }
+
+    def _judged(self, case: Case | None, route: Route | None = None) -> Witness:
+        if case is None:
+            return Witness("", SILENT, "nothing is left")
+        return self._likened(self.ground.judged(case, route))
+
+    def _likened(self, found: Outcome) -> Witness:
+        """Another outcome beside the finding's: sound, or beyond its stage; alike; another fault; or nothing said."""
+        wanted = self.ground.outcome
+        if is_sound(found):
+            return Witness("", SOUND, found.verdict)
+        if (found.verdict, found.stage, found.error) == (wanted.verdict, wanted.stage, wanted.error):
+            return Witness("", ALIKE, found.summary())
+        if found.verdict == HARNESS_ERROR:
+            return Witness("", SILENT, found.summary())
+        if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage):
+            return Witness("", SOUND, f"gets further, to {found.summary()}")
+        return Witness("", SILENT if found.verdict == UNSUPPORTED else OTHERWISE, found.summary())
+
+    def _program(self, name: str) -> Witness:
+        """A program that the converter starts from, run by the source framework itself."""
+        ground, source = self.ground, self.ground.source
+        given = source.cases[ground.binding].inputs()
+        try:
+            made = ground.route.programs[name](source.model, source.cases[0].inputs(), source.axes, given)
+        except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
+            return self._raised(error)
+        return self._differing(ground.held(made))
+
+    def _raised(self, error: Exception) -> Witness:
+        alike = class_name(root_cause(error)) == self.ground.outcome.error
+        return Witness("", ALIKE if alike else OTHERWISE, _told(error))
+
+    def _differing(self, mismatch: Mismatch | None) -> Witness:
+        if mismatch is None:
+            return Witness("", SOUND, "agrees with the source model")
+        alike = self.ground.outcome.verdict == WRONG_OUTPUT
+        return Witness("", ALIKE if alike else OTHERWISE, mismatch.detail)
+
+    def _without(self, name: str) -> Witness:
+        with self.ground.route.without[name]():
+            return self._judged(self.ground.case)
+
+    def _executed(self, run: Callable[[bytes, Any], list[Array]]) -> Witness:
+        """The converted model run in another way."""
+        import onnx
+
+        ground = self.ground
+        try:
+            made = run(ground.model, ground.source.cases[ground.binding].inputs())
+        except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
+            if run is run_reference and (ground.outcome.mismatch is not None or _is_unable(error)):
+                return Witness("", SILENT, _told(error))
+            if lacks_kernel(error):
+                further = ground.outcome.stage == "load"  # kernels are looked up last, in a graph that is sound by then
+                return Witness("", SOUND if further else SILENT, _told(error))
+            return self._raised(error)
+        return self._differing(ground.held(made, onnx.load_from_string(ground.model)))
+
+    def _both(self) -> Witness:
+        """The reference evaluator's outputs and the runtime's, held against each other."""
+        ground = self.ground
+        given = ground.source.cases[ground.binding].inputs()
+        reference = run_reference(ground.model, given)
+        runtime = run_at(ground.model, given, OFF)
+        expected = dict(zip(ground.case.graph.outputs, reference, strict=True))
+        return self._differing(ground.held(runtime, expected=expected))
+
+    def _numpy(self) -> Witness:
+        """The operators' own references in the source model's place: sound where the converted model agrees with them
+        and the source model does not."""
+        ground = self.ground
+        bound = ground.source.cases[ground.binding]
+        values = evaluate(bound.graph, bound.tensors, ground.registry)
+        told = {name: values[name] for name in bound.graph.outputs}
+        source = ground.held(list(told.values()))
+        if source is None:
+            return Witness("", ALIKE, "agree with the source model")
+        made = run_at(ground.model, bound.inputs())
+        mismatch = ground.held(made, expected=told)
+        if mismatch is None:
+            return Witness("", SOUND, f"agree with the converted model; the source model: {source.detail}")
+        return Witness("", OTHERWISE, f"agree with neither: {source.detail}; {mismatch.detail}")
+
+    def _seen(self) -> Intermediates:
+        if self._intermediates is None:
+            self._intermediates = Intermediates(self.ground)
+        return self._intermediates
+
+    def _diverging(self) -> Witness:
+        seen = self._seen()
+        found = first_diverging(self.ground, seen)
+        if found is None:
+            return Witness("", SOUND, "with every value an output, none differs")
+        node, mismatch = found
+        return Witness("", ALIKE, f"{seen.described(node)}: {mismatch.detail}", (node.name,))
+
+    def _elsewhere(self, name: str) -> Witness:
+        """SOUND where another converter's model of the node alone is right on the runtime."""
+        ground = self.ground
+        case = ground.alone(ground.nodes[name])
+        for other in _siblings(ground.route):
+            found = ground.judged(case, other)
+            if is_sound(found):
+                return Witness("", SOUND, f"{other.name}: {found.verdict}")
+        return Witness("", SILENT, "no other converter of this framework makes a right model of it")
+
+    def _repaired(self, kind: str, name: str) -> Witness:
+        patient = Patient(self.ground, self.ground.nodes[name], self._seen)
+        mended = mended_by(patient, kind)
+        return Witness("", SOUND, mended) if mended else Witness("", ALIKE, "nothing of the kind mends it")
+
+
+def _named(names: tuple[str, ...]) -> Witness:
+    return Witness("", SOUND if names else SILENT, "", names)
+
+
+def _siblings(route: Route) -> list[Route]:
+    """The other installed routes of the same framework."""
+    others = (load_route(name) for name in route_names() if name != route.name)
+    return [r for r in others if r.framework == route.framework and r.convert is not route.convert]
+
+
+def _is_unable(error: BaseException) -> bool:
+    """Whether the reference evaluator says that it has no such operator."""
+    return isinstance(root_cause(error), NotImplementedError) or "onnx.reference" in class_name(error)
+
+
+def _told(error: BaseException) -> str:
+    root = root_cause(error)
+    return " ".join(f"{class_name(root)}: {root}".split())[:300]
