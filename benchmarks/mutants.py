@@ -51,6 +51,8 @@ AHEAD = 2 * WORKERS
 CLEAR_EVERY = 30
 """After how many tasks Keras' session, which keeps every model, is cleared."""
 SHARES = ("caught", "stage", "node", "proven")
+SAID = ("stage", "node", "operator", "optimizer", "proof", "contradiction")
+"""What is taken over of an attribution."""
 ATTRIBUTION = "graphfuzz.oracle.attribution"
 
 
@@ -66,7 +68,7 @@ class Told(msgspec.Struct, frozen=True):
     """A finding, minimized and attributed.
 
     nodes, runs: of the minimized case, and what minimizing took. altered: what the fault wrote down in it. truth: the
-    names of its nodes that are truly to blame. stage, node, operator, proof: as attributed; None where nothing
+    names of its nodes that are truly to blame. The rest: as attributed (see `Attribution`); None where nothing
     attributes.
     """
 
@@ -78,7 +80,9 @@ class Told(msgspec.Struct, frozen=True):
     stage: str | None = None
     node: str | None = None
     operator: str | None = None
+    optimizer: str | None = None
     proof: str | None = None
+    contradiction: str | None = None
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -224,7 +228,7 @@ def _tell(name: str, case: Case, outcome: Outcome) -> Told:
             return told
         with fault.patch([]):
             said = attribute(reduced.case, reduced.outcome, load_route(fault.route), registry(), Tolerance())
-    return msgspec.structs.replace(told, stage=said.stage, node=said.node, operator=said.operator, proof=said.proof)
+    return msgspec.structs.replace(told, **{field: getattr(said, field) for field in SAID})
 
 
 def attribution() -> Callable[..., Any] | None:
@@ -273,7 +277,7 @@ def _row(fault: Fault) -> dict[str, Any]:
 def _judged(fault: Fault, told: Told) -> dict[str, Any]:
     """What a row says of a finding: beside what was told, whether it is right; None where nothing attributes."""
     row = msgspec.structs.asdict(told)
-    said = {"said_stage": row.pop("stage"), "said_node": row.pop("node"), "said_operator": row.pop("operator")}
+    said = {f"said_{field}": row.pop(field) for field in ("stage", "node", "operator", "optimizer")}
     missing = told.stage is None
     return {
         **row,
@@ -286,29 +290,25 @@ def _judged(fault: Fault, told: Told) -> dict[str, Any]:
 
 def _result(rows: list[dict[str, Any]], cases: int, lost: list[str]) -> dict[str, Any]:
     has = attribution() is not None
+
+    def shares(some: list[dict[str, Any]]) -> dict[str, Any]:
+        found = {share: sum(bool(row.get(share)) for row in some) / len(some) for share in SHARES}
+        return {"faults": len(some), **{s: found[s] if has or s == "caught" else None for s in SHARES}}
+
+    def by(column: str) -> dict[str, dict[str, Any]]:
+        groups = dict.fromkeys(row[column] for row in rows)
+        return {group: shares([row for row in rows if row[column] == group]) for group in groups}
+
     return {
-        "faults": len(rows),
         "cases": cases,
-        **_shares(rows, has),
-        "routes": {
-            route: {"faults": len(own), **_shares(own, has)}
-            for route in dict.fromkeys(row["route"] for row in rows)
-            if (own := [row for row in rows if row["route"] == route])
-        },
-        "kinds": {
-            kind: {"faults": len(own), **_shares(own, has)}
-            for kind in sorted({row["kind"] for row in rows})
-            if (own := [row for row in rows if row["kind"] == kind])
-        },
+        **shares(rows),
+        "routes": by("route"),
+        "kinds": by("kind"),
+        "stages": by("true_stage"),
         "rows": rows,
         "lost": lost,
         "remark": "" if has else f"there is no {ATTRIBUTION}: stage, node and proof could not be measured",
     }
-
-
-def _shares(rows: list[dict[str, Any]], attributed: bool) -> dict[str, float | None]:
-    told = {share: sum(bool(row.get(share)) for row in rows) / len(rows) for share in SHARES}
-    return {share: told[share] if attributed or share == "caught" else None for share in SHARES}
 
 
 def render(result: dict[str, Any]) -> Group:
@@ -317,7 +317,7 @@ def render(result: dict[str, Any]) -> Group:
     shares = Table(title=title, title_justify="left", caption=result["remark"] or None)
     for column in ("", "faults", *SHARES):
         shares.add_column(column, justify="left" if not column else "right")
-    for name, figures in (("all", result), *result["routes"].items()):
+    for name, figures in (("all", result), *result["routes"].items(), *result["stages"].items()):
         told = (figures[share] for share in SHARES)
         shares.add_row(name, str(figures["faults"]), *("-" if s is None else f"{s:.0%}" for s in told))
     table = Table()
