@@ -7,7 +7,6 @@ a fault of an optimizer is there only if the optimizer ran in that conversion.
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -158,7 +157,8 @@ _SERIALIZERS = {DYNAMO: _dynamo_serializer, SCRIPT: _script_serializer, TF2ONNX:
 def _dynamo_optimizer() -> tuple[Any, str]:
     from torch.onnx._internal.exporter import _onnx_program
 
-    return sys.modules[vars(_onnx_program)["onnxscript_apis"].optimize.__module__], "optimize"
+    found = vars(_onnx_program)["onnxscript_apis"]  # imported only when it is first used
+    return importlib.import_module(found._name), "optimize"
 
 
 def _script_optimizer() -> tuple[Any, str]:
