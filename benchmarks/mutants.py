@@ -37,9 +37,16 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, Outcome
 
 SEED = 20
-CASES, QUICK_CASES = 600, 40
+CASES, QUICK_CASES = 400, 12
 """Within how many cases, of one framework, a fault is to be found."""
-QUICK = ("dynamo-floor-up", "dynamo-where-swapped", "script-sub-swapped", "tf-abs-dead", "tf-concat-axis")
+QUICK = (
+    "dynamo-softmax-axis",
+    "dynamo-unsqueeze-crash-rank-2",
+    "script-softmax-axis",
+    "script-cast-to-nothing",
+    "tf-sub-swapped",
+    "tf-tanh-is-sigmoid",
+)
 """The faults of a quick run."""
 RUNS = 40
 """The most cases that minimizing one finding may run."""

@@ -48,6 +48,12 @@ class Patient:
         """The tensors of the model's initializers by name."""
         return {tensor.name: tensor for tensor in self.proto.graph.initializer}
 
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """The tensors of Constant nodes by name."""
+        made = [node for node in self.proto.graph.node if node.op_type == "Constant"]
+        return {node.output[0]: a.t for node in made for a in node.attribute if a.name == "value"}
+
     def dtype(self, name: str) -> int:
         """The element type, 0 where it is unknown."""
         return self.types.get(name, (0, None))[0]
@@ -201,15 +207,18 @@ def detoured(through: int) -> Alteration:
 
 
 def retyped(dtype: int, to: int) -> Alteration:
-    """Where the first output is one of the model's, of an element type, it is of another."""
+    """Where the first output, of an element type, is one of the model's and nothing else, it is of another; unoptimized
+    models often have an Identity before their outputs."""
 
     def alter(node: Any, patient: Patient) -> bool:
         import onnx
 
         name = node.output[0]
+        users = [other for other in patient.proto.graph.node if name in other.input]
+        if len(users) == 1 and users[0].op_type == "Identity":
+            return alter(users[0], patient)
         output = next((o for o in patient.proto.graph.output if o.name == name), None)
-        used = any(name in other.input for other in patient.proto.graph.node)
-        if output is None or used or patient.dtype(name) != dtype:
+        if output is None or users or patient.dtype(name) != dtype:
             return False
         output.type.tensor_type.elem_type = to
         patient.after(node, f"{name}_", onnx.helper.make_node("Cast", [f"{name}_"], [name], to=to))
@@ -253,14 +262,14 @@ def narrowed(through: str, positions: Sequence[int] = (0, 1, 2)) -> Alteration:
 
         done = False
         for at, name in enumerate(node.input):
-            tensor = patient.initializers.get(name)
+            tensor = patient.initializers.get(name) or patient.constants.get(name)
             if tensor is None or at not in positions or tensor.data_type not in (FLOAT, DOUBLE):
                 continue
             array = onnx.numpy_helper.to_array(tensor)
             with np.errstate(over="ignore"):
                 rough = array.astype(kind).astype(array.dtype)
             if not np.array_equal(rough, array, equal_nan=True):
-                tensor.CopyFrom(onnx.numpy_helper.from_array(rough, name))
+                tensor.CopyFrom(onnx.numpy_helper.from_array(rough, tensor.name))
                 done = True
         return done
 
@@ -274,7 +283,7 @@ def constant(position: int, change: Callable[[Any], Any]) -> Alteration:
         import onnx
 
         name = node.input[position] if position < len(node.input) else ""
-        tensor = patient.initializers.get(name) or _constants(patient.proto).get(name)
+        tensor = patient.initializers.get(name) or patient.constants.get(name)
         if tensor is None:
             return False
         array = onnx.numpy_helper.to_array(tensor)
@@ -287,12 +296,6 @@ def constant(position: int, change: Callable[[Any], Any]) -> Alteration:
         return True
 
     return alter
-
-
-def _constants(proto: Any) -> dict[str, Any]:
-    """The tensors of Constant nodes by name."""
-    made = [n for n in proto.graph.node if n.op_type == "Constant"]
-    return {n.output[0]: a.t for n in made for a in n.attribute if a.name == "value"}
 
 
 def shifted(value: Sequence[int], node: Any, patient: Patient) -> list[int] | None:
