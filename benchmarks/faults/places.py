@@ -83,9 +83,14 @@ def translated(name: str, route: str, kind: str, entry: str, exchange: Exchange)
     """The converter's translation of one entry of its ledger is exchanged."""
 
     def patch(altered: Altered) -> AbstractContextManager[None]:
-        return _TRANSLATIONS[route](entry, lambda plain: exchange(plain, lambda: altered.append(entry)))
+        return translating(route, entry, lambda plain: exchange(plain, lambda: altered.append(entry)))
 
     return Fault(name, route, kind, CONVERSION, patch, entry=entry)
+
+
+def translating(route: str, entry: str, make: Callable[[Translation], Translation]) -> AbstractContextManager[None]:
+    """While in effect, the translation of one entry of a route's ledger is what `make` makes of it."""
+    return _TRANSLATIONS[route](entry, make)
 
 
 def captured(name: str, kind: str, entry: str, change: Callable[[Any], bool]) -> Fault:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.faults import surgery as s
+from benchmarks.faults.fault import CONVERSION, Altered, Fault
 from benchmarks.faults.places import (
     SCRIPT,
     converted,
@@ -14,9 +16,11 @@ from benchmarks.faults.places import (
     optimized,
     optimized_by_runtime,
     translated,
+    translating,
     unloadable,
     unloaded,
 )
+from graphfuzz.oracle.ledger import replaced
 
 Note = Callable[[], None]
 
@@ -30,22 +34,36 @@ def _swapped(plain: Any, note: Note) -> Any:
     return symbolic
 
 
-def _sizes(plain: Any, note: Note) -> Any:
-    """A size is that of the inputs with which the model is exported."""
+@contextmanager
+def _stale(altered: Altered) -> Iterator[None]:
+    """A size that is not known is that of the inputs with which the model is exported: the exporter keeps the traced
+    shapes, and makes constants of them."""
+    import torch
 
-    def symbolic(g: Any, x: Any, axis: Any = None) -> Any:
-        import torch
+    dynamic: list[str] = []
 
-        sizes = x.type().sizes() if x.isCompleteTensor() or x.type().kind() == "TensorType" else None
-        if sizes is None or axis is None or axis.node().kind() != "onnx::Constant":
-            return plain(g, x, axis)
-        size = sizes[int(axis.node()["value"])]
-        if size is None:
-            return plain(g, x, axis)
-        note()
-        return g.op("Constant", value_t=torch.tensor(size))
+    def keeping(plain: Any) -> Any:
+        def set_shapes(graph: Any, axes: Any, names: Any) -> Any:
+            dynamic[:] = axes
+            return None if dynamic else plain(graph, axes, names)
 
-    return symbolic
+        return set_shapes
+
+    def constant(plain: Any) -> Any:
+        def size(g: Any, x: Any, axis: Any = None) -> Any:
+            sizes = x.type().sizes()
+            if not dynamic or sizes is None or axis is None or axis.node().kind() != "onnx::Constant":
+                return plain(g, x, axis)
+            altered.append("aten::size")
+            return g.op("Constant", value_t=torch.tensor(sizes[axis.node().t("value").item()]))
+
+        return size
+
+    with (
+        replaced(torch._C, "_jit_pass_onnx_set_dynamic_input_shape", keeping),
+        translating(SCRIPT, "aten::size", constant),
+    ):
+        yield
 
 
 def _layer_norm(plain: Any, note: Note) -> Any:
@@ -64,12 +82,14 @@ def _zero(like: Any) -> Any:
     return torch.zeros((), dtype=like.type().dtype())
 
 
-def _crash_on_rank(rank: int) -> Callable[[Any, Note], Any]:
+def _crash_above(rank: int) -> Callable[[Any, Note], Any]:
+    """Operands of more axes are more than the symbolic function expects."""
+
     def exchange(plain: Any, note: Note) -> Any:
         def symbolic(g: Any, x: Any, *rest: Any) -> Any:
-            if x.type().kind() == "TensorType" and x.type().dim() == rank:
+            if (x.type().dim() or 0) > rank:
                 note()
-                raise AssertionError(f"no operand has {rank} axes")
+                raise AssertionError(f"at most {rank} axes")
             return plain(g, x, *rest)
 
         return symbolic
@@ -101,10 +121,10 @@ def _halved(array: Any) -> Any:
 FAULTS = (
     translated("script-sub-swapped", SCRIPT, "swapped operands", "aten::sub", _swapped),
     translated("script-gt-swapped", SCRIPT, "swapped operands", "aten::gt", _swapped),
-    translated("script-sizes-baked-in", SCRIPT, "stale shape", "aten::size", _sizes),
+    Fault("script-sizes-baked-in", SCRIPT, "stale shape", CONVERSION, _stale, entry="aten::size"),
     translated("script-layer-norm-without-bias", SCRIPT, "dropped bias", "aten::layer_norm", _layer_norm),
-    translated("script-cumsum-crash-rank-1", SCRIPT, "crash", "aten::cumsum", _crash_on_rank(1)),
-    translated("script-neg-crash-rank-3", SCRIPT, "crash", "aten::neg", _crash_on_rank(3)),
+    translated("script-cumsum-crash-many-axes", SCRIPT, "crash", "aten::cumsum", _crash_above(1)),
+    translated("script-neg-crash-many-axes", SCRIPT, "crash", "aten::neg", _crash_above(1)),
     translated("script-abs-float64", SCRIPT, "one dtype only", "aten::abs", _negated),
     converted("script-floor-up", SCRIPT, "wrong rounding", s.nodes("Floor", s.to("Ceil"))),
     converted("script-round-up", SCRIPT, "wrong rounding", s.nodes("Round", s.to("Ceil"))),
