@@ -14,7 +14,17 @@ from typing import Any
 import click
 from rich.console import Console
 
-NAMES = ("pipeline", "generation", "false-alarms", "guidance", "lanes", "validity", "conformance", "ledger")
+NAMES = (
+    "pipeline",
+    "generation",
+    "guidance",
+    "lanes",
+    "validity",
+    "conformance",
+    "ledger",
+    "mutants",
+    "false-alarms",
+)
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxscript", "onnxruntime", "numpy", "z3-solver")
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from pebble import ProcessPool
 
+from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.spec import Registry, load_registry
 
 WORKERS = 2
@@ -14,10 +15,13 @@ RECYCLE = 40
 """After how many tasks a worker is replaced: Keras keeps much of every model."""
 
 
-def pool() -> ProcessPool:
-    """`WORKERS` processes of one thread each."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPool(WORKERS, max_tasks=RECYCLE, initializer=_use_one_thread, context=context)
+def pool(recycle: int = RECYCLE) -> ProcessPool:
+    """`WORKERS` processes of one thread each, replaced after so many tasks; forked from a server that has imported the
+    frameworks, so that a replacement costs little."""
+    context = multiprocessing.get_context("forkserver")
+    preloads = [module for name in route_names() for module in load_route(name).preload]
+    context.set_forkserver_preload(["graphfuzz.campaign.forkserver", *dict.fromkeys(preloads), "benchmarks.pool"])
+    return ProcessPool(WORKERS, max_tasks=recycle, initializer=_use_one_thread, context=context)
 
 
 @cache

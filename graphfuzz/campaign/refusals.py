@@ -29,8 +29,8 @@ class Trials(msgspec.Struct, frozen=True):
 
 
 def try_alone(case: Case, route: Route, registry: Registry, known: Support, tolerance: Tolerance) -> Trials:
-    """Judge `TRIALS` uses of a case alone of which nothing is known, at the sizes of the case itself: those first of whose
-    operator nothing was taken yet."""
+    """Judge `TRIALS` uses of a case, each alone at the sizes of the case itself, of which nothing is known; first those
+    of whose operator nothing was taken yet."""
     values = [evaluate(case.graph, case.tensors, registry)]
     static = msgspec.structs.replace(case, bindings=())
     types = case.graph.values()
