@@ -29,7 +29,8 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
-    """One route's figures over `cases` cases of `NODES` nodes; `learning` cases before tell what it refuses."""
+    """One route's figures over `cases` cases of `NODES` nodes; `learning` cases before tell what it refuses. The time in
+    which uses are tried alone is told apart, and counts nowhere else."""
     framework = load_route(name).framework
     recipes = [Recipe(0, index, framework, NODES, lane="guided") for index in range(learning + cases)]
     refusals = Refusals()
@@ -42,8 +43,10 @@ def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
                     refusals.add(result.outcome, result.features, result.trials)
         known = refusals.support("known")
         started = time.perf_counter()
-        outcomes = [result.outcome for result in _run(workers, name, recipes[learning:], known)]
-        wall = time.perf_counter() - started
+        results = _run(workers, name, recipes[learning:], known)
+        trying = sum(result.trials.seconds for result in results)
+        wall = time.perf_counter() - started - trying
+        outcomes = [result.outcome for result in results]
     targets = ("source", "conversion", "check", "load", "run")
     stages: dict[str, float] = defaultdict(float)
     verdicts: dict[str, int] = defaultdict(int)
@@ -55,6 +58,7 @@ def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
         "cases_a_second": cases / wall,
         "ms_a_case": 1000 * wall / cases,
         "stage_ms": dict(stages),
+        "trying_ms": 1000 * trying / cases,
         "making_share": (stages["generation"] + stages["materialization"]) / (1000 * wall / cases),
         "own_share": 1 - sum(stages[s] for s in targets) / (1000 * wall / cases),
         "refused_uses": len(known.refused - known.taken),
@@ -79,6 +83,7 @@ def render(result: dict[str, Any]) -> Table:
     table.add_row("ms a case", *(f"{r['ms_a_case']:.1f}" for r in routes.values()))
     for stage in STAGES:
         table.add_row(f"  {stage}", *(f"{r['stage_ms'].get(stage, 0):.1f}" for r in routes.values()), style="dim")
+    table.add_row("uses tried alone, ms a case", *(f"{r['trying_ms']:.1f}" for r in routes.values()), style="dim")
     table.add_row("generation and materialization", *(f"{r['making_share']:.1%}" for r in routes.values()))
     table.add_row("all that is not the targets'", *(f"{r['own_share']:.0%}" for r in routes.values()))
     return table

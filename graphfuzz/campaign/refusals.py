@@ -6,6 +6,8 @@ so each of its uses that has not been seen to be taken is tried alone, on the op
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from graphfuzz.generator import Support
@@ -22,15 +24,17 @@ TRIALS = 2
 
 
 class Trials(msgspec.Struct, frozen=True):
-    """The uses that were taken, and those that were refused, each alone."""
+    """The uses that were taken, and those that were refused, each alone; the wall seconds that it took."""
 
     taken: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def try_alone(case: Case, route: Route, registry: Registry, known: Support, tolerance: Tolerance) -> Trials:
     """Judge `TRIALS` uses of a case, each alone at the sizes of the case itself, of which nothing is known; first those
     of whose operator nothing was taken yet."""
+    started = time.perf_counter()
     values = [evaluate(case.graph, case.tensors, registry)]
     static = msgspec.structs.replace(case, bindings=())
     types = case.graph.values()
@@ -45,6 +49,7 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
     return Trials(
         tuple(use for use, verdict in found.items() if verdict in TAKEN),
         tuple(use for use, verdict in found.items() if verdict == UNSUPPORTED),
+        time.perf_counter() - started,
     )
 
 
