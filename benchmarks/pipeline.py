@@ -29,8 +29,10 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
-    """One route's figures over `cases` cases of `NODES` nodes; `learning` cases before tell what it refuses. The time in
-    which uses are tried alone is told apart, and counts nowhere else."""
+    """One route's figures over `cases` cases of `NODES` nodes; `learning` cases before tell what it refuses.
+
+    The time in which uses are tried alone is told apart, and counts nowhere else.
+    """
     framework = load_route(name).framework
     recipes = [Recipe(0, index, framework, NODES, lane="guided") for index in range(learning + cases)]
     refusals = Refusals()
