@@ -8,6 +8,7 @@ from typing import Any
 from graphfuzz.spec import (
     FLOATS,
     Condition,
+    Defect,
     Operand,
     Operands,
     Operator,
@@ -15,7 +16,9 @@ from graphfuzz.spec import (
     Shape,
     Size,
     Tensor,
+    both,
     choice,
+    either,
     emission,
     flag,
     size,
@@ -176,6 +179,22 @@ def _asymmetric(spatial: int) -> Operator:
         )
         return f"ops.transpose({layer}({padded}), {order_to_first(x.rank)})"
 
+    def turned(x: Tensor, kernel: Tensor, *_bias: Tensor, **_: Any) -> bool | Condition:
+        if x.dtype != "float32" or spatial < 3:
+            return False
+        first, *others = (n == 1 for n in kernel.shape[2:])
+        pairs_of_ones = [both(first, other) for other in others] + [both(*others)]
+        return both(kernel.shape[0] == 1, either(*pairs_of_ones))
+
+    untransposed = Defect(
+        "a traced model leaves out the transposition behind a padded convolution to one channel, for some inputs",
+        turned,
+        "tf.transpose's definition, https://www.tensorflow.org/api_docs/python/tf/transpose; right in float64, without "
+        "tf.function and without padding (TensorFlow 2.21, Grappler)",
+        release="2.21",
+    )
+    defects = [thin_defect(thin)] if spatial > 1 else []
+
     return declared(
         f"padded_conv{spatial}d",
         f"Cross-correlation along {AXES[spatial]} of an input that is padded before and behind by different numbers.",
@@ -194,7 +213,7 @@ def _asymmetric(spatial: int) -> Operator:
             keras,
             layer=lambda **use: keras_layer(dilations=(1,) * spatial, **use),
             state=keras_state,
-            defects=[thin_defect(thin)] if spatial > 1 else [],
+            defects=[*defects, untransposed] if spatial > 2 else defects,
         ),
     )
 
