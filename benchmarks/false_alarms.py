@@ -87,9 +87,7 @@ def measure(route: str, cases: int, examined: dict[str, Any]) -> dict[str, Any]:
 def _row(slug: str, bucket: Any, examined: dict[str, str] | None) -> dict[str, Any]:
     """A bucket, how it was attributed, and what examining it came to."""
     attribution = read_entry(Path(bucket.path)).finding.attribution
-    told = {
-        name: getattr(attribution, name, "") for name in ("stage", "operator", "optimizer", "proof", "contradiction")
-    }
+    told = {name: getattr(attribution, name, "") for name in TOLD}
     known = examined or {"what": "", "fault": "not examined", "why": ""}
     return {"bucket": slug, "findings": bucket.count, "summary": bucket.summary, **told, **known}
 

@@ -86,21 +86,29 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     seconds: float | None = None
 
 
-class Reply(msgspec.Struct, frozen=True, eq=False):
-    """What a worker makes of one case.
+class Result(msgspec.Struct, frozen=True, eq=False):
+    """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
 
-    spent: whether it should be replaced before the next. The others: as in `Result`.
+    used: what the conversion used, where the task asked for that and the worker lived. profile: what generating took.
+    features: what a case made from a recipe exercises. trials: what its uses came to, each alone. attribution, witness:
+    as `used`.
     """
 
     outcome: Outcome
     case: Case | None
-    spent: bool
     used: Used | None = None
     profile: Profile = msgspec.field(default_factory=Profile)
     features: Features | None = None
     trials: Trials = Trials()
     attribution: Attribution | None = None
     witness: Witness | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, eq=False):
+    """What a worker makes of one case. spent: whether it should be replaced before the next."""
+
+    result: Result
+    spent: bool
 
 
 class _Worker:
@@ -195,8 +203,7 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
         made, outcome = judge_made(
             lambda: _case(worker, task, profile), route, worker.registry, report, worker.settings.tolerance
         )
-        known = borrowed(task.support, Support) if isinstance(task.support, Path) else task.support
-        trials = Trials()
+        known, trials = borrowed(task.support, Support), Trials()
         if known is not None and made is not None and outcome.verdict == UNSUPPORTED:
             report(TRYING)
             trials = try_alone(made, route, worker.registry, known, worker.settings.tolerance)
@@ -207,7 +214,7 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
-    return Reply(outcome, made, spent, used, profile, seen, trials)
+    return Reply(Result(outcome, made, used, profile, seen, trials), spent)
 
 
 def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[[str], None]) -> Reply:
@@ -217,9 +224,10 @@ def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[
     about = (task.case, finding, worker.route(task.route), worker.registry, worker.settings.tolerance)
     with remembered_registry():
         if task.question:
-            witness = Examiner(*about).ask(task.question)
-            return Reply(finding, None, worker.is_spent(), witness=witness)
-        return Reply(finding, None, worker.is_spent(), attribution=attribute(*about))
+            result = Result(finding, None, witness=Examiner(*about).ask(task.question))
+        else:
+            result = Result(finding, None, attribution=attribute(*about))
+    return Reply(result, worker.is_spent())
 
 
 def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
@@ -228,11 +236,8 @@ def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
     if task.key is not None:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
-    guide = borrowed(task.guide, Guide) if isinstance(task.guide, Path) else task.guide
-    support = borrowed(task.support, Support) if isinstance(task.support, Path) else task.support
-    if task.recipe.lane == CONTROL:
-        support = None
-    return generate(task.recipe, worker.registry, profile, guide, task.start, support)
+    support = None if task.recipe.lane == CONTROL else borrowed(task.support, Support)
+    return generate(task.recipe, worker.registry, profile, borrowed(task.guide, Guide), task.start, support)
 
 
 def _import(module: str) -> None:

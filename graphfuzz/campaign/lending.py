@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -17,8 +17,6 @@ KEPT = 12
 """How many there are at a time: tasks of two epochs are given out, with a guide for each of two frameworks, and what is
 known of each of four routes."""
 
-Lent: TypeAlias = Guide | Support
-
 
 class Lender:
     """Files in a folder. One goes when `KEPT` others have been lent since."""
@@ -27,18 +25,24 @@ class Lender:
         self.folder = folder
         self._lent: deque[Path] = deque()
 
-    def lend(self, lent: Lent) -> Path:
-        """The file for `borrowed`, by the name."""
-        path = self.folder / f"{lent.name}.{type(lent).__name__.lower()}"
+    def lend(self, own: T | Path | None) -> T | Path | None:
+        """The file for `borrowed`, by the name; what has none goes itself."""
+        if own is None or isinstance(own, Path) or not own.name:
+            return own
+        path = self.folder / f"{own.name}.{type(own).__name__.lower()}"
         if path not in self._lent:
-            path.write_bytes(msgspec.msgpack.encode(lent))
+            path.write_bytes(msgspec.msgpack.encode(own))
             self._lent.append(path)
             if len(self._lent) > KEPT:
                 self._lent.popleft().unlink()
         return path
 
 
+def borrowed(lent: T | Path | None, kind: type[T]) -> T | None:
+    """What was lent; a file is read once."""
+    return _read(lent, kind) if isinstance(lent, Path) else lent
+
+
 @lru_cache(KEPT)
-def borrowed(path: Path, kind: type[T]) -> T:
-    """What is in a file; it is read once."""
+def _read(path: Path, kind: type[T]) -> T:
     return msgspec.msgpack.decode(path.read_bytes(), type=kind)

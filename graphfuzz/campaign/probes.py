@@ -18,9 +18,8 @@ from typing import TypeVar
 import msgspec
 
 from graphfuzz.errors import UsageError
-from graphfuzz.oracle.judge import versions
 from graphfuzz.oracle.ledger import Stock
-from graphfuzz.oracle.route import Route
+from graphfuzz.oracle.route import Route, versions
 from graphfuzz.spec.origins import Origin
 
 SCHEMA = 1

@@ -19,6 +19,8 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, UNSTABLE, UNSUPPORTED, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
+TAKEN = (OK, UNSTABLE, WRONG_OUTPUT)
+"""The verdicts on a model that was converted, and ran."""
 TRIALS = 2
 """How many uses of a case are tried: each takes a conversion, and others will show the rest."""
 
@@ -51,10 +53,6 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
         tuple(use for use, verdict in found.items() if verdict == UNSUPPORTED),
         time.perf_counter() - started,
     )
-
-
-TAKEN = (OK, UNSTABLE, WRONG_OUTPUT)
-"""The verdicts on a model that was converted, and ran."""
 
 
 class Refusals:

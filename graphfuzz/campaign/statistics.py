@@ -73,7 +73,7 @@ class Statistics(msgspec.Struct):
         default_factory=lambda: defaultdict(lambda: defaultdict(float))
     )
     buckets: dict[str, Bucket] = msgspec.field(default_factory=dict)
-    refused: dict[str, int] = {}
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
     lanes: dict[str, Lane] = msgspec.field(default_factory=lambda: defaultdict(Lane))
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)

@@ -24,17 +24,15 @@ import msgspec
 from pebble import ProcessExpired, ProcessPool
 
 from graphfuzz.campaign import child
+from graphfuzz.campaign.child import Result as Result
 from graphfuzz.campaign.child import Task as Task
 from graphfuzz.campaign.lending import Lender
-from graphfuzz.campaign.refusals import Trials
 from graphfuzz.errors import GraphfuzzError, UsageError
-from graphfuzz.generator import Guide, Profile, Support
-from graphfuzz.graph import Case, Features, features
-from graphfuzz.oracle.attribution import Attribution, Witness
+from graphfuzz.graph import Case, features
 from graphfuzz.oracle.causes import ALLOCATORS
-from graphfuzz.oracle.judge import failure, versions
-from graphfuzz.oracle.ledger import Stock, Used
-from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.judge import failure
+from graphfuzz.oracle.ledger import Stock
+from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, Outcome
 
@@ -58,24 +56,6 @@ class Limits(msgspec.Struct, frozen=True):
     seconds: float = 60.0
     memory_bytes: int = 4 << 30
     recycle_after: int = 500
-
-
-class Result(msgspec.Struct, frozen=True, eq=False):
-    """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
-
-    used: what the conversion used, where the task asked for that and the worker lived. profile: what generating took.
-    features: what a case made from a recipe exercises. trials: what its uses came to, each alone. attribution, witness:
-    as `used`.
-    """
-
-    outcome: Outcome
-    case: Case | None
-    used: Used | None = None
-    profile: Profile = msgspec.field(default_factory=Profile)
-    features: Features | None = None
-    trials: Trials = Trials()
-    attribution: Attribution | None = None
-    witness: Witness | None = None
 
 
 class Workers:
@@ -137,10 +117,8 @@ class Workers:
 
     def submit(self, task: Task) -> Future[Result]:
         """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
-        if isinstance(task.guide, Guide) and task.guide.name:
-            task = msgspec.structs.replace(task, guide=self._lender.lend(task.guide))
-        if isinstance(task.support, Support) and task.support.name:
-            task = msgspec.structs.replace(task, support=self._lender.lend(task.support))
+        lend = self._lender.lend
+        task = msgspec.structs.replace(task, guide=lend(task.guide), support=lend(task.support))
         return self._threads.submit(self._run, task)
 
     def stock(self, route: str) -> Stock:
@@ -182,16 +160,7 @@ class Workers:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace()
-        return Result(
-            reply.outcome,
-            reply.case,
-            reply.used,
-            reply.profile,
-            reply.features,
-            reply.trials,
-            reply.attribution,
-            reply.witness,
-        )
+        return reply.result
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""

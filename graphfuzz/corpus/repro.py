@@ -21,7 +21,7 @@ from graphfuzz.materializer import source
 from graphfuzz.materializer.keras_source import run_keras
 from graphfuzz.materializer.torch_source import run_torch
 from graphfuzz.oracle.declared import misdeclared
-from graphfuzz.oracle.judge import WrongInputs, check
+from graphfuzz.oracle.checking import WrongInputs, check
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex, load_onnx, run_onnx
 from graphfuzz.oracle.tolerance import parse_tolerance, within

@@ -8,37 +8,27 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
-
-from graphfuzz.errors import InvalidGraph
 from graphfuzz.graph import (
     Array,
     Axes,
     Case,
-    Graph,
-    Values,
-    bound_cases,
     pack_arrays,
-    symbolic_axes,
-    validate,
-    widened,
-    widened_values,
 )
-from graphfuzz.materializer import build, run, run_captured_keras, source
+from graphfuzz.materializer import run_captured_keras
 from graphfuzz.oracle import verdict as verdicts
-from graphfuzz.oracle.causes import class_name, disputes_shapes, out_of_memory, root_cause
+from graphfuzz.oracle.causes import class_name, out_of_memory, root_cause
+from graphfuzz.oracle.checking import doubt
 from graphfuzz.oracle.comparison import compare, largest_difference
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
-from graphfuzz.oracle.route import Capture, Route
+from graphfuzz.oracle.route import Capture, Route, versions
 from graphfuzz.oracle.runtime import as_complex, lacks_kernel, load_onnx, run_onnx
+from graphfuzz.oracle.source_model import Source, StaticOnly, built, wide_outputs, written
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
-from graphfuzz.spec.dtypes import is_complex
 from graphfuzz.spec.registry import Registry
 
 _BLAMES = {
@@ -55,18 +45,6 @@ _BLAMES = {
 
 
 T = TypeVar("T")
-
-
-class WrongTypes(Exception):
-    """The source model's outputs are not of the types that the graph states: an operator's spec is wrong."""
-
-
-class StaticOnly(Exception):
-    """The source framework itself, or the program that it captures for a converter, is not for other sizes."""
-
-
-class WrongInputs(Exception):
-    """The converted model asks for inputs that the source model does not have."""
 
 
 class _Ended(Exception):
@@ -167,12 +145,12 @@ def _stages(
     case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance, found: _Evidence
 ) -> tuple[str, Mismatch | None]:
     """Every stage in turn; fills `found` with the evidence as it comes."""
-    written = clock.stage("materialization", lambda: _written(case, route, registry))
-    source = clock.stage("source", lambda: _source(written, case, registry))
+    text = clock.stage("materialization", lambda: written(case, route, registry))
+    source = clock.stage("source", lambda: built(text, case, registry))
     found.expected = pack_arrays(source.expected[0])
     proto = _converted(case, route, clock, source)
     found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
-    found.doubt = clock.stage("check", lambda: _doubt(proto, case))
+    found.doubt = clock.stage("check", lambda: doubt(proto, case))
     session = clock.stage("load", lambda: load_onnx(found.model))
     unstable = None
     for found.binding, (bound, expected) in enumerate(zip(source.cases, source.expected, strict=True)):
@@ -221,15 +199,6 @@ def _compared(
     )
 
 
-class Source(msgspec.Struct, frozen=True, eq=False):
-    """The source model, built; the case at each of its bindings, and the outputs that the model has there, by name."""
-
-    model: Any
-    cases: list[Case]
-    axes: Axes
-    expected: list[dict[str, Array]]
-
-
 def _converted(case: Case, route: Route, clock: _Clock, source: Source) -> Any:
     """The converted model. A Keras model that TensorFlow itself cannot trace is no fault of the converter."""
     try:
@@ -261,107 +230,6 @@ def _captured(capture: Capture, source: Source, binding: int) -> list[Array]:
         raise StaticOnly("the captured program is not for these sizes") from error
 
 
-def sourced(case: Case, route: Route, registry: Registry) -> Source:
-    """The source model, written, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
-    return _source(_written(case, route, registry), case, registry)
-
-
-def _written(case: Case, route: Route, registry: Registry) -> tuple[str, list[Case], Axes]:
-    """The source model's text, the case at each binding, and what is dynamic. Raises InvalidGraph, WrongTypes."""
-    if case.framework != route.framework:
-        raise WrongTypes(f"the case follows {case.framework}'s types, the route {route.name} {route.framework}'s")
-    validate(case.graph, registry, route.framework)
-    cases = bound_cases(case, registry)
-    axes = symbolic_axes([bound.graph for bound in cases])
-    text, *others = (source(bound.graph, registry, route.framework, axes) for bound in cases)
-    if any(other != text for other in others):
-        raise InvalidGraph("the source of some operator depends on sizes that are dynamic")
-    return text, cases, axes
-
-
-def _source(written: tuple[str, list[Case], Axes], case: Case, registry: Registry) -> Source:
-    """The source model, built and run. Raises WrongTypes, StaticOnly."""
-    text, cases, axes = written
-    try:
-        model = build(text, case.framework, case.weights())
-        return Source(model, cases, axes, [_outputs(model, bound) for bound in cases])
-    except Exception as error:
-        if not axes or case.framework == "torch":
-            raise
-        for bound in cases:
-            _outputs(build(source(bound.graph, registry, bound.framework), bound.framework, bound.weights()), bound)
-        raise StaticOnly(f"{case.framework} has no such model of unknown sizes") from error
-
-
-def _outputs(model: Any, case: Case) -> dict[str, Array]:
-    """The source model's outputs by name. Raises WrongTypes."""
-    made = run(model, case.framework, case.inputs())
-    stated = case.graph.values()
-    if len(made) != len(case.graph.outputs):
-        raise WrongTypes(f"the source model made {len(made)} outputs, the graph states {len(case.graph.outputs)}")
-    expected = dict(zip(case.graph.outputs, made, strict=True))
-    for name, array in expected.items():
-        if array.dtype != stated[name].dtype or array.shape != stated[name].shape:
-            raise WrongTypes(f"the source model made {array.dtype}{list(array.shape)}, the graph states {stated[name]}")
-    return expected
-
-
-def check(proto: Any, inputs: Values) -> None:
-    """Raises unless the model has no other inputs, and passes ONNX's full check, which includes strict inference."""
-    import onnx
-
-    given = {value.name for value in proto.graph.initializer} | set(inputs)
-    strange = [value.name for value in proto.graph.input if value.name not in given]
-    if strange:
-        raise WrongInputs(f"the converted model has inputs that the source model has not: '{', '.join(strange)}'")
-    onnx.checker.check_model(proto, full_check=True)
-
-
-def _doubt(proto: Any, case: Case) -> Exception | None:
-    """The objection of shape inference to the model's shapes, if that is all that the check finds. Else raises.
-
-    Inference has defects of its own (github.com/onnx/onnx/issues/5711), so the runtime decides who is right; but not
-    where the model declares other outputs than the source model has.
-    """
-    import onnx
-
-    try:
-        check(proto, case.inputs())
-    except onnx.shape_inference.InferenceError as error:
-        if not disputes_shapes(error) or not _declares_outputs(proto, case.graph):
-            raise
-        return error
-    return None
-
-
-_REAL_ONNX = (1, 11)
-"""ONNX's numbers for float and double (onnx.TensorProto.DataType)."""
-
-
-def _declares_outputs(proto: Any, graph: Graph) -> bool:
-    """Whether the outputs' shapes, as far as the model declares sizes, are those of the graph (see `as_complex`)."""
-    stated = graph.values()
-    for name, output in zip(graph.outputs, proto.graph.output, strict=False):
-        sizes = [d.dim_value if d.HasField("dim_value") else None for d in output.type.tensor_type.shape.dim]
-        shape = stated[name].shape
-        if is_complex(stated[name].dtype) and output.type.tensor_type.elem_type in _REAL_ONNX:
-            shape = (*shape, 2)
-        if len(sizes) != len(shape) or any(s is not None and s != t for s, t in zip(sizes, shape, strict=True)):
-            return False
-    return True
-
-
-def wide_outputs(case: Case, registry: Registry) -> Values | None:
-    """The source model's outputs in float64 by name; None where an operator has no float64 form."""
-    wide = widened(case.graph, registry, case.framework)
-    if wide is None:
-        return None
-    twin = Case(wide, case.framework, widened_values(case.tensors))
-    model = build(source(wide, registry, twin.framework), twin.framework, twin.weights())
-    made = run(model, twin.framework, twin.inputs())
-    return dict(zip(wide.outputs, made, strict=True))
-
-
 def failure(route: Route, stage: str, error: Exception) -> Outcome:
     """The outcome of a stage that raised, where nothing was made before."""
     return _failure(route, stage, error, _Clock(lambda name: None), _Evidence())
@@ -391,16 +259,3 @@ def _failure(route: Route, stage: str, error: Exception, clock: _Clock, found: _
         expected=found.expected,
         versions=versions(route),
     )
-
-
-def versions(route: Route) -> dict[str, str]:
-    """The installed version of each distribution that matters to the route."""
-    return {package: _version(package) for package in ("graphfuzz", *route.packages)}
-
-
-@cache
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -72,3 +73,16 @@ def load_route(name: str) -> Route:
     if not isinstance(route, Route):
         raise UsageError(f"route '{name}': {target} is no Route")
     return msgspec.structs.replace(route, name=name)
+
+
+def versions(route: Route) -> dict[str, str]:
+    """The installed version of each distribution that matters to the route."""
+    return {package: _version(package) for package in ("graphfuzz", *route.packages)}
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

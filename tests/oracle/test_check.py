@@ -12,8 +12,9 @@ from onnx import TensorProto, helper
 
 from graphfuzz.graph import Array, Case, Graph, Node, Value
 from graphfuzz.oracle.causes import disputes_shapes
+from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.converted import float_attributes
-from graphfuzz.oracle.judge import check, judge
+from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec import FLOATS, Registry, unary

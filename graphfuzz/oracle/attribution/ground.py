@@ -14,9 +14,10 @@ from graphfuzz.materializer import run
 from graphfuzz.oracle.comparison import compare, uncompared
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
-from graphfuzz.oracle.judge import Source, judge, sourced, wide_outputs
+from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex
+from graphfuzz.oracle.source_model import Source, sourced, wide_outputs
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.spec.registry import Registry

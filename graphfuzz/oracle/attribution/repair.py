@@ -18,7 +18,7 @@ from graphfuzz.graph import Array, Node, Values
 from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.attribution.ground import Ground
 from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
-from graphfuzz.oracle.judge import check
+from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.verdict import INVALID_MODEL, WRONG_OUTPUT
 
 INITIALIZER = "initializer"
