@@ -25,7 +25,7 @@ from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
-from graphfuzz.corpus.signature import kind, signature
+from graphfuzz.corpus.signature import is_of, kind, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, minimize
@@ -169,10 +169,12 @@ class Campaign:
 
     def _is_known(self, found: Found) -> bool:
         """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
-        told = signature(found.outcome, found.case.graph)
-        if told.operators or told.slug not in self.statistics.buckets:
+        buckets = self.statistics.buckets.items()
+        known = (slug for slug, bucket in buckets if is_of(bucket.signature, found.outcome, found.case.graph))
+        slug = next(known, None)
+        if slug is None:
             return False
-        self._count(told.slug, found.place)
+        self._count(slug, found.place)
         return True
 
     def _minimizing_is_due(self) -> bool:
@@ -210,20 +212,23 @@ class Campaign:
 
         What does not repeat there is flaky. Where only the unminimized case repeats, that is what is stored.
         """
-        slug = signature(outcome, case.graph).slug
-        if slug not in self.statistics.buckets:
-            confirmed = self._confirmed(found, case) or self._confirmed(found, found.case)
-            if confirmed is None:
-                return
-            slug = self._store(found.place, *confirmed, self._attributed(*confirmed))
-        self._count(slug, found.place)
+        for shown, seen in ((case, outcome), (found.case, found.outcome)):
+            blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
+            slug = signature(seen, shown.graph, blame).slug
+            if slug not in self.statistics.buckets:
+                again = self._confirmed(found, shown)
+                if again is None:
+                    continue
+                slug = self._store(found.place, shown, again, blame)
+            self._count(slug, found.place)
+            return
 
-    def _confirmed(self, found: Found, case: Case) -> tuple[Case, Outcome] | None:
-        """The case with its outcome in a fresh process, if that is still the finding; else it is flaky."""
+    def _confirmed(self, found: Found, case: Case) -> Outcome | None:
+        """The case's outcome in a fresh process, if that is still the finding; else it is flaky."""
         (again,) = self._judge(found.outcome.route, [case], plain=True)
         wanted = kind(found.outcome, found.case.graph)
         if kind(again, case.graph) == wanted:
-            return case, again
+            return again
         more = self._judge(found.outcome.route, [case] * REPEATS, plain=True)
         shown = sum(kind(outcome, case.graph) == wanted for outcome in more)
         self.statistics.flaky.append(
@@ -238,12 +243,6 @@ class Campaign:
             )
         )
         return None
-
-    def _attributed(self, case: Case, outcome: Outcome) -> Attribution | None:
-        """Who is to blame for a confirmed finding, unless its bucket has an entry already."""
-        if signature(outcome, case.graph).slug in self.statistics.buckets:
-            return None
-        return attributed(lambda task: self._wait(self.workers.submit(task)), case, outcome)
 
     def _store(self, place: Place, case: Case, outcome: Outcome, attribution: Attribution | None) -> str:
         """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""

@@ -133,7 +133,7 @@ def _trials(todo: Sequence[Missing], workers: Workers) -> Iterator[tuple[Missing
 
 def _trial(key: str, result: Result) -> Trial:
     outcome, used = result.outcome, result.used
-    none_found = outcome.verdict == HARNESS_ERROR and outcome.error.endswith(".Exhausted")
+    none_found = outcome.verdict == HARNESS_ERROR and outcome.error == "Exhausted"
     verdict = NONE_FOUND if none_found else outcome.verdict
     what = "" if outcome.verdict == OK else outcome.summary()
     return Trial(key, verdict, outcome.stage, what, used.entries if used else (), used.operators if used else ())

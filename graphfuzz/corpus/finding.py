@@ -84,7 +84,7 @@ def make_finding(
 
     Raises UsageError for a tolerance that does not exist.
     """
-    found = signature(outcome, graph)
+    found = signature(outcome, graph, attribution)
     finding = Finding(
         schema=SCHEMA,
         route=outcome.route,

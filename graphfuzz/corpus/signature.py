@@ -1,8 +1,8 @@
 """Which findings are presumably one defect.
 
-Key insight: what a defect says of itself (where it raised, and the message without the names and numbers of this very
-graph) tells defects apart better than the graph does. Only where it says nothing telling, as a wrong output does not,
-do the operators of the (minimized) graph speak for it.
+Key insight: where a converter raised, and the message without the names and numbers of this very graph, tell its defects
+apart better than the graph does. What else can be seen of a defect (an objection of the checker or the runtime, a wrong
+output, a death) is seen alike of many: there the operator that attribution blames speaks for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import PureWindowsPath
 import msgspec
 
 from graphfuzz.graph import Graph
-from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.attribution import Attribution
+from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
 
 LONGEST = 240
@@ -54,22 +55,23 @@ _FRAME = re.compile(r'^\s*File "([^"]+)", line \d+, in (\S+)', re.MULTILINE)
 class Signature(msgspec.Struct, frozen=True):
     """What the findings of one bucket share.
 
-    operators: those of the graph in order, where they are part of what tells the defect apart; else empty.
-    message: the error's class, place and normalized text, or the kind of mismatch.
+    operators: the one that is to blame, or all of the graph's in order where none is known to be; empty where the error
+    speaks for itself. message: the error's class, place and normalized text, or the kind of mismatch and what kinds of
+    numbers are at work. stage: as attributed (`graphfuzz.oracle.attribution`), or empty.
     """
 
     route: str
     verdict: str
     operators: tuple[str, ...]
     message: str
+    stage: str = ""
 
     @property
     def slug(self) -> str:
         """A readable name, safe for file systems: `torch-script-ort-wrong-output-argmax-3f2a91`."""
-        identity = "\n".join((self.route, self.verdict, *self.operators, self.message))
+        identity = "\n".join((self.route, self.stage, self.verdict, *self.operators, self.message))
         short = hashlib.sha256(identity.encode()).hexdigest()[:6]
-        told = "-".join(self.operators) or self._words()
-        words = _plain(told)[:48].rstrip("-")
+        words = _plain("-".join(self.operators) or self._words())[:48].rstrip("-")
         return "-".join(part for part in (_plain(self.route), self.verdict, words, short) if part)
 
     def _words(self) -> str:
@@ -78,13 +80,24 @@ class Signature(msgspec.Struct, frozen=True):
         return f"{error.rpartition('.')[2]} {_operator_named(rest) or rest}"
 
 
-def signature(outcome: Outcome, graph: Graph) -> Signature:
+def signature(outcome: Outcome, graph: Graph, attribution: Attribution | None = None) -> Signature:
     """The bucket of a finding; give it the minimized graph, whose operators are those that matter."""
-    message = _telling(outcome, graph.values())
+    message, stage = _telling(outcome, graph.values()), attribution.stage if attribution else ""
+    blamed = (attribution.operator,) if attribution and attribution.operator else tuple(graph.operators())
     if outcome.verdict == WRONG_OUTPUT:
         message = f"{message}: {_categories(graph, outcome)}"
-    speaks = outcome.verdict not in (WRONG_OUTPUT, HANG, PROCESS_CRASH) and _is_telling(outcome, message)
-    return Signature(outcome.route, outcome.verdict, () if speaks else tuple(graph.operators()), message)
+    return Signature(outcome.route, outcome.verdict, () if _has_place(outcome) else blamed, message, stage)
+
+
+def is_of(found: Signature, outcome: Outcome, graph: Graph) -> bool:
+    """Whether a finding, not minimized, shows the defect of a signature: the same error, and what is to blame for it.
+
+    Wrong outputs, hangs and deaths say too little for that.
+    """
+    if outcome.verdict in (WRONG_OUTPUT, HANG, PROCESS_CRASH):
+        return False
+    same = (found.route, found.verdict, found.message) == kind(outcome, graph)
+    return same and set(found.operators) <= set(graph.operators())
 
 
 def kind(outcome: Outcome, graph: Graph) -> tuple[str, str, str]:
@@ -133,15 +146,13 @@ def _told(outcome: Outcome, names: Iterable[str]) -> str:
     if outcome.mismatch is not None:
         return outcome.mismatch.what
     place = site(outcome) if outcome.verdict == CONVERSION_CRASH else ""
-    parts = (outcome.error, place, normalize(outcome.message, names))
-    return " ".join(part for part in parts if part)
+    said = min(normalize(complaint, names) for complaint in complaints(outcome.message))
+    return " ".join(part for part in (outcome.error, place, said) if part)
 
 
-def _is_telling(outcome: Outcome, message: str) -> bool:
-    """Whether the error alone says what is at fault: it names an operator or a place, or is the checker's."""
-    if outcome.verdict == INVALID_MODEL:
-        return True
-    return bool(_operator_named(message)) or (outcome.verdict == CONVERSION_CRASH and bool(site(outcome)))
+def _has_place(outcome: Outcome) -> bool:
+    """Whether the error has a place in the converter, which tells the defect whatever operator led there."""
+    return outcome.verdict == CONVERSION_CRASH and bool(site(outcome))
 
 
 def _operator_named(message: str) -> str:
@@ -153,6 +164,17 @@ def _operator_named(message: str) -> str:
 def _unquoted(match: re.Match[str]) -> str:
     word = next(group for group in match.groups() if group is not None)
     return word if _TARGET_NAME.match(word) else "_"
+
+
+_OBJECTION = re.compile(r"^\(op_type:.*?(?=^\(op_type:|\Z)", re.MULTILINE | re.DOTALL)
+_LISTED = "Inference error(s): "
+
+
+def complaints(message: str) -> list[str]:
+    """The objections of ONNX's shape inference, which it lists node by node, in an order that may differ from one
+    conversion to the next; any other message alone."""
+    head, listed, rest = message.partition(_LISTED)
+    return [f"{head}{each.strip()}" for each in _OBJECTION.findall(rest)] or [message] if listed else [message]
 
 
 def _categories(graph: Graph, outcome: Outcome) -> str:

@@ -18,9 +18,10 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def class_name(error: BaseException) -> str:
-    """The exception's class with its module; builtins without."""
+    """The exception's class with its module; builtins and our own without."""
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    named = kind.__module__.partition(".")[0] not in ("builtins", "graphfuzz")
+    return f"{kind.__module__}.{kind.__qualname__}" if named else kind.__qualname__
 
 
 def raised_in(error: BaseException, depth: int = 2) -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus.signature import kind, normalize, signature, site
+from graphfuzz.corpus.signature import complaints, is_of, kind, normalize, signature, site
 from graphfuzz.graph import Graph
-from graphfuzz.oracle.verdict import LOAD_FAILURE, PROCESS_CRASH, RUN_FAILURE, Mismatch, Outcome
+from graphfuzz.oracle.attribution import Attribution
+from graphfuzz.oracle.verdict import INVALID_MODEL, LOAD_FAILURE, PROCESS_CRASH, RUN_FAILURE, Mismatch, Outcome
 from tests.examples import ROUTE, case_of, crash, node, relu_case, value, wrong
 
 TRACEBACK = """Traceback (most recent call last):
@@ -24,6 +25,16 @@ Traceback (most recent call last):
     z
 torch.onnx.ConversionError: failed
 """
+
+
+def blame(operator, stage="node conversion"):
+    return Attribution(stage, "v0", operator)
+
+
+def two_nodes():
+    """A sine, then a rectifier."""
+    nodes = (node("sin", "x0", value("v0")), node("relu", "v0", value("v1")))
+    return Graph((value("x0"),), (), nodes, ("v1",))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +96,52 @@ def test_the_same_generic_error_in_two_places_is_two_defects():
     assert found[0].operators == ()
 
 
-def test_an_error_that_names_the_operator_is_one_bucket_whatever_the_graph():
+def test_what_the_runtime_says_is_told_apart_by_the_operator_to_blame():
     outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
-    sin = case_of(Graph((value("x0"),), (), (node("sin", "x0", value("v0")),), ("v0",)))
-    assert signature(outcome, sin.graph) == signature(outcome, relu_case().graph)
-    assert signature(outcome, sin.graph).slug.startswith("torch-script-ort-run-failure-fail-lstm-")
+    one, other = relu_case().graph, two_nodes()
+    alone = signature(outcome, one, blame("relu"))
+    assert alone == signature(outcome, other, blame("relu")) != signature(outcome, other, blame("sin"))
+    assert alone.slug.startswith("torch-script-ort-run-failure-relu-")
+    assert signature(outcome, other).operators == ("sin", "relu")
+
+
+def test_stages_are_told_apart():
+    case = relu_case()
+    kernel, converter = (signature(wrong(case), case.graph, blame("relu", s)) for s in ("runtime kernel", "capture"))
+    assert kernel.slug != converter.slug
+
+
+def test_a_place_in_the_converter_tells_the_defect_whatever_operator_is_to_blame():
+    outcome = crash(error="IndexError", traceback=TRACEBACK.format(file="shape", function="aten_squeeze"))
+    graph = two_nodes()
+    assert signature(outcome, graph, blame("relu")) == signature(outcome, graph, blame("sin"))
+
+
+def test_a_finding_is_known_by_its_error_where_the_operator_to_blame_is_in_it():
+    outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
+    of_sin = signature(outcome, two_nodes(), blame("sin", "runtime kernel"))
+    assert is_of(of_sin, outcome, two_nodes())
+    assert not is_of(of_sin, outcome, relu_case().graph)
+    assert not is_of(of_sin, replace(outcome, message="something else"), two_nodes())
+    case = relu_case()
+    assert not is_of(signature(wrong(case), case.graph), wrong(case), case.graph)
+
+
+def test_the_order_of_the_checkers_objections_does_not_count():
+    objections = [
+        "(op_type:Add, node name: b/Add_7): [ShapeInferenceError] Incompatible dimensions\n",
+        "(op_type:Abs, node name: a/Abs): X typestr: T, has unsupported type: tensor(int4)\n",
+    ]
+    head = "[ShapeInferenceError] "
+    graph = relu_case().graph
+    one, other = (
+        Outcome(ROUTE, INVALID_MODEL, "check", error="InferenceError", message=head + "Inference error(s): " + "".join(order))
+        for order in (objections, objections[::-1])
+    )
+    assert complaints(one.message) == [head + objection.strip() for objection in objections]
+    assert kind(one, graph) == kind(other, graph)
+    assert "Abs" in kind(one, graph)[2]
+    assert kind(one, graph) != kind(replace(one, message=head + objections[0]), graph)
 
 
 @pytest.mark.parametrize("verdict", [LOAD_FAILURE, PROCESS_CRASH])
