@@ -203,7 +203,7 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     used = used_of(entries, outcome.model) if task.record else None
-    seen = features(made.graph) if made is not None and task.recipe is not None else None
+    seen = features(made.graph) if made is not None and task.case is None else None
     spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None
