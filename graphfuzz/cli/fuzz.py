@@ -175,7 +175,8 @@ def fuzz(
             view.note = "interrupted; everything found so far is stored"
         except (GraphfuzzError, OSError) as error:
             trouble = error
-    _conclude(console, campaign.statistics, configuration, mark(support))
+    begun = ["--probes", mark(support), *(["--cache", str(cache)] if cache else [])]
+    _conclude(console, campaign.statistics, configuration, begun)
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
@@ -278,8 +279,9 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome],
     return record
 
 
-def _conclude(console: Console, statistics: Statistics, configuration: Configuration, probes: str) -> None:
-    """The outcome table, the buckets, the entries' paths, and what went wrong on our side."""
+def _conclude(console: Console, statistics: Statistics, configuration: Configuration, begun: Sequence[str]) -> None:
+    """The outcome table, the buckets, the entries' paths, and what went wrong on our side. begun: the options that say
+    what was known at the beginning."""
     console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
     console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
@@ -297,18 +299,18 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
         alone = configuration.is_control(error.case)
         first = error.case if alone else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
-        _say(console, f"once more: {_command(configuration, NONE if alone else probes)} {once}", "red")
+        _say(console, f"once more: {_command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
         _say(console, error.traceback, "red")
     if len(statistics.harness_errors) > SHOWN_ERRORS:
         _say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
-    _say(console, f"the same cases again: {_command(configuration, probes)}", "dim")
+    _say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
 
 
-def _command(configuration: Configuration, probes: str) -> str:
-    """The command line that makes the same cases. probes: the mark of what it begins with."""
+def _command(configuration: Configuration, begun: Sequence[str]) -> str:
+    """The command line that makes the same cases. begun: as for `_conclude`."""
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
     words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
-    words += ["--dynamic", str(configuration.dynamic), "--probes", probes]
+    words += ["--dynamic", str(configuration.dynamic), *begun]
     if configuration.lanes != DEFAULT:
         words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
     for option, values in (

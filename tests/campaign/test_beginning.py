@@ -85,7 +85,8 @@ def test_a_campaign_tells_its_mark_and_can_be_told_it(tmp_path: Path) -> None:
         made = run("fuzz", *chosen, *options, "--lane", "sweep=1", "--log", log, "--probes", probes)
         assert made.exit_code == 0, made.output
         (found,) = re.findall(r"^probes (\w+)", made.output, re.MULTILINE)
-        assert f"--probes {found}" in made.output.partition("the same cases again")[2]
+        again = made.output.partition("the same cases again")[2]
+        assert f"--probes {found} --cache {tmp_path / 'cache'} " in again
         return found, [json.loads(line)["verdict"] for line in log.read_text().splitlines()]
 
     assert run("ops", "positive_part", *chosen, "--capabilities", "--probe").exit_code == 0
