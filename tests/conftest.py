@@ -11,6 +11,12 @@ import pytest
 from graphfuzz.spec.registry import Registry, load_registry
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_probes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Campaigns begin without what the user has probed: an empty cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     return load_registry()

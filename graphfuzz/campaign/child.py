@@ -90,7 +90,7 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     """The outcome, and the case wherever there is something to look into (not for `ok` and `unsupported`).
 
     used: what the conversion used, where the task asked for that and the worker lived. profile: what generating took.
-    features: what a case made from a recipe exercises. trials: what its uses came to, each alone. attribution, witness:
+    features: what a case that a worker made exercises. trials: what its uses came to, each alone. attribution, witness:
     as `used`.
     """
 
@@ -210,7 +210,7 @@ def _reply(worker: _Worker, task: Task, report: Callable[[str], None]) -> Reply:
     if route.framework == "keras" and worker.tasks % CLEAR_EVERY == 0:
         importlib.import_module("keras").backend.clear_session()
     used = used_of(entries, outcome.model) if task.record else None
-    seen = features(made.graph) if made is not None and task.recipe is not None else None
+    seen = features(made.graph) if made is not None and task.case is None else None
     spent = worker.is_spent() or outcome.verdict in (HARNESS_ERROR, PROCESS_CRASH)
     if outcome.verdict in (OK, UNSUPPORTED):
         outcome, made = msgspec.structs.replace(outcome, model=b"", expected=b""), None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -42,13 +43,19 @@ class Epochs:
     """What has been seen, and what is known in each epoch.
 
     frameworks: by route. shares: of the lanes, at the beginning. starts: what mutations start from beside the
-    campaign's own findings.
+    campaign's own findings. support: what is known of routes at the beginning.
     """
 
-    def __init__(self, frameworks: Mapping[str, str], shares: Mapping[str, float], starts: Sequence[Case] = ()) -> None:
+    def __init__(
+        self,
+        frameworks: Mapping[str, str],
+        shares: Mapping[str, float],
+        starts: Sequence[Case] = (),
+        support: Mapping[str, Support] = MappingProxyType({}),
+    ) -> None:
         self.frameworks = frameworks
         self.seen = {framework: Coverage() for framework in sorted(set(frameworks.values()))}
-        self.refusals = {route: Refusals() for route in frameworks}
+        self.refusals = {route: Refusals(support.get(route, Support())) for route in frameworks}
         self.allotment = Allotment(shares)
         self.kinds: set[tuple[str, ...]] = set()
         self._starts = list(filter(_can_start, starts))

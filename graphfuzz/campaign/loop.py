@@ -9,11 +9,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -27,6 +28,7 @@ from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
 from graphfuzz.corpus.signature import is_of, kind, signature
 from graphfuzz.errors import EntryError
+from graphfuzz.generator import Support
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, minimize
 from graphfuzz.oracle.attribution import Attribution
@@ -57,7 +59,10 @@ class Found(msgspec.Struct, frozen=True, eq=False):
 
 
 class Campaign:
-    """One campaign. `statistics` is up to date whenever `on_progress` is called, which is several times a second."""
+    """One campaign. `statistics` is up to date whenever `on_progress` is called, which is several times a second.
+
+    support: what is known of routes at the beginning.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Campaign:
         corpus: Path,
         workers: Workers,
         *,
+        support: Mapping[str, Support] = MappingProxyType({}),
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
     ) -> None:
@@ -80,7 +86,7 @@ class Campaign:
         self.statistics = Statistics()
         self.queue: deque[Found] = deque()
         self.started = time.monotonic()
-        self.epochs = Epochs(frameworks, shares_of(configuration.lanes), self._load_known())
+        self.epochs = Epochs(frameworks, shares_of(configuration.lanes), self._load_known(), support)
         self._tell_shares(configuration.first_case)
 
     def run(self) -> Statistics:
@@ -152,7 +158,8 @@ class Campaign:
             failed = found.case if found else None
             news = self.epochs.add(place.index, place.lane, outcome, result.features, failed, result.trials)
             lane.new += news.total
-            statistics.refused[outcome.route] = len(self.epochs.refusals[outcome.route].refused)
+            refusals = self.epochs.refusals[outcome.route]
+            statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
         self._tell_shares(place.index)
         self.on_execution(place, outcome)
         if found is not None:

@@ -1,8 +1,8 @@
 """What probing found, and the cache that keeps it between runs.
 
 The cache holds one file a route and family (the module that declares operators), named by a digest of all that its
-content depends on: the versions of the route's packages and the text of the declaring file. An edit therefore makes
-one family's probes be missing, an update a route's.
+content depends on: the versions of the route's packages, the text of the route's own file and that of the declaring
+file. An edit therefore makes one family's probes be missing, or a route's, and an update a route's.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ import msgspec
 from graphfuzz.errors import UsageError
 from graphfuzz.oracle.ledger import Stock
 from graphfuzz.oracle.route import Route, versions
-from graphfuzz.spec.origins import Origin
+from graphfuzz.spec.origins import Origin, digest
 
-SCHEMA = 1
-CASES = 3
-"""The least cases of an operator; each of its dtype bindings has as many as that takes, and one at least."""
+SCHEMA = 2
 NONE_FOUND = "none-found"
 """Stands for a verdict where the generator found no case."""
 
@@ -32,7 +30,8 @@ NONE_FOUND = "none-found"
 class Trial(msgspec.Struct, frozen=True):
     """One case on one route. key: of `graphfuzz.conformance.case_at`. what: the reason of a verdict other than ok.
 
-    entries: of the ledger, used by the conversion; operators: ONNX's, in the model.
+    entries: of the ledger, used by the conversion; operators: ONNX's, in the model. use: the `typed_use` that it is;
+    empty where there was no case.
     """
 
     key: str
@@ -41,6 +40,7 @@ class Trial(msgspec.Struct, frozen=True):
     what: str
     entries: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    use: str = ""
 
     @property
     def ran(self) -> bool:
@@ -82,9 +82,10 @@ class Cache:
         """Store a route's ledger. Raises UsageError."""
         self._write(self._path(route, "ledger", ""), stock)
 
-    def _path(self, route: Route, name: str, digest: str) -> Path:
-        decides = msgspec.json.encode([SCHEMA, CASES, route.name, sorted(versions(route).items()), name, digest])
-        key = hashlib.sha256(decides).hexdigest()[:16]
+    def _path(self, route: Route, name: str, family: str) -> Path:
+        own = digest(route.convert.__code__.co_filename)
+        decides = [SCHEMA, route.name, sorted(versions(route).items()), own, name, family]
+        key = hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]
         return self.folder / re.sub(r"[^\w.-]", "_", route.name) / f"{name}-{key}.json"
 
     def _read(self, path: Path, kind: type[Kept]) -> Kept | None:
@@ -95,7 +96,7 @@ class Cache:
         except OSError as error:
             raise UsageError(f"--cache {self.folder}: cannot be read ({error.strerror}); name another") from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.complain(f"{path} is damaged ({error}) and made again")
+            self.complain(f"{path} is damaged ({error}) and counts as missing")
             return None
 
     def _write(self, path: Path, kept: Probes | Stock) -> None:

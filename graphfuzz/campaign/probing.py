@@ -9,9 +9,9 @@ from concurrent.futures import Future
 
 import msgspec
 
-from graphfuzz.campaign.probes import CASES, NONE_FOUND, Cache, Probes, Trial
+from graphfuzz.campaign.probes import NONE_FOUND, Cache, Probes, Trial
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.conformance import bindings, keys
+from graphfuzz.conformance import bindings, keys, rank_keys
 from graphfuzz.oracle.ledger import Stock
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.verdict import HARNESS_ERROR, OK
@@ -19,29 +19,33 @@ from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.origins import Origin, origins
 from graphfuzz.spec.registry import Registry
 
+CASES = 3
+"""The least cases of an operator; each of its dtype bindings has as many as that takes, and one at least."""
 AHEAD = 6
 """How many cases are given out ahead of the one waited for."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is asked of probing. routes: by name; operators: those to probe; origins: where each is declared."""
+    """What is asked of probing. routes: by name; operators: those to probe; origins: where each is declared; by_rank:
+    whether each dtype binding is wanted at every rank of the first operand, too."""
 
     routes: Mapping[str, Route]
     operators: Mapping[str, Operator]
     origins: Mapping[str, Origin]
+    by_rank: bool = False
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """An operator that has no probes on a route yet, and the cases that make them."""
+    """An operator on a route, and the cases that were not tried there yet."""
 
     route: Route
     operator: Operator
     keys: tuple[str, ...]
 
 
-def make_plan(routes: Sequence[str], operators: Registry) -> Plan:
+def make_plan(routes: Sequence[str], operators: Registry, by_rank: bool = False) -> Plan:
     """The plan to probe these operators on these routes. Raises UsageError for an unknown route."""
-    return Plan({name: load_route(name) for name in routes}, operators, origins(operators))
+    return Plan({name: load_route(name) for name in routes}, operators, origins(operators), by_rank)
 
 
 def stored(plan: Plan, cache: Cache) -> dict[str, Probes]:
@@ -56,17 +60,20 @@ def stored(plan: Plan, cache: Cache) -> dict[str, Probes]:
 
 def missing(plan: Plan, known: Mapping[str, Probes]) -> list[Missing]:
     """What is still to be probed, route by route; an operator that a route's framework lacks is no part of it."""
-    return [
-        Missing(route, op, case_keys(op, route.framework))
-        for name, route in plan.routes.items()
-        for op in plan.operators.values()
-        if route.framework in op.emissions and op.name not in known[name]
-    ]
+    found = []
+    for name, route in plan.routes.items():
+        for op in plan.operators.values():
+            if route.framework in op.emissions:
+                tried = {trial.key for trial in known[name].get(op.name, ())}
+                left = [key for key in case_keys(op, route.framework, plan.by_rank) if key not in tried]
+                found += [Missing(route, op, tuple(left))] if left else []
+    return found
 
 
-def case_keys(op: Operator, framework: str) -> tuple[str, ...]:
+def case_keys(op: Operator, framework: str, by_rank: bool) -> tuple[str, ...]:
     """The cases that an operator is probed with: the same ones for each of its dtype bindings, CASES at least."""
-    return tuple(keys(op, framework, math.ceil(CASES / len(bindings(op, framework)))))
+    several = keys(op, framework, math.ceil(CASES / len(bindings(op, framework))))
+    return (*several, *(rank_keys(op, framework) if by_rank else ()))
 
 
 def probe(
@@ -85,8 +92,9 @@ def probe(
         trials.append(trial)
         on_case(work, trial)
         if len(trials) == len(work.keys):
-            known[work.route.name][work.operator.name] = tuple(trials)
-            _keep(plan, cache, work, tuple(trials))
+            probes = known[work.route.name]
+            probes[work.operator.name] = (*probes.get(work.operator.name, ()), *trials)
+            _keep(plan, cache, work, probes[work.operator.name])
             trials = []
     return known
 
@@ -136,4 +144,5 @@ def _trial(key: str, result: Result) -> Trial:
     none_found = outcome.verdict == HARNESS_ERROR and outcome.error == "Exhausted"
     verdict = NONE_FOUND if none_found else outcome.verdict
     what = "" if outcome.verdict == OK else outcome.summary()
-    return Trial(key, verdict, outcome.stage, what, used.entries if used else (), used.operators if used else ())
+    (use,) = result.features.typed_uses if result.features else ("",)
+    return Trial(key, verdict, outcome.stage, what, used.entries if used else (), used.operators if used else (), use)

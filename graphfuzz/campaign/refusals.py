@@ -56,11 +56,11 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
 
 
 class Refusals:
-    """What the executions of a campaign tell of a route."""
+    """What the executions of a campaign tell of a route. known: what it begins with."""
 
-    def __init__(self) -> None:
-        self.taken: set[str] = set()
-        self.refused: set[str] = set()
+    def __init__(self, known: Support = Support()) -> None:  # noqa: B008 - frozen
+        self.taken = set(known.taken)
+        self.refused = set(known.refused)
 
     def add(self, outcome: Outcome, seen: Features, trials: Trials) -> None:
         """Take in an execution, and what was tried because of it."""

@@ -177,11 +177,11 @@ class Workers:
             versions=versions(route),
         )
         case = self._case(slot, task, stage)
-        return Result(outcome, case, features=features(case.graph) if case is not None and task.recipe else None)
+        return Result(outcome, case, features=features(case.graph) if case is not None and task.case is None else None)
 
     def _case(self, slot: _Slot, task: Task, stage: str) -> Case | None:
         """The case that the dead worker had in hand, made again unless making it is what went wrong."""
-        if task.case is not None or task.recipe is None or stage == "generation":
+        if task.case is not None or stage == "generation":
             return task.case
         made: Case = slot.call(child.make, task, timeout=self.limits.seconds)
         return made

@@ -16,12 +16,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from graphfuzz.campaign.beginning import NONE, STORED, known_at_start, mark, told
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.loop import Campaign
+from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Bucket, Statistics
 from graphfuzz.campaign.workers import Limits, Workers
+from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.generator import LANES
@@ -73,6 +76,14 @@ LOG_WIDTH = 140
     help="The folder of entries: what it has is known, what is new is added.",
 )
 @click.option(
+    "--probes",
+    default=STORED,
+    show_default=True,
+    metavar=f"{STORED}|{NONE}|MARK",
+    help="Begin with what `graphfuzz ops --probe` found, with nothing, or with what a campaign has told as MARK.",
+)
+@click.option("--cache", type=click.Path(path_type=Path), help="The folder of probes. [default: the user's cache]")
+@click.option(
     "--case-seconds", type=click.FloatRange(1, 86400), default=60, show_default=True, help="Time limit a case."
 )
 @click.option(
@@ -96,6 +107,8 @@ def fuzz(
     packs: tuple[str, ...],
     tolerance: str,
     corpus: Path,
+    probes: str,
+    cache: Path | None,
     case_seconds: float,
     case_memory: int,
     profile: bool,
@@ -127,6 +140,8 @@ def fuzz(
     parse_tolerance(tolerance)
     frameworks = check(configuration, registry)
     check_writable(corpus)
+    store = Cache(cache or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))
+    support = known_at_start(probes, configuration.routes, registry, store)
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
@@ -134,6 +149,7 @@ def fuzz(
         console,
         f"seed {configuration.seed} · {len(registry)} operators · {workers} workers · routes {', '.join(frameworks)}",
     )
+    _say(console, told(support))
     with ExitStack() as stack:
         record = _open_log(log, stack)
         limits = Limits(seconds=case_seconds, memory_bytes=case_memory << 20)
@@ -141,7 +157,14 @@ def fuzz(
         pool = stack.enter_context(Workers(workers, list(frameworks), packs=packs, limits=limits, tolerance=tolerance))
         view = stack.enter_context(View(console))
         campaign = Campaign(
-            configuration, frameworks, registry, corpus, pool, on_progress=view.refresh, on_execution=record
+            configuration,
+            frameworks,
+            registry,
+            corpus,
+            pool,
+            support=support,
+            on_progress=view.refresh,
+            on_execution=record,
         )
         view.statistics = campaign.statistics
         trouble: Exception | None = None
@@ -152,7 +175,8 @@ def fuzz(
             view.note = "interrupted; everything found so far is stored"
         except (GraphfuzzError, OSError) as error:
             trouble = error
-    _conclude(console, campaign.statistics, configuration)
+    begun = ["--probes", mark(support), *(["--cache", str(cache)] if cache else [])]
+    _conclude(console, campaign.statistics, configuration, begun)
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
@@ -255,8 +279,9 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome],
     return record
 
 
-def _conclude(console: Console, statistics: Statistics, configuration: Configuration) -> None:
-    """The outcome table, the buckets, the entries' paths, and what went wrong on our side."""
+def _conclude(console: Console, statistics: Statistics, configuration: Configuration, begun: Sequence[str]) -> None:
+    """The outcome table, the buckets, the entries' paths, and what went wrong on our side. begun: the options that say
+    what was known at the beginning."""
     console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
     console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
@@ -271,20 +296,21 @@ def _conclude(console: Console, statistics: Statistics, configuration: Configura
         _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
     for error in statistics.harness_errors[:SHOWN_ERRORS]:
         _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
-        first = error.case if configuration.is_control(error.case) else configuration.first_case
+        alone = configuration.is_control(error.case)
+        first = error.case if alone else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
-        _say(console, f"once more: {_command(configuration)} {once}", "red")
+        _say(console, f"once more: {_command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
         _say(console, error.traceback, "red")
     if len(statistics.harness_errors) > SHOWN_ERRORS:
         _say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
-    _say(console, f"the same cases again: {_command(configuration)}", "dim")
+    _say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
 
 
-def _command(configuration: Configuration) -> str:
-    """The command line that makes the same cases."""
+def _command(configuration: Configuration, begun: Sequence[str]) -> str:
+    """The command line that makes the same cases. begun: as for `_conclude`."""
     words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
     words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
-    words += ["--dynamic", str(configuration.dynamic)]
+    words += ["--dynamic", str(configuration.dynamic), *begun]
     if configuration.lanes != DEFAULT:
         words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
     for option, values in (

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from graphfuzz.campaign.probes import Cache, Probes, Trial, support
 from graphfuzz.campaign.probing import Plan, make_plan, stored
+from graphfuzz.cli.ops_capabilities import capabilities_by_route, capability_data, print_capabilities
 from graphfuzz.cli.ops_check import check as check_operators
 from graphfuzz.cli.ops_describe import describe, print_description
 from graphfuzz.cli.ops_ledger import account_data, print_account
@@ -41,6 +42,7 @@ NOT_CONFORMING = 1
 @click.option("--dtype", help="Only operators that take this dtype.")
 @click.option("--route", "routes", multiple=True, help="Only operators of this route; probe on it (repeatable).")
 @click.option("--probe", "probing", is_flag=True, help="Probe what was not probed yet: convert and run a few cases.")
+@click.option("--capabilities", "by_rank", is_flag=True, help="Tell what routes take, by operator, dtype and rank.")
 @click.option("--ledger", metavar="ROUTE", help="Account for all that the route's converter registers; NAMES: entries.")
 @click.option("--check", "checking", is_flag=True, help="Hold operators (of --operators packs) to the frameworks.")
 @click.option("--cases", type=click.IntRange(min=1), help="With --check: cases for each dtype binding.")
@@ -55,6 +57,7 @@ def ops(
     dtype: str | None,
     routes: tuple[str, ...],
     probing: bool,
+    by_rank: bool,
     ledger: str | None,
     checking: bool,
     cases: int | None,
@@ -65,27 +68,35 @@ def ops(
 ) -> None:
     """List the operators at hand, or describe those named.
 
-    NAMES are operators' names or patterns ("conv*"). --ledger ROUTE lists what the route's converter registers, with
-    the operators that reach it, or why none needs to. --check examines operators against NumPy and the frameworks.
+    NAMES are operators' names or patterns ("conv*"). --capabilities tells from probes what is taken and refused; with
+    --probe it tries every rank, too. --ledger ROUTE lists what the route's converter registers, with the operators that
+    reach it, or why none needs to. --check examines operators against NumPy and the frameworks.
     Exit code: 0, with --check 1 where something does not fit, and 2 for bad input.
     """
     registry = load_registry(packs)
     store = Cache(cache or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))
     if ledger is not None:
-        found = account_of(ledger, registry, store, workers, packs)
-        shown = [row for row in found.rows if not names or any(fnmatch.fnmatchcase(row.name, p) for p in names)]
+        reached = account_of(ledger, registry, store, workers, packs)
+        shown = [row for row in reached.rows if not names or any(fnmatch.fnmatchcase(row.name, p) for p in names)]
         if as_json:
-            click.echo(json.dumps(account_data(found, shown), indent=2))
+            click.echo(json.dumps(account_data(reached, shown), indent=2))
         else:
-            print_account(_console(), found, shown)
+            print_account(_console(), reached, shown)
         return
     frameworks = {load_route(route).framework for route in routes} | ({framework} if framework else set())
     chosen = _chosen(registry, names, families, frameworks, dtype)
     if checking:
         own = chosen if names or families or not packs else chosen.only(_added(chosen))
         sys.exit(0 if check_operators(list(own.values()), registry, packs, cases, as_json) else NOT_CONFORMING)
-    plan = make_plan(routes or route_names(), chosen)
+    plan = make_plan(routes or route_names(), chosen, by_rank)
     known = probed(plan, store, workers, packs) if probing else stored(plan, store)
+    if by_rank:
+        found = capabilities_by_route(plan, known)
+        if as_json:
+            click.echo(json.dumps(capability_data(found), indent=2))
+        else:
+            print_capabilities(_console(), found)
+        return
     rows = [_row(op, plan, known) for op in chosen.values()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -1,6 +1,6 @@
 """What every operator of every pack has to fulfill, checked on random cases: reference, frameworks and rule agree."""
 
-from graphfuzz.conformance.cases import case_at, cases, keys, special_cases
+from graphfuzz.conformance.cases import case_at, cases, keys, rank_keys, special_cases
 from graphfuzz.conformance.examination import CASES, NEAR_MISSES, Examination, examine
 from graphfuzz.spec.dtype_bindings import MAX_BINDINGS, bindings
 
@@ -14,5 +14,6 @@ __all__ = [
     "cases",
     "examine",
     "keys",
+    "rank_keys",
     "special_cases",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from graphfuzz.generator import Exhausted, single_operator_case
+from graphfuzz.generator import Exhausted, narrowed, single_operator_case, typed_targets
 from graphfuzz.graph import Case, Graph, WrongReference, is_special, text
 from graphfuzz.spec import Operator, Registry
 from graphfuzz.spec.dtype_bindings import MAX_BINDINGS, bindings
@@ -18,12 +18,22 @@ EMPTY_EVERY = 5
 """Of how many cases one may have empty axes, where the operator allows them."""
 _SPECIAL = "special-"
 """Begins the number of a case whose floats have NaN or infinities among them."""
+_RANK = "rank-"
+"""Begins, in place of a number, the rank of a case's first operand."""
 
 
 def keys(op: Operator, framework: str, count: int, most: int = MAX_BINDINGS) -> Iterator[str]:
     """The names of `count` cases for each dtype binding."""
     for bound in bindings(op, framework, most):
         yield from (f"{_binding_key(op, framework, bound)}/{i}" for i in range(count))
+
+
+def rank_keys(op: Operator, framework: str) -> dict[str, str]:
+    """The name of one case for each dtype binding and rank of the first operand, and the `typed_use` that it is."""
+    return {
+        f"{_binding_key(op, framework, target.bound or {})}/{_RANK}{target.rank}": target.use
+        for target in typed_targets(op, framework)
+    }
 
 
 def _binding_key(op: Operator, framework: str, bound: Mapping[str, str]) -> str:
@@ -36,7 +46,9 @@ def case_at(key: str, registry: Registry) -> Case:
     name, framework, dtypes, number = key.split("/")
     op = registry[name]
     special = number.startswith(_SPECIAL)
-    favored = 0 if op.empty and not special and int(number) % EMPTY_EVERY == 1 else None
+    if number.startswith(_RANK):
+        op = narrowed(op, {}, [int(number.removeprefix(_RANK))])
+    favored = 0 if op.empty and number.isdecimal() and int(number) % EMPTY_EVERY == 1 else None
     bound = dict(pair.split("=") for pair in dtypes.split(",") if pair)
     try:
         return single_operator_case(op, framework, random.Random(key), bound, favored=favored, special=special)

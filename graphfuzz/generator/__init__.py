@@ -4,6 +4,8 @@ from graphfuzz.generator.generation import generate, generate_graph, single_oper
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.job import Exhausted
 from graphfuzz.generator.lanes import CONTROL, LANES
+from graphfuzz.generator.lanes.sweep import typed_targets
+from graphfuzz.generator.narrowing import narrowed
 from graphfuzz.generator.profile import Fits, Profile
 from graphfuzz.generator.recipe import Recipe
 from graphfuzz.generator.support import Support
@@ -19,5 +21,7 @@ __all__ = [
     "Support",
     "generate",
     "generate_graph",
+    "narrowed",
     "single_operator_case",
+    "typed_targets",
 ]

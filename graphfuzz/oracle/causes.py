@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import opcode
 import re
 from types import TracebackType
 
@@ -25,14 +26,25 @@ def class_name(error: BaseException) -> str:
 
 
 def raised_in(error: BaseException, depth: int = 2) -> list[tuple[str, str]]:
-    """The (file, function) pairs that raised the exception, the innermost first, at most `depth`."""
-    places: list[tuple[str, str]] = []
-    step: TracebackType | None = error.__traceback__
+    """The (file, qualified function) pairs that raised the exception, the innermost first, at most `depth`."""
+    codes = [step.tb_frame.f_code for step in reversed(_steps(error))]
+    return [(code.co_filename.replace("\\", "/"), code.co_qualname) for code in codes[:depth]]
+
+
+def by_statement(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` of the innermost place raised the exception, not something in C that it called."""
+    steps = _steps(error)
+    return bool(steps) and steps[-1].tb_frame.f_code.co_code[steps[-1].tb_lasti] == opcode.opmap["RAISE_VARARGS"]
+
+
+def _steps(error: BaseException) -> list[TracebackType]:
+    """The traceback, the outermost place first."""
+    steps: list[TracebackType] = []
+    step = error.__traceback__
     while step is not None:
-        code = step.tb_frame.f_code
-        places.insert(0, (code.co_filename.replace("\\", "/"), code.co_name))
+        steps.append(step)
         step = step.tb_next
-    return places[:depth]
+    return steps
 
 
 ALLOCATORS = (

@@ -69,15 +69,20 @@ def as_complex(expected: list[Array], actual: list[Array]) -> list[Array]:
     return [joined(a, b) for a, b in zip(expected, actual, strict=True)]
 
 
+_LACKING = {
+    "NotImplemented": "",
+    "RuntimeException": r"returned while running (\w+) node\..* Status Message: \1 operator does not support \w+ yet",
+    "Fail": r"MLDataType for: tensor\(\w+\) is not currently registered or supported",
+}
+"""What must be said along with a status of the runtime, by the exception that stands for it, for a kernel or dtype to
+be lacking."""
+
+
 def lacks_kernel(error: BaseException) -> bool:
     """Whether the runtime says that it has no kernel for an operator and dtype, or lacks the dtype altogether.
 
-    It does so by its status NOT_IMPLEMENTED; recurrent kernels do it as they run, by RUNTIME_EXCEPTION and these words;
-    of a dtype (complex numbers), by FAIL and the words of `DataTypeImpl::TypeFromProto`.
+    It does so by its status NOT_IMPLEMENTED; recurrent kernels do it as they run, by RUNTIME_EXCEPTION and words of the
+    very operator that ran; of a dtype (complex numbers), by FAIL and the words of `DataTypeImpl::TypeFromProto`.
     """
-    if not type(error).__module__.startswith("onnxruntime"):
-        return False
-    spoken = re.search(r"Status Message: \w+ operator does not support \w+ yet", str(error)) is not None
-    if re.search(r"MLDataType for: tensor\(\w+\) is not currently registered or supported", str(error)):
-        return True
-    return type(error).__name__ == "NotImplemented" or (type(error).__name__ == "RuntimeException" and spoken)
+    words = _LACKING.get(type(error).__name__) if type(error).__module__.startswith("onnxruntime.capi.") else None
+    return words is not None and re.search(words, str(error), re.DOTALL) is not None

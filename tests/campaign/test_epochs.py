@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from graphfuzz.campaign.epochs import EPOCH, STARTING_NODES, Epochs
 from graphfuzz.campaign.lanes import DEFAULT
 from graphfuzz.campaign.refusals import Trials
-from graphfuzz.generator import Recipe, generate
+from graphfuzz.generator import Recipe, Support, generate
 from graphfuzz.graph import Features
 from graphfuzz.oracle.verdict import Outcome
 from tests.examples import crash, relu_case, wrong
@@ -88,6 +88,18 @@ def test_mutations_start_from_the_corpus_and_from_the_first_finding_of_a_kind(re
     starts = epochs.at(2 * EPOCH).starts["torch"]
     assert [start.origin.get("index") for start in starts] == [0, 0, 2, 3]
     assert len(epochs.kinds) == 3
+
+
+def test_what_probing_found_is_known_from_the_first_case_on():
+    probed = Support(frozenset({"relu float32 2"}), frozenset({"sum float32 2", "exp float32 1"}))
+    epochs = Epochs(ROUTES, DEFAULT, support={"t": probed})
+    first = epochs.at(0).support
+    assert (first["t"].taken, first["t"].refused) == (probed.taken, probed.refused)
+    assert not first["k"].refused | first["k"].taken
+    epochs.add(0, "random", RAN, EXP)
+    later = epochs.at(2 * EPOCH).support["t"]
+    assert later.refuses("sum float32 2")
+    assert not later.refuses("exp float32 1")
 
 
 def test_what_a_route_refuses_is_known_of_that_route_alone(epochs):

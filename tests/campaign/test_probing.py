@@ -70,6 +70,8 @@ def test_each_dtype_binding_gets_its_verdict_and_what_was_used(plan: Plan, worke
     assert {name: len(trials) for name, trials in found.items()} == {"rectify": 4, "flip_sign": 3}
     float32 = found["rectify"][0]
     assert (float32.entries, float32.operators) == (("float32", "relu"), ("Relu-14",))
+    assert found["rectify"][0].use.startswith("rectify float32 ")
+    assert found["rectify"][3].use.startswith("rectify bool "), "the case of a dead worker is made again"
     assert "declined" in next(trial.what for trial in found["rectify"] if trial.dtypes == "T=int32")
 
 
@@ -78,6 +80,19 @@ def test_what_was_probed_is_not_probed_again(plan: Plan, workers: Workers, tmp_p
     again = probe(plan, Cache(tmp_path), Nobody())  # type: ignore[arg-type]
     assert again == first
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name.startswith(".")]
+
+
+def test_ranks_are_probed_beside_what_was_probed_already(plan: Plan, workers: Workers, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    few = msgspec.structs.replace(plan, operators={"flip_sign": plan.operators["flip_sign"]})
+    before = probe(few, cache, workers)[TOLD]["flip_sign"]
+    (work,) = missing(msgspec.structs.replace(few, by_rank=True), stored(few, cache))
+    assert work.keys == tuple(f"flip_sign/torch/T=float32/rank-{rank}" for rank in range(7))
+    after = probe(msgspec.structs.replace(few, by_rank=True), cache, workers)[TOLD]["flip_sign"]
+    assert after[:3] == before
+    assert [trial.use for trial in after[3:]] == [f"flip_sign float32 {rank}" for rank in range(7)]
+    assert stored(few, cache)[TOLD]["flip_sign"] == after
+    assert not missing(few, stored(few, cache))
 
 
 def test_an_interruption_keeps_what_is_complete(plan: Plan, workers: Workers, tmp_path: Path) -> None:
@@ -102,6 +117,8 @@ def test_an_edit_or_an_update_makes_probes_missing(plan: Plan, workers: Workers,
     route = plan.routes[TOLD]
     updated = msgspec.structs.replace(route, packages=("torch", "numpy"))
     assert not cache.probes(updated, plan.origins["rectify"])
+    elsewhere = msgspec.structs.replace(route, convert=test_an_edit_or_an_update_makes_probes_missing)
+    assert not cache.probes(elsewhere, plan.origins["rectify"])
     assert cache.probes(route, plan.origins["rectify"])
 
 

@@ -189,6 +189,31 @@ def test_probing_fills_the_tables(pack: Path, cache: Path) -> None:
     assert "0 of 2 ok" in invoke("ops", "*", *common[2:]).stdout
 
 
+def test_capabilities_are_told_by_dtype_and_rank(pack: Path, cache: Path) -> None:
+    common = ("double", "lean", "--operators", pack, "--cache", cache, "--route", TOLD, "--capabilities")
+    before = invoke("ops", *common)
+    assert before.exit_code == 0
+    assert "16 not probed" in before.stdout
+    assert "the same command with --probe" in before.stdout
+    assert "operator" not in before.stdout
+    data = rows(*common, "--probe", "--workers", 1)
+    told = {(row["operator"], row["dtype"], row["rank"]): row["standing"] for row in data}
+    assert told == {
+        **{("double", "float32", rank): "finding" for rank in range(7)},
+        **{("double", "int32", rank): "refused" for rank in range(7)},
+        **{("lean", "float32", rank): "finding" for rank in (1, 3)},
+    }
+    assert {row["route"] for row in data} == {TOLD}
+    assert all("declined" in row["what"] for row in data if row["standing"] == "refused")
+    after = invoke("ops", *common)
+    lines = [line.split() for line in after.stdout.splitlines()]
+    assert ["double", "int32", *["refused"] * 7] in lines
+    assert ["lean", "float32", "finding", "finding"] in lines
+    assert "7 refused, 9 finding" in after.stdout
+    assert "--probe" not in after.stdout
+    assert max(map(len, after.stdout.splitlines())) <= 100
+
+
 def test_a_ledger_is_accounted_for(pack: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphfuzz.cli.ops.load_registry", lambda packs: load_registry(packs).only(["double"]))
     command = ("ops", "--ledger", TOLD, "--operators", pack, "--cache", cache, "--workers", 1)

@@ -65,17 +65,22 @@ def _used(job: Job, op: Operator, bound: Mapping[str, str] | None) -> Case | Non
 def targets(op: Operator, framework: str) -> Sequence[Target]:
     """The uses that are aimed at: each dtype binding at each rank, each bin of each attribute, in a random order."""
     rng = random.Random(f"{op.name}/{framework}")
-    first = op.parameters[0]
-    found = [
-        Target(typed_use(op.name, bound.get(first.dtype, first.dtype), rank), bound, rank)
-        for bound in bindings(op, framework)
-        for rank in first.ranks
-    ]
+    found = typed_targets(op, framework)
     for name, kind in op.attrs.items():
         drawn = (kind.draw(rng, _ranks(op, rng).__getitem__) for _ in range(SAMPLES))
         bins = list(dict.fromkeys(map(attribute_bin, drawn)))[:MOST_BINS]
         found += [Target(attribute_use(op.name, name, bin_), bins={name: bin_}) for bin_ in bins]
     return rng.sample(found, len(found))
+
+
+def typed_targets(op: Operator, framework: str) -> list[Target]:
+    """Each dtype binding at each rank of the first operand."""
+    first = op.parameters[0]
+    return [
+        Target(typed_use(op.name, bound.get(first.dtype, first.dtype), rank), bound, rank)
+        for bound in bindings(op, framework)
+        for rank in first.ranks
+    ]
 
 
 def _ranks(op: Operator, rng: random.Random) -> Mapping[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphfuzz.graph import Array, Axes
 from graphfuzz.materializer import run_captured_keras
-from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.causes import by_statement, raised_in, root_cause
 from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_tf2onnx import ledger
 from graphfuzz.oracle.route import Route
@@ -116,12 +116,12 @@ def without_optimizers(names: tuple[str, ...]) -> AbstractContextManager[None]:
 def refused(error: BaseException) -> bool:
     """Whether TensorFlow operators remained, or a handler says itself that it does not support the use.
 
-    A handler's word counts where the handler (or `make_sure`, which it called) raised a ValueError or
+    A handler's word counts where a statement of the handler (or of `make_sure`, which it called) raised a ValueError or
     NotImplementedError that says so in words; its other failed assertions are crashes.
     """
     root = root_cause(error)
     places = raised_in(root)
-    if not places:
+    if not by_statement(root):
         return False
     (file, function), caller = places[0], places[1:]
     if isinstance(root, NotImplementedError) and function == "convert" and file.endswith("/routes/tf2onnx.py"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphfuzz.graph import Array, Axes
 from graphfuzz.materializer.torch_source import run_torch
-from graphfuzz.oracle.causes import raised_in, root_cause
+from graphfuzz.oracle.causes import by_statement, raised_in, root_cause
 from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_torchlib import ledger
 from graphfuzz.oracle.route import Route
@@ -89,22 +89,24 @@ def unoptimized() -> AbstractContextManager[None]:
 def refused(error: BaseException) -> bool:
     """Whether no translation exists for an operator, or a translation says itself that it does not cover the use.
 
-    The exporter wraps whatever it raises in a ConversionError, so the root cause decides: its dispatcher's own
-    exception, or a NotImplementedError raised by a function of torchlib (not by something that it calls). That Python's
-    own branches must not depend on data, and that an axis cannot be dynamic, `torch.export` says itself
+    The exporter wraps whatever it raises, so the root cause decides: its dispatcher's own exception, or a
+    NotImplementedError raised by a statement of torchlib (not by something that it calls). That Python's own branches
+    must not depend on data, and that an axis cannot be dynamic, `torch.export` says itself while it captures, by
+    exceptions of its own or by its `make_constraints`
     (https://docs.pytorch.org/docs/stable/export.html#data-shape-dependent-control-flow).
     """
     root = root_cause(error)
     kind = type(root)
-    if kind.__name__ in ("GuardOnDataDependentSymNode", "ConstraintViolationError"):
-        return True
-    if isinstance(root, ValueError) and str(root).startswith(_STATIC):
-        return True
+    file, function = next(iter(raised_in(root)), ("", ""))
+    if kind.__module__ == "torch.fx.experimental.symbolic_shapes":
+        captures = type(error).__name__ == "TorchExportError"
+        return captures and kind.__name__ in ("GuardOnDataDependentSymNode", "ConstraintViolationError")
+    if file.endswith("/torch/_export/non_strict_utils.py") and function == "make_constraints":
+        return kind is ValueError and str(root).startswith(_STATIC)
     if kind.__module__.startswith("torch.onnx"):
         return kind.__name__ in ("DispatchError", "UnsupportedOperatorError")
-    file, _ = next(iter(raised_in(root)), ("", ""))
     torchlib = "/torch_lib/ops/" in file or "/exporter/_torchlib/" in file
-    return isinstance(root, NotImplementedError) and torchlib
+    return isinstance(root, NotImplementedError) and torchlib and by_statement(root)
 
 
 route = Route(

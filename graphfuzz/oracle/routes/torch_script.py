@@ -15,13 +15,25 @@ from graphfuzz.oracle.ledger import replaced
 from graphfuzz.oracle.ledger_torchscript import ledger
 from graphfuzz.oracle.route import Route
 
-_REFUSALS = ("_onnx_unsupported", "_onnx_opset_unsupported", "_onnx_opset_unsupported_detailed", "symbolic_fn")
+_REFUSALS = (
+    "_onnx_unsupported",
+    "_onnx_opset_unsupported",
+    "_onnx_opset_unsupported_detailed",
+    "_block_list_in_opset.<locals>.symbolic_fn",
+)
+"""The functions of `symbolic_helper.py` whose only purpose is to say that something is not supported."""
 
+_DECLINED = "not support|ONNX allows only"
+"""How symbolic functions say so themselves."""
 
 _SPOKEN = (
-    r"ScalarType \w+ is an unexpected tensor scalar type"
-    r"|Detected that you are using FX to torch.jit.trace a dynamo-optimized function. This is not supported"
+    (r"ScalarType \w+ is an unexpected tensor scalar type", "/torch/onnx/"),
+    (
+        r"Detected that you are using FX to torch.jit.trace a dynamo-optimized function. This is not supported",
+        "/torch/_dynamo/eval_frame.py",
+    ),
 )
+"""What is said by a RuntimeError, and the innermost Python file that it comes from."""
 
 
 def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
@@ -93,21 +105,20 @@ def without_peephole() -> Iterator[None]:
 def refused(error: BaseException) -> bool:
     """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
 
-    The helpers are the functions of `symbolic_helper.py` whose only purpose is to raise that; some symbolic functions
-    raise the exporter's exception with such words themselves. Of a dtype that it has
-    no ONNX type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
+    Some symbolic functions raise the exporter's exception with such words themselves. Of a dtype that it has no ONNX
+    type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
     torch/csrc/jit/passes/onnx/helper.cpp), and of PyTorch's higher-order operators, that it does not support them.
     """
     root = root_cause(error)
-    if isinstance(root, RuntimeError) and re.match(_SPOKEN, str(root)):
-        return True
+    file, function = next(iter(raised_in(root)), ("", ""))
+    if type(root) is RuntimeError:
+        return any(re.match(words, str(root)) and place in file for words, place in _SPOKEN)
     if not type(root).__module__.startswith("torch.onnx"):
         return False
-    if type(root).__name__ == "UnsupportedOperatorError" or "ONNX allows only" in str(root):
+    if type(root).__name__ == "UnsupportedOperatorError":
         return True
-    file, function = next(iter(raised_in(root)), ("", ""))
     if re.search(r"/symbolic_opset\d+\.py$", file):
-        return re.search(r"not support", str(root), re.IGNORECASE) is not None
+        return re.search(_DECLINED, str(root), re.IGNORECASE) is not None
     return file.endswith("/symbolic_helper.py") and function in _REFUSALS
 
 
