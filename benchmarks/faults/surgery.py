@@ -135,6 +135,11 @@ def attribute(name: str, change: Callable[[Any, Any, Patient], Any], default: An
     return alter
 
 
+def flipped(value: int, node: Any, patient: Patient) -> int:
+    """The other way of a flag."""
+    return 1 - value
+
+
 def other_axis(value: int, node: Any, patient: Patient) -> int | None:
     """The axis before, around the end; none where there is one axis only."""
     rank = patient.rank(node.input[0])

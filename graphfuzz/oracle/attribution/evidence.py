@@ -47,6 +47,7 @@ REFERENCE_AND_RUNTIME = "reference evaluator against runtime"
 RUNTIME = "runtime, unchecked model"
 PLAIN_RUNTIME = "runtime without optimizations"
 ACTED = "runtime optimizers that acted"
+INTERMEDIATES = "intermediate values"
 
 
 def program(name: str) -> str:
@@ -67,6 +68,31 @@ def level(name: str) -> str:
 def optimizer(name: str) -> str:
     """The witness that runs the model without one of the runtime's optimizers."""
     return f"runtime without {name}"
+
+
+def alone(node: str) -> str:
+    """The witness that runs one node on the operands that the source model recorded."""
+    return f"{node} alone"
+
+
+def up_to(node: str) -> str:
+    """The witness that runs what one node's outputs need."""
+    return f"graph up to {node}"
+
+
+def rest(node: str) -> str:
+    """The witness that runs the graph without one node, whose outputs the source model recorded."""
+    return f"graph without {node}"
+
+
+def elsewhere(node: str) -> str:
+    """The witness that has the framework's other converters convert one node alone."""
+    return f"{node} by another converter"
+
+
+def repair(kind: str, node: str) -> str:
+    """The witness that puts something of the source model's in the converted model's place."""
+    return f"repair of {node} by {kind}"
 
 
 class Witness(msgspec.Struct, frozen=True):

@@ -16,15 +16,7 @@ from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Decision, Witness, decide
 from graphfuzz.oracle.attribution.repair import KINDS, OPTIMIZATION_OFF, SUB_GRAPH
 from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
-from graphfuzz.oracle.attribution.witnesses import (
-    INTERMEDIATES,
-    Examiner,
-    alone,
-    elsewhere,
-    repair,
-    rest,
-    up_to,
-)
+from graphfuzz.oracle.attribution.witnesses import Examiner
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
@@ -60,11 +52,6 @@ class Attribution(msgspec.Struct, frozen=True):
     cause: str = ""
     contradiction: str = ""
     evidence: tuple[Witness, ...] = ()
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether a repair mends it."""
-        return bool(self.proof)
 
 
 def attribute(
@@ -182,15 +169,15 @@ class _Inquiry:
         nodes = self.graph.nodes
         if len(nodes) == 1:
             return nodes[0].name
-        if self.outcome.verdict == WRONG_OUTPUT and self._says(INTERMEDIATES) == ALIKE and self.heard[-1].about:
+        if self.outcome.verdict == WRONG_OUTPUT and self._says(words.INTERMEDIATES) == ALIKE and self.heard[-1].about:
             (name,) = self.heard[-1].about
-            self._says(alone(name))
+            self._says(words.alone(name))
             return name
         for node in nodes:
-            if self._says(alone(node.name)) == ALIKE:
+            if self._says(words.alone(node.name)) == ALIKE:
                 return node.name
         for node in nodes:
-            if self._says(up_to(node.name)) == ALIKE:
+            if self._says(words.up_to(node.name)) == ALIKE:
                 return node.name
         return ""
 
@@ -205,11 +192,11 @@ class _Inquiry:
             for kind in kinds:
                 if kind == SUB_GRAPH and len(self.graph.nodes) == 1:
                     continue  # nothing would be left of the converted model
-                if self._says(repair(kind, node)) == SOUND:
+                if self._says(words.repair(kind, node)) == SOUND:
                     return kind
-        if decision.stage not in _RUNTIME and self._says(elsewhere(node)) == SOUND and self._fails_alone(node):
+        if decision.stage not in _RUNTIME and self._says(words.elsewhere(node)) == SOUND and self._fails_alone(node):
             return SUB_GRAPH
-        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(rest(node)) == SOUND:
+        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(words.rest(node)) == SOUND:
             return SUB_GRAPH
         return ""
 
@@ -218,7 +205,7 @@ class _Inquiry:
         if len(self.graph.nodes) == 1:
             return True
         said = {witness.name: witness.said for witness in self.heard}
-        return (said[alone(node)] if alone(node) in said else self._says(alone(node))) == ALIKE
+        return (said[words.alone(node)] if words.alone(node) in said else self._says(words.alone(node))) == ALIKE
 
     def _concluded(self, decision: Decision, node: str, proof: str) -> Attribution:
         place = location(decision.stage, node)

@@ -7,19 +7,15 @@ the source node has is tried wherever it fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, permutations
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from graphfuzz.graph import Array, Node, Values
-from graphfuzz.oracle.attribution.execution import run_at
-from graphfuzz.oracle.attribution.ground import Ground
-from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
-from graphfuzz.oracle.judge import check
-from graphfuzz.oracle.verdict import INVALID_MODEL, WRONG_OUTPUT
+from graphfuzz.graph import Array, Values
+from graphfuzz.oracle.attribution.nodes import region
+from graphfuzz.oracle.attribution.patient import Patient, Repair
 
 INITIALIZER = "initializer"
 ATTRIBUTE = "attribute"
@@ -32,69 +28,6 @@ KINDS = (INITIALIZER, ATTRIBUTE, ORDER, SUB_GRAPH)
 
 MOST = 120
 """The most repairs of a kind that are tried on one model."""
-
-
-class Repair(msgspec.Struct, frozen=True, eq=False):
-    """A changed model. inputs: what it is run on. fed: the graph's values that it is given, which prove nothing."""
-
-    words: str
-    proto: Any
-    inputs: Values
-    fed: frozenset[str] = frozenset()
-
-
-class Patient:
-    """The converted model of a finding, and the node that is blamed.
-
-    The model that has every value as an output where the fault is there, too, else the finding's own. proto: that one.
-    outputs: the source graph's names for its outputs. names: the model's for the source graph's values.
-    """
-
-    def __init__(self, ground: Ground, node: Node, seen: Callable[[], Intermediates]) -> None:
-        import onnx
-
-        self.ground, self.node = ground, node
-        self.inputs = ground.all_source.cases[ground.binding].inputs()
-        several = len(ground.case.graph.nodes) > 1 and ground.outcome.verdict == WRONG_OUTPUT
-        whole = seen() if several else None
-        if whole is not None and whole.faulty:
-            self.proto, self.outputs = whole.proto, ground.all_values.graph.outputs
-        else:
-            self.proto, self.outputs = onnx.load_from_string(ground.model), ground.case.graph.outputs
-        self.names = value_names(self.proto, self.inputs, self.outputs)
-
-    def copy(self) -> Any:
-        """The model, to be changed."""
-        made = type(self.proto)()
-        made.CopyFrom(self.proto)
-        return made
-
-    def faults(self, repair: Repair) -> bool:
-        """Whether outputs of the case are still wrong; also where the changed model does not run."""
-        own = [name for name in self.ground.case.graph.outputs if name not in repair.fed]
-        if not own:
-            return True
-        try:
-            if self.ground.outcome.verdict == INVALID_MODEL:
-                check(repair.proto, self.inputs)
-            made = run_at(repair.proto.SerializeToString(), repair.inputs)
-        except Exception:  # noqa: BLE001 - a repair that the runtime refuses mends nothing; most are such
-            return True
-        actual = dict(zip(self.outputs, made, strict=True))
-        return self.ground.values_held({name: actual[name] for name in own}, repair.proto) is not None
-
-    def mends_by_accident(self, repair: Repair) -> bool:
-        """Whether the changed model is wrong on other inputs. Where a change is to the inputs, that is not asked."""
-        turned = self.ground.turned
-        if turned is None or repair.inputs is not self.inputs:
-            return False
-        try:
-            made = run_at(repair.proto.SerializeToString(), turned[0].inputs())
-        except Exception:  # noqa: BLE001 - as above
-            return True
-        actual = dict(zip(self.outputs, made, strict=True))
-        own = {name: actual[name] for name in self.ground.case.graph.outputs}
-        return self.ground.turned_held(own, repair.proto) is not None
 
 
 def mended_by(patient: Patient, kind: str) -> str:

@@ -18,7 +18,8 @@ from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUN
 from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, all_optimizers, run_at, run_reference
 from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
-from graphfuzz.oracle.attribution.repair import KINDS, Patient, mended_by
+from graphfuzz.oracle.attribution.patient import Patient
+from graphfuzz.oracle.attribution.repair import KINDS, mended_by
 from graphfuzz.oracle.causes import class_name, root_cause
 from graphfuzz.oracle.route import Route, load_route, route_names
 from graphfuzz.oracle.runtime import lacks_kernel
@@ -26,33 +27,6 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
 from graphfuzz.spec.registry import Registry
-
-INTERMEDIATES = "intermediate values"
-
-
-def alone(node: str) -> str:
-    """The witness that runs one node on the operands that the source model recorded."""
-    return f"{node} alone"
-
-
-def up_to(node: str) -> str:
-    """The witness that runs what one node's outputs need."""
-    return f"graph up to {node}"
-
-
-def rest(node: str) -> str:
-    """The witness that runs the graph without one node, whose outputs the source model recorded."""
-    return f"graph without {node}"
-
-
-def elsewhere(node: str) -> str:
-    """The witness that has the framework's other converters convert one node alone."""
-    return f"{node} by another converter"
-
-
-def repair(kind: str, node: str) -> str:
-    """The witness that puts something of the source model's in the converted model's place."""
-    return f"repair of {node} by {kind}"
 
 
 class Examiner:
@@ -87,7 +61,7 @@ class Examiner:
             words.RUNTIME: lambda: self._executed(run_at),
             words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
             words.ACTED: self._acting,
-            INTERMEDIATES: self._diverging,
+            words.INTERMEDIATES: self._diverging,
         }
         found.update((words.program(name), partial(self._program, name)) for name in route.programs)
         found.update((words.without(name), partial(self._without, name)) for name in route.without)
@@ -99,11 +73,11 @@ class Examiner:
     def _about(self, name: str) -> dict[str, Callable[[], Witness]]:
         node, ground = self.ground.nodes[name], self.ground
         return {
-            alone(name): lambda: self._judged(ground.alone(node)),
-            up_to(name): lambda: self._judged(ground.up_to(node)),
-            rest(name): lambda: self._judged(ground.rest(node)),
-            elsewhere(name): lambda: self._elsewhere(name),
-            **{repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
+            words.alone(name): lambda: self._judged(ground.alone(node)),
+            words.up_to(name): lambda: self._judged(ground.up_to(node)),
+            words.rest(name): lambda: self._judged(ground.rest(node)),
+            words.elsewhere(name): lambda: self._elsewhere(name),
+            **{words.repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
         }
 
     def _judged(self, case: Case | None, route: Route | None = None) -> Witness:

@@ -99,7 +99,7 @@ def test_when_time_has_ended_nobody_is_asked_and_that_is_told() -> None:
     found = inquire(relu_case().graph, FINDINGS["wrong"], unused_route(), lambda question: pytest.fail(question), 0.0)
     assert [witness.name for witness in found.evidence] == ["time"]
     assert found.node == "v0"
-    assert not found.is_proven
+    assert not found.proof
 
 
 def test_what_does_not_show_again_is_nobodys() -> None:
