@@ -17,7 +17,8 @@ SOUND = "sound"
 ALIKE = "alike"
 """The fault is there all the same."""
 OTHERWISE = "otherwise"
-"""Another fault is there, no later than the one in question."""
+"""Another fault is there: no later than the one in question; of a wrong model, later ones too, for what one stage lets
+pass another may refuse."""
 SILENT = "silent"
 """The witness cannot say: it has no such thing, cannot run here, or time ended."""
 
@@ -44,6 +45,7 @@ AGAIN = "again"
 NUMPY = "operators' references"
 REFERENCE = "reference evaluator"
 REFERENCE_AND_RUNTIME = "reference evaluator against runtime"
+STRUCTURE = "check of the model's structure"
 RUNTIME = "runtime, unchecked model"
 PLAIN_RUNTIME = "runtime without optimizations"
 ACTED = "runtime optimizers that acted"
@@ -86,7 +88,7 @@ def rest(node: str) -> str:
 
 
 def elsewhere(node: str) -> str:
-    """The witness that has the framework's other converters convert one node alone."""
+    """The witness that has other converters, the framework's first, convert one node alone."""
     return f"{node} by another converter"
 
 
@@ -147,7 +149,9 @@ def _later_stage(
     if outcome.stage in ("conversion", "check"):
         if part:
             return CONVERTER_OPTIMIZATION, part, ""
-        return (NODE_CONVERSION if outcome.stage == "conversion" else MODEL_VALIDITY), "", ""
+        computes_otherwise = said.get(STRUCTURE) == SOUND and said.get(RUNTIME) != SOUND
+        converted = outcome.stage == "conversion" or computes_otherwise
+        return (NODE_CONVERSION if converted else MODEL_VALIDITY), "", ""
     plain, reference = said.get(PLAIN_RUNTIME, SILENT), said.get(REFERENCE, SILENT)
     if plain == SOUND:
         mending = (name for name in _acted(heard) if said.get(optimizer(name)) == SOUND)

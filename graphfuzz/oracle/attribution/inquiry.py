@@ -14,7 +14,7 @@ import msgspec
 from graphfuzz.graph import Case, Graph
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Decision, Witness, decide
-from graphfuzz.oracle.attribution.repair import KINDS, OPTIMIZATION_OFF, SUB_GRAPH
+from graphfuzz.oracle.attribution.repair import KERNEL, KINDS, OPTIMIZATION_OFF, SUB_GRAPH
 from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
 from graphfuzz.oracle.attribution.witnesses import Examiner
 from graphfuzz.oracle.route import Route
@@ -120,6 +120,7 @@ class _Inquiry:
         if self.outcome.stage == "conversion":
             return
         if self.outcome.verdict == INVALID_MODEL:
+            self._says(words.STRUCTURE)
             self._says(words.RUNTIME)
             return
         reference = self._says(words.REFERENCE)
@@ -165,7 +166,8 @@ class _Inquiry:
             self._says(words.optimizer(name))
 
     def _located(self) -> str:
-        """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes."""
+        """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes,
+        then what shows another fault alone."""
         nodes = self.graph.nodes
         if len(nodes) == 1:
             return nodes[0].name
@@ -179,7 +181,7 @@ class _Inquiry:
         for node in nodes:
             if self._says(words.up_to(node.name)) == ALIKE:
                 return node.name
-        return ""
+        return next((node.name for node in nodes if self._said(words.alone(node.name)) == OTHERWISE), "")
 
     def _proof(self, decision: Decision, node: str) -> str:
         """The kind of the first repair that mends it."""
@@ -187,25 +189,29 @@ class _Inquiry:
             return OPTIMIZATION_OFF
         if not node:
             return ""
+        is_right = self._said(words.REFERENCE) == SOUND
+        if is_right and decision.stage in _RUNTIME and self._fails_alone(node):
+            return KERNEL
         if self.outcome.stage != "conversion":
-            kinds = (SUB_GRAPH,) if decision.stage in _RUNTIME else KINDS
-            for kind in kinds:
-                if kind == SUB_GRAPH and len(self.graph.nodes) == 1:
-                    continue  # nothing would be left of the converted model
+            for kind in (SUB_GRAPH,) if is_right else KINDS:
                 if self._says(words.repair(kind, node)) == SOUND:
                     return kind
-        if decision.stage not in _RUNTIME and self._says(words.elsewhere(node)) == SOUND and self._fails_alone(node):
+        if not is_right and self._says(words.elsewhere(node)) == SOUND and self._fails_alone(node):
             return SUB_GRAPH
         if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(words.rest(node)) == SOUND:
             return SUB_GRAPH
         return ""
 
+    def _said(self, question: str) -> str:
+        """What a witness has said, if it was asked."""
+        return next((witness.said for witness in self.heard if witness.name == question), SILENT)
+
     def _fails_alone(self, node: str) -> bool:
         """Whether the node alone shows the fault, which makes a right model of it alone a proof."""
         if len(self.graph.nodes) == 1:
             return True
-        said = {witness.name: witness.said for witness in self.heard}
-        return (said[words.alone(node)] if words.alone(node) in said else self._says(words.alone(node))) == ALIKE
+        asked = any(witness.name == words.alone(node) for witness in self.heard)
+        return (self._said(words.alone(node)) if asked else self._says(words.alone(node))) == ALIKE
 
     def _concluded(self, decision: Decision, node: str, proof: str) -> Attribution:
         place = location(decision.stage, node)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from graphfuzz.graph import Node, Values
+from graphfuzz.graph import Case, Node, Values
 from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.attribution.ground import Ground
-from graphfuzz.oracle.attribution.nodes import Intermediates, value_names
+from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
 from graphfuzz.oracle.judge import check
 from graphfuzz.oracle.verdict import INVALID_MODEL, WRONG_OUTPUT
 
 
 class Repair(msgspec.Struct, frozen=True, eq=False):
-    """A changed model. inputs: what it is run on. fed: the graph's values that it is given, which prove nothing."""
+    """A changed model.
+
+    inputs: what it is run on. fed: the graph's values that it is given, which prove nothing. tried: whether nothing of
+    the source says that it should be so; then it has to be right on other inputs.
+    """
 
     words: str
     proto: Any
     inputs: Values
     fed: frozenset[str] = frozenset()
+    tried: bool = False
 
 
 class Patient:
@@ -44,6 +50,11 @@ class Patient:
             self.proto, self.outputs = onnx.load_from_string(ground.model), ground.case.graph.outputs
         self.names = value_names(self.proto, self.inputs, self.outputs)
 
+    @cached_property
+    def region(self) -> list[int]:
+        """The positions of the nodes that the blamed node was converted to."""
+        return region(self.proto, self.names, self.node)
+
     def copy(self) -> Any:
         """The model, to be changed."""
         made = type(self.proto)()
@@ -65,14 +76,18 @@ class Patient:
         return self.ground.values_held({name: actual[name] for name in own}, repair.proto) is not None
 
     def mends_by_accident(self, repair: Repair) -> bool:
-        """Whether the changed model is wrong on other inputs. Where a change is to the inputs, that is not asked."""
-        turned = self.ground.turned
-        if turned is None or repair.inputs is not self.inputs:
+        """Whether the changed model is wrong on other inputs; of what was found by trying, also whether there are none.
+        Where a change is to the inputs, that is not asked."""
+        others = self.ground.others
+        if repair.inputs is not self.inputs:
             return False
+        return (repair.tried and not others) or any(self._faults_on(repair, other) for other in others)
+
+    def _faults_on(self, repair: Repair, other: tuple[Case, Values]) -> bool:
         try:
-            made = run_at(repair.proto.SerializeToString(), turned[0].inputs())
+            made = run_at(repair.proto.SerializeToString(), other[0].inputs())
         except Exception:  # noqa: BLE001 - as above
             return True
         actual = dict(zip(self.outputs, made, strict=True))
         own = {name: actual[name] for name in self.ground.case.graph.outputs}
-        return self.ground.turned_held(own, repair.proto) is not None
+        return self.ground.other_held(other, own, repair.proto) is not None

@@ -2,19 +2,19 @@
 
 After FetaFix (Louloudakis et al., arXiv 2312.15101), whose order is kept: parameters, then hyperparameters, then input
 handling, then a segment of the graph. What mends the model proves where the fault is. No operator is named: whatever
-the source node has is tried wherever it fits.
+the source node has is tried wherever it fits, and after it what the model itself and ONNX have (see `exchange`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, permutations
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice, permutations
 from typing import Any
 
 import numpy as np
 
 from graphfuzz.graph import Array, Values
-from graphfuzz.oracle.attribution.nodes import region
+from graphfuzz.oracle.attribution import exchange
 from graphfuzz.oracle.attribution.patient import Patient, Repair
 
 INITIALIZER = "initializer"
@@ -22,9 +22,11 @@ ATTRIBUTE = "attribute"
 ORDER = "input layout or order"
 SUB_GRAPH = "sub-graph"
 OPTIMIZATION_OFF = "optimization off"
+KERNEL = "kernel"
 
 KINDS = (INITIALIZER, ATTRIBUTE, ORDER, SUB_GRAPH)
-"""What is repaired in a model, the most specific first; `OPTIMIZATION_OFF` needs no model to be changed."""
+"""What is repaired in a model, the most specific first; `OPTIMIZATION_OFF` and `KERNEL`, another evaluator
+in the runtime's place, need no model to be changed."""
 
 MOST = 120
 """The most repairs of a kind that are tried on one model."""
@@ -35,8 +37,13 @@ def mended_by(patient: Patient, kind: str) -> str:
 
     A model that is not wrong as it is, but for what a repair is fed, cannot be mended.
     """
-    makers = {INITIALIZER: _initializers, ATTRIBUTE: _attributes, ORDER: _orders, SUB_GRAPH: _sub_graph}
-    for repair in islice(makers[kind](patient), MOST):
+    makers: dict[str, tuple[Callable[[Patient], Iterator[Repair]], ...]] = {
+        INITIALIZER: (_initializers,),
+        ATTRIBUTE: (_attributes, exchange.attributes),
+        ORDER: (_orders, exchange.operands),
+        SUB_GRAPH: (_sub_graph, exchange.operators),
+    }
+    for repair in chain.from_iterable(islice(make(patient), MOST) for make in makers[kind]):
         unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
         if not patient.faults(repair) and patient.faults(unchanged) and not patient.mends_by_accident(repair):
             return repair.words
@@ -88,7 +95,7 @@ def _with_initializers(patient: Patient, words: str, arrays: Mapping[int, Array]
 def _attributes(patient: Patient) -> Iterator[Repair]:
     """An attribute of the source node in place of one of its converted nodes', or of a constant that they take."""
     values = {n: v for n, v in patient.node.attrs.items() if isinstance(v, bool | int | float | tuple)}
-    own = region(patient.proto, patient.names, patient.node)
+    own = patient.region
     operands = {name for position in own for name in patient.proto.graph.node[position].input}
     for name, value in values.items():
         for position in own:
@@ -166,7 +173,7 @@ def _in_constants(patient: Patient, name: str, value: Any, operands: set[str]) -
 
 def _orders(patient: Patient) -> Iterator[Repair]:
     """Operands of a converted node in another order; inputs of the model in another order, or with other axes first."""
-    for position in region(patient.proto, patient.names, patient.node):
+    for position in patient.region:
         made = patient.proto.graph.node[position]
         for order in _other_orders(len(made.input)):
             proto = patient.copy()

@@ -21,12 +21,27 @@ from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
 from graphfuzz.oracle.attribution.patient import Patient
 from graphfuzz.oracle.attribution.repair import KINDS, mended_by
 from graphfuzz.oracle.causes import class_name, root_cause
+from graphfuzz.oracle.judge import check
 from graphfuzz.oracle.route import Route, load_route, route_names
 from graphfuzz.oracle.runtime import lacks_kernel
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.oracle.verdict import (
+    HANG,
+    HARNESS_ERROR,
+    INVALID_MODEL,
+    LOAD_FAILURE,
+    PROCESS_CRASH,
+    RUN_FAILURE,
+    UNSUPPORTED,
+    WRONG_OUTPUT,
+    Mismatch,
+    Outcome,
+)
 from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
 from graphfuzz.spec.registry import Registry
+
+_OF_MODELS = (INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OUTPUT)
+"""What a wrong model may come to."""
 
 
 class Examiner:
@@ -58,6 +73,7 @@ class Examiner:
             words.NUMPY: self._numpy,
             words.REFERENCE: lambda: self._executed(run_reference),
             words.REFERENCE_AND_RUNTIME: self._both,
+            words.STRUCTURE: self._structure,
             words.RUNTIME: lambda: self._executed(run_at),
             words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
             words.ACTED: self._acting,
@@ -86,7 +102,10 @@ class Examiner:
         return self._likened(self.ground.judged(case, route))
 
     def _likened(self, found: Outcome) -> Witness:
-        """Another outcome beside the finding's: sound, or beyond its stage; alike; another fault; or nothing said."""
+        """Another outcome beside the finding's: sound, or beyond its stage; alike; another fault; or nothing said.
+
+        A wrong model gets beyond a stage with less of it known, and is wrong all the same.
+        """
         wanted = self.ground.outcome
         if is_sound(found):
             return Witness("", SOUND, found.verdict)
@@ -94,7 +113,8 @@ class Examiner:
             return Witness("", ALIKE, found.summary())
         if found.verdict == HARNESS_ERROR:
             return Witness("", SILENT, found.summary())
-        if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage):
+        still = wanted.verdict in _OF_MODELS and found.verdict in _OF_MODELS
+        if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage) and not still:
             return Witness("", SOUND, f"gets further, to {found.summary()}")
         return Witness("", SILENT if found.verdict == UNSUPPORTED else OTHERWISE, found.summary())
 
@@ -137,6 +157,16 @@ class Examiner:
                 return Witness("", SOUND if further else SILENT, _told(error))
             return self._raised(error)
         return self._differing(ground.held(made, onnx.load_from_string(ground.model)))
+
+    def _structure(self) -> Witness:
+        """ONNX's check without inference: whether it is a model at all, whatever it computes."""
+        import onnx
+
+        try:
+            check(onnx.load_from_string(self.ground.model), self.ground.case.inputs(), inference=False)
+        except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
+            return self._raised(error)
+        return Witness("", SOUND, "only inference objects")
 
     def _both(self) -> Witness:
         """The reference evaluator's outputs and the runtime's, held against each other."""
@@ -186,11 +216,20 @@ class Examiner:
         """SOUND where another converter's model of the node alone is right on the runtime."""
         ground = self.ground
         case = ground.alone(ground.nodes[name])
-        for other in _siblings(ground.route):
-            found = ground.judged(case, other)
-            if is_sound(found):
-                return Witness("", SOUND, f"{other.name}: {found.verdict}")
-        return Witness("", SILENT, "no other converter of this framework makes a right model of it")
+        for other in _other_routes(ground.route):
+            if other.framework == ground.route.framework:
+                found = ground.judged(case, other)
+                if is_sound(found):
+                    return Witness("", SOUND, f"{other.name}: {found.verdict}")
+            elif self._is_right_elsewhere(case, other):
+                return Witness("", SOUND, f"{other.name}: agrees with the source model")
+        return Witness("", SILENT, "no other converter makes a right model of it")
+
+    def _is_right_elsewhere(self, case: Case, other: Route) -> bool:
+        try:
+            return self.ground.held_elsewhere(case, other) is None
+        except Exception:  # noqa: BLE001 - another framework need not have the node, nor its converter
+            return False
 
     def _repaired(self, kind: str, name: str) -> Witness:
         patient = Patient(self.ground, self.ground.nodes[name], self._seen)
@@ -198,10 +237,10 @@ class Examiner:
         return Witness("", SOUND, mended) if mended else Witness("", ALIKE, "nothing of the kind mends it")
 
 
-def _siblings(route: Route) -> list[Route]:
-    """The other installed routes of the same framework."""
+def _other_routes(route: Route) -> list[Route]:
+    """The other installed routes, those of the same framework first."""
     others = (load_route(name) for name in route_names() if name != route.name)
-    return [r for r in others if r.framework == route.framework and r.convert is not route.convert]
+    return sorted((r for r in others if r.convert is not route.convert), key=lambda r: r.framework != route.framework)
 
 
 def _is_unable(error: BaseException) -> bool:
