@@ -30,7 +30,12 @@ CONVERTED: tuple[tuple[str, str, tuple[str, ...], Surgery], ...] = (
     ("mul-rank-3", "one rank only", (DYNAMO, TF2ONNX), s.nodes("Mul", s.negated, where=s.of_rank(3))),
     ("weights-float16", "precision lost", ROUTES, s.nodes(("MatMul", "Gemm", "Conv"), s.narrowed("float16"))),
     ("where-swapped", "swapped operands", (DYNAMO, TF2ONNX), s.nodes("Where", s.swapped(1))),
-    ("split-repeats", "dead output", ROUTES, s.nodes("Split", s.repeating)),
+    (
+        "split-repeats",
+        "dead output",
+        ROUTES,
+        s.both(s.nodes("Split", s.repeating), s.nodes("SequenceAt", s.first_instead)),
+    ),
     ("abs-dead", "dead output", (DYNAMO, TF2ONNX), s.nodes("Abs", s.zeroed)),
     ("mul-float64", "dtype changed", (SCRIPT, TF2ONNX), s.nodes(("Mul", "Add"), s.retyped(s.FLOAT, s.DOUBLE))),
 )
@@ -42,8 +47,14 @@ OPTIMIZED: tuple[tuple[str, str, tuple[str, ...], Surgery], ...] = (
 )
 """The same of what its optimizer makes."""
 
+SQUEEZED = s.nodes(("Squeeze", "Einsum"), s.undefined)
+"""tf2onnx's optimizer makes squeezes of an Einsum; without it, that is at fault."""
+
 FAULTS: tuple[Fault, ...] = (
     *(converted(f"{PREFIXES[r]}-{name}", r, kind, done) for name, kind, routes, done in CONVERTED for r in routes),
     *(optimized(f"{OPTIMIZERS[r]}-{name}", r, kind, done) for name, kind, routes, done in OPTIMIZED for r in routes),
-    *(invalid(f"{PREFIXES[r]}-squeeze-of-nobody", r, s.nodes("Squeeze", s.undefined)) for r in (DYNAMO, TF2ONNX)),
+    *(
+        invalid(f"{PREFIXES[r]}-squeeze-of-nobody", r, s.nodes(("Squeeze", "Einsum"), s.undefined))
+        for r in (DYNAMO, TF2ONNX)
+    ),
 )

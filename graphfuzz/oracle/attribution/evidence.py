@@ -44,6 +44,7 @@ STAGES = (
 AGAIN = "again"
 NUMPY = "operators' references"
 REFERENCE = "reference evaluator"
+RULES = "operators' rules on the values at hand"
 REFERENCE_AND_RUNTIME = "reference evaluator against runtime"
 STRUCTURE = "check of the model's structure"
 RUNTIME = "runtime, unchecked model"
@@ -153,6 +154,8 @@ def _later_stage(
         converted = outcome.stage == "conversion" or computes_otherwise
         return (NODE_CONVERSION if converted else MODEL_VALIDITY), "", ""
     plain, reference = said.get(PLAIN_RUNTIME, SILENT), said.get(REFERENCE, SILENT)
+    if reference == SOUND and said.get(RULES) == ALIKE:
+        reference = ALIKE
     if plain == SOUND:
         mending = (name for name in _acted(heard) if said.get(optimizer(name)) == SOUND)
         return RUNTIME_OPTIMIZATION, next(mending, ""), ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import permutations
+from itertools import islice, permutations
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,40 @@ def attributes(patient: Patient) -> Iterator[Repair]:
                     yield from _changed(patient, positions, f"{value} as operand {at}", _with_constant(at, made))
 
 
+def spread(patient: Patient, words: str, value: Any) -> Iterator[Repair]:
+    """Numbers of the source, each as a constant operand of one of as many nodes of an operator, in their order."""
+    numbers = value if isinstance(value, tuple) and all(isinstance(number, int) for number in value) else ()
+    known, nodes = _constants(patient), patient.proto.graph.node
+    for positions in _places(patient):
+        if 1 < len(positions) == len(numbers):
+            for at, name in enumerate(nodes[positions[0]].input):
+                if name in known and known[name].dtype.kind == "i" and known[name].size == 1:
+                    proto = patient.copy()
+                    for position, number in zip(positions, numbers, strict=True):
+                        _with_constant(at, np.full_like(known[name], number))(proto, position)
+                    told = f"the source's {words}={value!r} as operands {at} of {nodes[positions[0]].op_type}"
+                    yield Repair(told, proto, patient.inputs)
+
+
+def orders(patient: Patient) -> Iterator[Repair]:
+    """Operands of a node in another order."""
+    for positions in _places(patient):
+        for order in other_orders(len(patient.proto.graph.node[positions[0]].input)):
+            yield from _changed(patient, positions, f"operands in the order {list(order)}", _in_order(order))
+
+
+def other_orders(length: int) -> Iterator[Sequence[int]]:
+    """Every order of so many things but the present one; none of more than four."""
+    return islice(permutations(range(length)), 1, None) if length <= 4 else iter(())
+
+
 def operands(patient: Patient) -> Iterator[Repair]:
     """Another value of the model, made before, in place of an output or of an operand; first of those nobody makes."""
     graph, types = patient.proto.graph, _types(patient)
     known = [value.name for value in (*graph.input, *graph.initializer)]
     made = {name for node in graph.node for name in node.output} | set(known)
     for missing in (True, False):
-        for position in patient.region:
+        for position in _plain(patient):
             for at, name in enumerate(graph.node[position].input):
                 if name and (name not in made) == missing:
                     before = _made_before(patient, position, known)
@@ -59,7 +86,9 @@ def operands(patient: Patient) -> Iterator[Repair]:
 
 
 def operators(patient: Patient) -> Iterator[Repair]:
-    """Another operator of the same signature; ONNX's own in place of one of the same name from elsewhere."""
+    """Another operator of the same signature; ONNX's own in place of one of the same name from elsewhere; none where
+    another node makes the same value."""
+    yield from _without_twins(patient)
     for positions in _places(patient):
         node = patient.proto.graph.node[positions[0]]
         names = [node.op_type] if node.domain else _of_signature(node.op_type, _opset(patient.proto))
@@ -67,11 +96,28 @@ def operators(patient: Patient) -> Iterator[Repair]:
             yield from _changed(patient, positions, name, _with_operator(name))
 
 
+def _plain(patient: Patient) -> list[int]:
+    """The node's converted nodes but for those with subgraphs: a loop could be made endless."""
+    nodes = patient.proto.graph.node
+    return [i for i in patient.region if not any(attribute.g.node for attribute in nodes[i].attribute)]
+
+
+def _without_twins(patient: Patient) -> Iterator[Repair]:
+    nodes = patient.proto.graph.node
+    own = {name for position in patient.region for name in nodes[position].output}
+    makers = {name: [i for i, node in enumerate(nodes) if name in node.output] for name in own}
+    for name in sorted(own):
+        for position in makers[name] if len(makers[name]) > 1 else ():
+            proto = patient.copy()
+            del proto.graph.node[position]
+            yield Repair(f"{name} made once", proto, patient.inputs, tried=True)
+
+
 def _places(patient: Patient) -> Iterator[list[int]]:
     """The node's converted nodes, all of an operator at once, and then each."""
     nodes = patient.proto.graph.node
     groups: dict[tuple[str, str], list[int]] = {}
-    for position in patient.region:
+    for position in _plain(patient):
         groups.setdefault((nodes[position].domain, nodes[position].op_type), []).append(position)
     yield from groups.values()
     for group in groups.values():
@@ -125,6 +171,17 @@ def _with_operand(at: int, name: str) -> Change:
     return change
 
 
+def _in_order(order: Sequence[int]) -> Change:
+    def change(proto: Any, position: int) -> bool:
+        node = proto.graph.node[position]
+        if len(node.input) != len(order):
+            return False
+        node.input[:] = [node.input[at] for at in order]
+        return True
+
+    return change
+
+
 def _with_operator(name: str) -> Change:
     import onnx
 
@@ -169,7 +226,7 @@ def _made_before(patient: Patient, position: int, known: Sequence[str]) -> list[
     nodes = patient.proto.graph.node
     made = [name for node in nodes[:position] for name in node.output if name]
     used = {name for node in nodes for name in node.input}
-    return sorted(reversed([*known, *made]), key=lambda name: name in used)
+    return sorted([*made[::-1], *known], key=lambda name: name in used)
 
 
 _Type = tuple[int, tuple[int | str | None, ...] | None]
@@ -207,15 +264,18 @@ def _constants(patient: Patient) -> dict[str, Any]:
 
 
 def _held_attributes(node: Any, patient: Patient) -> dict[str, Any]:
-    """A node's attributes that are whole numbers or lists of them, with the schema's defaults for those not told."""
+    """A node's attributes that are whole numbers or lists of them, with the schema's defaults for those not told; but
+    no number that has no default and need not be told, for such are counts that the node's values have anyway."""
     from onnx import AttributeProto, defs, helper
 
-    found = {}
+    found, redundant = {}, set[str]()
     if defs.has(node.op_type, _opset(patient.proto), node.domain):
         for attribute in defs.get_schema(node.op_type, _opset(patient.proto), node.domain).attributes.values():
             if attribute.default_value.name:
                 found[attribute.name] = attribute.default_value
-    found.update((attribute.name, attribute) for attribute in node.attribute)
+            elif int(attribute.type.value) == AttributeProto.INT and not attribute.required:  # type: ignore[attr-defined]
+                redundant.add(attribute.name)
+    found.update((attribute.name, attribute) for attribute in node.attribute if attribute.name not in redundant)
     kinds = (AttributeProto.INT, AttributeProto.INTS)
     return {name: helper.get_attribute_value(made) for name, made in found.items() if made.type in kinds}
 

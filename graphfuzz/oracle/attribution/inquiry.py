@@ -19,7 +19,7 @@ from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
 from graphfuzz.oracle.attribution.witnesses import Examiner
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, OF_MODELS, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
 BUDGET = 10.0
@@ -124,6 +124,8 @@ class _Inquiry:
             self._says(words.RUNTIME)
             return
         reference = self._says(words.REFERENCE)
+        if reference == SOUND and self.outcome.stage in ("load", "run"):
+            self._says(words.RULES)
         plain = self._says(words.PLAIN_RUNTIME)
         if self.outcome.verdict == WRONG_OUTPUT:
             self._says(words.NUMPY)
@@ -166,8 +168,7 @@ class _Inquiry:
             self._says(words.optimizer(name))
 
     def _located(self) -> str:
-        """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes,
-        then what shows another fault alone."""
+        """The node at fault, or empty. Where all values as outputs hide the fault, each node alone, then prefixes."""
         nodes = self.graph.nodes
         if len(nodes) == 1:
             return nodes[0].name
@@ -178,10 +179,14 @@ class _Inquiry:
         for node in nodes:
             if self._says(words.alone(node.name)) == ALIKE:
                 return node.name
+        if self.outcome.verdict in OF_MODELS:  # what is wrong of one node may come to light at another only
+            for node in nodes:
+                if self._said(words.alone(node.name)) == OTHERWISE:
+                    return node.name
         for node in nodes:
             if self._says(words.up_to(node.name)) == ALIKE:
                 return node.name
-        return next((node.name for node in nodes if self._said(words.alone(node.name)) == OTHERWISE), "")
+        return ""
 
     def _proof(self, decision: Decision, node: str) -> str:
         """The kind of the first repair that mends it."""
@@ -189,7 +194,7 @@ class _Inquiry:
             return OPTIMIZATION_OFF
         if not node:
             return ""
-        is_right = self._said(words.REFERENCE) == SOUND
+        is_right = self._said(words.REFERENCE) == SOUND and self._said(words.RULES) != ALIKE
         if is_right and decision.stage in _RUNTIME and self._fails_alone(node):
             return KERNEL
         if self.outcome.stage != "conversion":

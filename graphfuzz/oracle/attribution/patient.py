@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from graphfuzz.graph import Case, Node, Values
-from graphfuzz.oracle.attribution.execution import run_at
+from graphfuzz.graph import Array, Case, Node, Values, parts
+from graphfuzz.oracle.attribution.execution import is_unable, run_at, run_reference
 from graphfuzz.oracle.attribution.ground import Ground
 from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
 from graphfuzz.oracle.judge import check
@@ -64,7 +66,7 @@ class Patient:
     def faults(self, repair: Repair) -> bool:
         """Whether outputs of the case are still wrong; also where the changed model does not run."""
         own = [name for name in self.ground.case.graph.outputs if name not in repair.fed]
-        if not own:
+        if not own or self._is_far_off(repair):
             return True
         try:
             if self.ground.outcome.verdict == INVALID_MODEL:
@@ -74,6 +76,34 @@ class Patient:
             return True
         actual = dict(zip(self.outputs, made, strict=True))
         return self.ground.values_held({name: actual[name] for name in own}, repair.proto) is not None
+
+    def _is_far_off(self, repair: Repair) -> bool:
+        """Whether the reference evaluator says so: on some nonsense the runtime, and ONNX's inference, abort.
+
+        Its word on loops is not taken: it joins what they collect in another way than ONNX says. It is not asked where
+        nothing of the model is changed but what it is given.
+        """
+        if repair.inputs is not self.inputs or any(
+            attribute.g.node for node in repair.proto.graph.node for attribute in node.attribute
+        ):
+            return False
+        distance = self._distance(repair.proto)
+        return distance is not None and distance > min(NEAR, (1.0 if self._own is None else self._own) / 2)
+
+    @cached_property
+    def _own(self) -> float | None:
+        return self._distance(self.proto)
+
+    def _distance(self, proto: Any) -> float | None:
+        """How far off the case's outputs are by the reference evaluator, relative to numbers or to one: infinite where
+        the model does not run; None where the evaluator does not know an operator."""
+        try:
+            made = run_reference(proto.SerializeToString(), self.inputs)
+        except Exception as error:  # noqa: BLE001 - as above
+            return None if is_unable(error) else math.inf
+        expected = self.ground.recorded[self.ground.binding]
+        actual = dict(zip(self.outputs, made, strict=True))
+        return max(_apart(actual[name], expected[name]) for name in self.ground.case.graph.outputs)
 
     def mends_by_accident(self, repair: Repair) -> bool:
         """Whether the changed model is wrong on other inputs; of what was found by trying, also whether there are none.
@@ -91,3 +121,20 @@ class Patient:
         actual = dict(zip(self.outputs, made, strict=True))
         own = {name: actual[name] for name in self.ground.case.graph.outputs}
         return self.ground.other_held(other, own, repair.proto) is not None
+
+
+NEAR = 0.01
+"""How far off a repair that was found by trying may be before it is compared: most of what is tried is further. It has
+to halve what the model is off by, too."""
+
+
+def _apart(actual: Array, expected: Array) -> float:
+    """The largest difference, relative to a number or to one."""
+    one, other = (parts(array).astype("float64") for array in (actual, expected))
+    if one.size != other.size:
+        return math.inf
+    one, other = one.ravel(), other.ravel()
+    with np.errstate(all="ignore"):
+        apart = np.abs(one - other) / np.maximum(np.abs(other), 1.0)
+    apart[(one == other) | (np.isnan(one) & np.isnan(other))] = 0.0
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))

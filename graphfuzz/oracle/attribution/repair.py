@@ -7,7 +7,8 @@ the source node has is tried wherever it fits, and after it what the model itsel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice, permutations
 from typing import Any
 
@@ -28,8 +29,8 @@ KINDS = (INITIALIZER, ATTRIBUTE, ORDER, SUB_GRAPH)
 """What is repaired in a model, the most specific first; `OPTIMIZATION_OFF` and `KERNEL`, another evaluator
 in the runtime's place, need no model to be changed."""
 
-MOST = 120
-"""The most repairs of a kind that are tried on one model."""
+MOST, SECONDS = 120, 1.0
+"""The most repairs of a kind that are tried on one model, and the most time in which another one is begun."""
 
 
 def mended_by(patient: Patient, kind: str) -> str:
@@ -40,13 +41,16 @@ def mended_by(patient: Patient, kind: str) -> str:
     makers: dict[str, tuple[Callable[[Patient], Iterator[Repair]], ...]] = {
         INITIALIZER: (_initializers,),
         ATTRIBUTE: (_attributes, exchange.attributes),
-        ORDER: (_orders, exchange.operands),
+        ORDER: (exchange.orders, _orders, exchange.operands),
         SUB_GRAPH: (_sub_graph, exchange.operators),
     }
+    end = time.monotonic() + SECONDS
     for repair in chain.from_iterable(islice(make(patient), MOST) for make in makers[kind]):
         unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
         if not patient.faults(repair) and patient.faults(unchanged) and not patient.mends_by_accident(repair):
             return repair.words
+        if time.monotonic() > end:
+            break
     return ""
 
 
@@ -101,6 +105,7 @@ def _attributes(patient: Patient) -> Iterator[Repair]:
         for position in own:
             yield from _in_attributes(patient, name, value, position)
         yield from _in_constants(patient, name, value, operands)
+        yield from exchange.spread(patient, name, value)
 
 
 def _in_attributes(patient: Patient, name: str, value: Any, position: int) -> Iterator[Repair]:
@@ -172,27 +177,16 @@ def _in_constants(patient: Patient, name: str, value: Any, operands: set[str]) -
 
 
 def _orders(patient: Patient) -> Iterator[Repair]:
-    """Operands of a converted node in another order; inputs of the model in another order, or with other axes first."""
-    for position in patient.region:
-        made = patient.proto.graph.node[position]
-        for order in _other_orders(len(made.input)):
-            proto = patient.copy()
-            proto.graph.node[position].input[:] = [made.input[i] for i in order]
-            yield Repair(f"operands of {made.op_type} in the order {list(order)}", proto, patient.inputs)
+    """Inputs of the model in another order, or with other axes first."""
     names = list(patient.inputs)
-    for order in _other_orders(len(names)):
+    for order in exchange.other_orders(len(names)):
         taken = dict(zip(names, (patient.inputs[names[i]] for i in order), strict=True))
         if all(_type(taken[name]) == _type(patient.inputs[name]) for name in names):
             yield Repair(f"inputs in the order {list(order)}", patient.proto, taken)
     for name, array in patient.inputs.items():
-        for axes in _other_orders(array.ndim):
+        for axes in exchange.other_orders(array.ndim):
             given = {**patient.inputs, name: np.ascontiguousarray(array.transpose(axes))}
             yield Repair(f"{name} with its axes in the order {list(axes)}", patient.proto, given)
-
-
-def _other_orders(length: int) -> Iterator[Sequence[int]]:
-    """Every order of so many things but the present one; none of more than four."""
-    return islice(permutations(range(length)), 1, None) if length <= 4 else iter(())
 
 
 def _type(array: Array) -> tuple[Any, ...]:

@@ -15,7 +15,16 @@ import msgspec
 from graphfuzz.graph import Array, Case, evaluate
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
-from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, all_optimizers, run_at, run_reference
+from graphfuzz.oracle.attribution.execution import (
+    LEVELS,
+    OFF,
+    acting_optimizers,
+    all_optimizers,
+    is_unable,
+    require_rules,
+    run_at,
+    run_reference,
+)
 from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
 from graphfuzz.oracle.attribution.patient import Patient
@@ -28,10 +37,8 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import (
     HANG,
     HARNESS_ERROR,
-    INVALID_MODEL,
-    LOAD_FAILURE,
+    OF_MODELS,
     PROCESS_CRASH,
-    RUN_FAILURE,
     UNSUPPORTED,
     WRONG_OUTPUT,
     Mismatch,
@@ -39,9 +46,6 @@ from graphfuzz.oracle.verdict import (
 )
 from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
 from graphfuzz.spec.registry import Registry
-
-_OF_MODELS = (INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OUTPUT)
-"""What a wrong model may come to."""
 
 
 class Examiner:
@@ -72,6 +76,7 @@ class Examiner:
             words.AGAIN: lambda: self._judged(ground.case),
             words.NUMPY: self._numpy,
             words.REFERENCE: lambda: self._executed(run_reference),
+            words.RULES: self._rules,
             words.REFERENCE_AND_RUNTIME: self._both,
             words.STRUCTURE: self._structure,
             words.RUNTIME: lambda: self._executed(run_at),
@@ -113,7 +118,7 @@ class Examiner:
             return Witness("", ALIKE, found.summary())
         if found.verdict == HARNESS_ERROR:
             return Witness("", SILENT, found.summary())
-        still = wanted.verdict in _OF_MODELS and found.verdict in _OF_MODELS
+        still = wanted.verdict in OF_MODELS and found.verdict in OF_MODELS
         if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage) and not still:
             return Witness("", SOUND, f"gets further, to {found.summary()}")
         return Witness("", SILENT if found.verdict == UNSUPPORTED else OTHERWISE, found.summary())
@@ -150,7 +155,7 @@ class Examiner:
         try:
             made = run(ground.model, ground.source.cases[ground.binding].inputs())
         except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
-            if run is run_reference and (ground.outcome.mismatch is not None or _is_unable(error)):
+            if run is run_reference and (ground.outcome.mismatch is not None or is_unable(error)):
                 return Witness("", SILENT, _told(error))
             if lacks_kernel(error):
                 further = ground.outcome.stage == "load"  # kernels are looked up last, in a graph that is sound by then
@@ -167,6 +172,17 @@ class Examiner:
         except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
             return self._raised(error)
         return Witness("", SOUND, "only inference objects")
+
+    def _rules(self) -> Witness:
+        """Whether the runtime may refuse the model, though the reference evaluator runs it."""
+        from onnx.shape_inference import InferenceError
+
+        ground = self.ground
+        try:
+            require_rules(ground.model, ground.source.cases[ground.binding].inputs())
+        except InferenceError as error:
+            return Witness("", ALIKE, _told(error))
+        return Witness("", SOUND, "each node keeps to them")
 
     def _both(self) -> Witness:
         """The reference evaluator's outputs and the runtime's, held against each other."""
@@ -241,11 +257,6 @@ def _other_routes(route: Route) -> list[Route]:
     """The other installed routes, those of the same framework first."""
     others = (load_route(name) for name in route_names() if name != route.name)
     return sorted((r for r in others if r.convert is not route.convert), key=lambda r: r.framework != route.framework)
-
-
-def _is_unable(error: BaseException) -> bool:
-    """Whether the reference evaluator says that it has no such operator."""
-    return isinstance(root_cause(error), NotImplementedError) or "onnx.reference" in class_name(error)
 
 
 def _told(error: BaseException) -> str:
