@@ -41,17 +41,19 @@ def attributes(patient: Patient) -> Iterator[Repair]:
 
 
 def spread(patient: Patient, words: str, value: Any) -> Iterator[Repair]:
-    """Numbers of the source, each as a constant operand of one of as many nodes of an operator, in their order."""
+    """Numbers of the source, each as a constant operand of one of as many nodes of an operator."""
     numbers = value if isinstance(value, tuple) and all(isinstance(number, int) for number in value) else ()
     known, nodes = _constants(patient), patient.proto.graph.node
     for positions in _places(patient):
-        if 1 < len(positions) == len(numbers):
-            for at, name in enumerate(nodes[positions[0]].input):
-                if name in known and known[name].dtype.kind == "i" and known[name].size == 1:
+        if not 1 < len(positions) == len(numbers) <= AXES:
+            continue
+        for at, name in enumerate(nodes[positions[0]].input):
+            if name in known and known[name].dtype.kind == "i" and known[name].size == 1:
+                for order in permutations(numbers):
                     proto = patient.copy()
-                    for position, number in zip(positions, numbers, strict=True):
+                    for position, number in zip(positions, order, strict=True):
                         _with_constant(at, np.full_like(known[name], number))(proto, position)
-                    told = f"the source's {words}={value!r} as operands {at} of {nodes[positions[0]].op_type}"
+                    told = f"{order}, the source's {words}, as operands {at} of {nodes[positions[0]].op_type}"
                     yield Repair(told, proto, patient.inputs)
 
 
