@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +30,7 @@ from graphfuzz.corpus.signature import kind
 from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case, Graph, Node, pruned
 from graphfuzz.minimizer import minimize
+from graphfuzz.oracle.attribution import attribute
 from graphfuzz.oracle.judge import judge, judge_made
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
@@ -60,7 +61,6 @@ CLEAR_EVERY = 30
 SHARES = ("caught", "stage", "node", "proven")
 SAID = ("stage", "node", "operator", "optimizer", "proof", "contradiction")
 """What is taken over of an attribution."""
-ATTRIBUTION = "graphfuzz.oracle.attribution"
 
 
 class Trial(msgspec.Struct, frozen=True, eq=False):
@@ -75,8 +75,7 @@ class Told(msgspec.Struct, frozen=True):
     """A finding, minimized and attributed.
 
     nodes, runs: of the minimized case, and what minimizing took. altered: what the fault wrote down in it. truth: the
-    names of its nodes that are truly to blame. The rest: as attributed (see `Attribution`); None where nothing
-    attributes.
+    names of its nodes that are truly to blame. The rest: as attributed (see `Attribution`).
     """
 
     verdict: str
@@ -84,17 +83,18 @@ class Told(msgspec.Struct, frozen=True):
     runs: int
     altered: tuple[str, ...]
     truth: tuple[str, ...]
-    stage: str | None = None
-    node: str | None = None
-    operator: str | None = None
-    optimizer: str | None = None
-    proof: str | None = None
-    contradiction: str | None = None
+    stage: str
+    node: str
+    operator: str
+    optimizer: str
+    proof: str
+    contradiction: str
 
 
-def run(quick: bool) -> dict[str, Any]:
-    """The shares of the faults that are caught and told right, overall and by route, and a row a fault."""
-    names = QUICK if quick else tuple(FAULTS)
+def run(quick: bool, only: Sequence[str] = ()) -> dict[str, Any]:
+    """The shares of the faults that are caught and told right, overall and by route, and a row a fault. only: some
+    faults by name, of all or of the quick ones."""
+    names = [name for name in (QUICK if quick else FAULTS) if not only or name in only]
     cases = QUICK_CASES if quick else CASES
     rows: dict[str, dict[str, Any]] = {name: _row(FAULTS[name]) for name in names}
     lost: list[str] = []
@@ -227,23 +227,17 @@ def _tell(name: str, case: Case, outcome: Outcome) -> Told:
         reduced = minimize(case, outcome, check, registry(), RUNS, width=1)
         graph = reduced.case.graph
         _, altered = _faulty(reduced.case, fault)
-        told = Told(
-            reduced.outcome.verdict, len(graph.nodes), reduced.runs, tuple(altered), _to_blame(reduced.case, fault)
-        )
-        attribute = attribution()
-        if attribute is None:
-            return told
+        truth = _to_blame(reduced.case, fault)
         with fault.patch([]):
             said = attribute(reduced.case, reduced.outcome, load_route(fault.route), registry(), Tolerance())
-    return msgspec.structs.replace(told, **{field: getattr(said, field) for field in SAID})
-
-
-def attribution() -> Callable[..., Any] | None:
-    """What attributes findings, where this version has it."""
-    if importlib.util.find_spec(ATTRIBUTION) is None:
-        return None
-    found: Callable[..., Any] = importlib.import_module(ATTRIBUTION).attribute
-    return found
+    return Told(
+        reduced.outcome.verdict,
+        len(graph.nodes),
+        reduced.runs,
+        tuple(altered),
+        truth,
+        *(getattr(said, field) for field in SAID),
+    )
 
 
 def _to_blame(case: Case, fault: Fault) -> tuple[str, ...]:
@@ -282,25 +276,16 @@ def _row(fault: Fault) -> dict[str, Any]:
 
 
 def _judged(fault: Fault, told: Told) -> dict[str, Any]:
-    """What a row says of a finding: beside what was told, whether it is right; None where nothing attributes."""
+    """What a row says of a finding: beside what was told, whether it is right."""
     row = msgspec.structs.asdict(told)
     said = {f"said_{field}": row.pop(field) for field in ("stage", "node", "operator", "optimizer")}
-    missing = told.stage is None
-    return {
-        **row,
-        **said,
-        "stage": None if missing else told.stage == fault.stage,
-        "node": None if missing else told.node in told.truth,
-        "proven": None if missing else bool(told.proof),
-    }
+    right = {"stage": told.stage == fault.stage, "node": told.node in told.truth, "proven": bool(told.proof)}
+    return {**row, **said, **right}
 
 
 def _result(rows: list[dict[str, Any]], cases: int, lost: list[str]) -> dict[str, Any]:
-    has = attribution() is not None
-
     def shares(some: list[dict[str, Any]]) -> dict[str, Any]:
-        found = {share: sum(bool(row.get(share)) for row in some) / len(some) for share in SHARES}
-        return {"faults": len(some), **{s: found[s] if has or s == "caught" else None for s in SHARES}}
+        return {"faults": len(some), **{s: sum(bool(row.get(s)) for row in some) / len(some) for s in SHARES}}
 
     def by(column: str) -> dict[str, dict[str, Any]]:
         groups = dict.fromkeys(row[column] for row in rows)
@@ -314,19 +299,18 @@ def _result(rows: list[dict[str, Any]], cases: int, lost: list[str]) -> dict[str
         "stages": by("true_stage"),
         "rows": rows,
         "lost": lost,
-        "remark": "" if has else f"there is no {ATTRIBUTION}: stage, node and proof could not be measured",
     }
 
 
 def render(result: dict[str, Any]) -> Group:
     """The shares, then a line a fault."""
     title = f"{result['faults']} planted faults, {result['cases']} cases a framework; shares of all faults"
-    shares = Table(title=title, title_justify="left", caption=result["remark"] or None)
+    shares = Table(title=title, title_justify="left")
     for column in ("", "faults", *SHARES):
         shares.add_column(column, justify="left" if not column else "right")
     for name, figures in (("all", result), *result["routes"].items(), *result["stages"].items()):
         told = (figures[share] for share in SHARES)
-        shares.add_row(name, str(figures["faults"]), *("-" if s is None else f"{s:.0%}" for s in told))
+        shares.add_row(name, str(figures["faults"]), *(f"{share:.0%}" for share in told))
     table = Table()
     for column in ("fault", "stage", "cases", "concerned", "verdict", "nodes", "attributed to", "node", "proof"):
         table.add_column(column)

@@ -4,10 +4,10 @@ They speak of torchlib's functions, symbolic functions, tf2onnx's handlers and O
 are made of they know nothing.
 """
 
-from benchmarks.faults import dynamo, script, tf2onnx
-from benchmarks.faults.fault import KINDS, STAGES, Altered, Fault
+from benchmarks.faults import alike, dynamo, script, tf2onnx
+from benchmarks.faults.fault import KINDS, Altered, Fault
 
-FAULTS = {fault.name: fault for module in (dynamo, script, tf2onnx) for fault in module.FAULTS}
+FAULTS = {fault.name: fault for module in (dynamo, script, tf2onnx, alike) for fault in module.FAULTS}
 """Every fault by its name."""
 
-__all__ = ["FAULTS", "KINDS", "STAGES", "Altered", "Fault"]
+__all__ = ["FAULTS", "KINDS", "Altered", "Fault"]

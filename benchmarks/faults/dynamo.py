@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.faults import surgery as s
-from benchmarks.faults.fault import CONVERSION, Altered, Fault
+from benchmarks.faults.fault import Altered, Fault
 from benchmarks.faults.places import (
     DYNAMO,
+    Note,
     captured,
     converted,
     invalid,
@@ -20,9 +21,8 @@ from benchmarks.faults.places import (
     unloadable,
     unloaded,
 )
+from graphfuzz.oracle.attribution.evidence import NODE_CONVERSION
 from graphfuzz.oracle.ledger import replaced
-
-Note = Callable[[], None]
 
 
 def _exchanged(first: int) -> Callable[[Any], bool]:
@@ -132,10 +132,6 @@ def _stale(altered: Altered) -> Iterator[None]:
         yield
 
 
-def _flipped(value: int, node: Any, patient: Any) -> int:
-    return 1 - value
-
-
 FAULTS = (
     captured("dynamo-capture-sub-swapped", "swapped operands", "aten::sub.Tensor", _exchanged(0)),
     captured("dynamo-capture-where-swapped", "swapped operands", "aten::where.self", _exchanged(1)),
@@ -146,28 +142,13 @@ FAULTS = (
     translated("dynamo-mean-other-axis", DYNAMO, "wrong axis", "aten::mean.dim", _mean),
     translated("dynamo-tanh-crash-float64", DYNAMO, "crash", "aten::tanh", _tanh),
     translated("dynamo-unsqueeze-crash-rank-2", DYNAMO, "crash", "aten::unsqueeze", _unsqueeze),
-    Fault("dynamo-sizes-baked-in", DYNAMO, "stale shape", CONVERSION, _stale, entry="aten::sym_size.int"),
-    converted("dynamo-floor-up", DYNAMO, "wrong rounding", s.nodes("Floor", s.to("Ceil"))),
+    Fault("dynamo-sizes-baked-in", DYNAMO, "stale shape", NODE_CONVERSION, _stale, entry="aten::sym_size.int"),
     converted("dynamo-round-down", DYNAMO, "wrong rounding", s.nodes("Round", s.to("Floor"))),
-    converted(
-        "dynamo-window-padding-moved",
-        DYNAMO,
-        "wrong padding",
-        s.nodes(("Conv", "MaxPool", "AveragePool"), s.attribute("pads", s.shifted)),
-    ),
-    converted("dynamo-pad-reversed", DYNAMO, "wrong padding", s.nodes("Pad", s.constant(1, lambda pads: pads[::-1]))),
-    converted(
-        "dynamo-softmax-axis",
-        DYNAMO,
-        "wrong axis",
-        s.nodes(("Softmax", "LogSoftmax"), s.attribute("axis", s.other_axis, -1)),
-    ),
-    converted("dynamo-concat-axis", DYNAMO, "wrong axis", s.nodes("Concat", s.attribute("axis", s.other_axis))),
     converted(
         "dynamo-reduction-keeps-axes",
         DYNAMO,
         "wrong attribute",
-        s.nodes(("ReduceMax", "ReduceMin"), s.attribute("keepdims", _flipped, 1)),
+        s.nodes(("ReduceMax", "ReduceMin"), s.attribute("keepdims", s.flipped, 1)),
     ),
     converted("dynamo-layer-norm-without-bias", DYNAMO, "dropped bias", s.nodes("LayerNormalization", s.without(2))),
     converted(
@@ -176,26 +157,13 @@ FAULTS = (
         "one dtype only",
         s.nodes("Add", s.detoured(s.FLOAT), where=s.of_dtype(s.DOUBLE)),
     ),
-    converted("dynamo-mul-rank-3", DYNAMO, "one rank only", s.nodes("Mul", s.negated, where=s.of_rank(3))),
-    converted(
-        "dynamo-weights-float16",
-        DYNAMO,
-        "precision lost",
-        s.nodes(("MatMul", "Gemm", "Conv"), s.narrowed("float16")),
-    ),
-    converted("dynamo-where-swapped", DYNAMO, "swapped operands", s.nodes("Where", s.swapped(1))),
-    converted("dynamo-split-repeats", DYNAMO, "dead output", s.nodes("Split", s.repeating)),
-    converted("dynamo-abs-dead", DYNAMO, "dead output", s.nodes("Abs", s.zeroed)),
     converted("dynamo-sub-float64", DYNAMO, "dtype changed", s.nodes("Sub", s.retyped(s.FLOAT, s.DOUBLE))),
-    optimized("dynamo-optimizer-less-or-equal", DYNAMO, "wrong operator", s.nodes("Less", s.to("LessOrEqual"))),
     optimized(
         "dynamo-optimizer-constants-bfloat16",
         DYNAMO,
         "precision lost",
         s.nodes(("Mul", "Add", "Sub", "Div"), s.narrowed("bfloat16")),
     ),
-    optimized("dynamo-optimizer-drops-transpose", DYNAMO, "wrong axis", s.nodes("Transpose", s.skipped)),
-    invalid("dynamo-squeeze-of-nobody", DYNAMO, s.nodes("Squeeze", s.undefined)),
     invalid("dynamo-gather-attribute", DYNAMO, s.nodes("Gather", s.given("batch_dims", 1))),
     unloadable("dynamo-neg-foreign", DYNAMO, s.nodes("Neg", s.foreign)),
     optimized_by_runtime(
@@ -206,7 +174,7 @@ FAULTS = (
         "ConstantFolding",
     ),
     optimized_by_runtime("ort-dynamo-drops-clip", DYNAMO, "dead output", s.nodes("Clip", s.skipped), "ReluClipFusion"),
-    kernel("ort-dynamo-cumsum", DYNAMO, "wrong attribute", s.nodes("CumSum", s.attribute("exclusive", _flipped, 0))),
+    kernel("ort-dynamo-cumsum", DYNAMO, "wrong attribute", s.nodes("CumSum", s.attribute("exclusive", s.flipped, 0))),
     kernel("ort-dynamo-sqrt-float16", DYNAMO, "precision lost", s.nodes(("Sqrt", "Exp"), s.detoured(s.FLOAT16))),
     unloaded("ort-dynamo-refuses-expand", DYNAMO, s.nodes("Expand", s.undefined), "Expand: shapes are not understood"),
 )

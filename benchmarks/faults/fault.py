@@ -12,16 +12,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-CAPTURE = "capture"
-CONVERSION = "node conversion"
-OPTIMIZATION = "converter optimization"
-VALIDITY = "model validity"
-LOAD = "runtime load"
-RUNTIME_OPTIMIZATION = "runtime optimization"
-KERNEL = "runtime kernel"
-STAGES = (CAPTURE, CONVERSION, OPTIMIZATION, VALIDITY, LOAD, RUNTIME_OPTIMIZATION, KERNEL)
-"""Where a fault can truly be."""
-
 KINDS = (
     "wrong operator",
     "wrong attribute",
@@ -53,9 +43,10 @@ Surgery: TypeAlias = Callable[[Any], Altered]
 class Fault(msgspec.Struct, frozen=True):
     """One planted fault.
 
-    route: on which it is planted. kind: of `KINDS`. stage: of `STAGES`, the one that is truly to blame. patch: while in
-    effect, the converter or the runtime is faulty, and each alteration is added to the list given. surgery: what is
-    done to models, where that is the fault. entry: of the route's ledger, whose translation is at fault otherwise.
+    route: on which it is planted. kind: of `KINDS`. stage: the one that is truly to blame, of attribution's `STAGES`.
+    patch: while in effect, the converter or the runtime is faulty, and each alteration is added to the list given.
+    surgery: what is done to models, where that is the fault. entry: of the route's ledger, whose translation is at
+    fault otherwise.
     """
 
     name: str

@@ -11,40 +11,40 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-from benchmarks.faults.fault import (
+from benchmarks.faults.fault import Altered, Fault, Surgery
+from graphfuzz.oracle.attribution.evidence import (
     CAPTURE,
-    CONVERSION,
-    KERNEL,
-    LOAD,
-    OPTIMIZATION,
+    CONVERTER_OPTIMIZATION,
+    MODEL_VALIDITY,
+    NODE_CONVERSION,
+    RUNTIME_KERNEL,
+    RUNTIME_LOAD,
     RUNTIME_OPTIMIZATION,
-    VALIDITY,
-    Altered,
-    Fault,
-    Surgery,
 )
 from graphfuzz.oracle.ledger import replaced
 
 DYNAMO, SCRIPT, TF2ONNX = "torch-dynamo-ort", "torch-script-ort", "tf2onnx-ort"
 
 Translation = Callable[..., Any]
-Exchange = Callable[[Translation, Callable[[], None]], Translation]
-"""(an entry's translation, what is to be called when something is altered) to the faulty translation."""
+Note = Callable[[], None]
+"""What is to be called when something is altered."""
+Exchange = Callable[[Translation, Note], Translation]
+"""An entry's translation to the faulty one."""
 
 
-def converted(name: str, route: str, kind: str, surgery: Surgery, stage: str = CONVERSION) -> Fault:
+def converted(name: str, route: str, kind: str, surgery: Surgery, stage: str = NODE_CONVERSION) -> Fault:
     """What the converter makes of some ONNX nodes is wrong, whether it optimizes or not."""
     return Fault(name, route, kind, stage, lambda altered: _serialized(route, surgery, altered), surgery)
 
 
 def invalid(name: str, route: str, surgery: Surgery) -> Fault:
     """The converter makes a model that is against ONNX's rules."""
-    return converted(name, route, "invalid model", surgery, VALIDITY)
+    return converted(name, route, "invalid model", surgery, MODEL_VALIDITY)
 
 
 def unloadable(name: str, route: str, surgery: Surgery) -> Fault:
     """The converter makes a model that keeps to the rules as far as they can be checked, and cannot be loaded."""
-    return converted(name, route, "unloadable model", surgery, LOAD)
+    return converted(name, route, "unloadable model", surgery, RUNTIME_LOAD)
 
 
 def optimized(name: str, route: str, kind: str, surgery: Surgery) -> Fault:
@@ -53,7 +53,7 @@ def optimized(name: str, route: str, kind: str, surgery: Surgery) -> Fault:
     def patch(altered: Altered) -> AbstractContextManager[None]:
         return _serialized(route, surgery, altered, _OPTIMIZERS[route])
 
-    return Fault(name, route, kind, OPTIMIZATION, patch, surgery)
+    return Fault(name, route, kind, CONVERTER_OPTIMIZATION, patch, surgery)
 
 
 def optimized_by_runtime(name: str, route: str, kind: str, surgery: Surgery, optimizer: str) -> Fault:
@@ -67,7 +67,7 @@ def optimized_by_runtime(name: str, route: str, kind: str, surgery: Surgery, opt
 
 def kernel(name: str, route: str, kind: str, surgery: Surgery) -> Fault:
     """A kernel of the runtime is wrong, whether it optimizes or not."""
-    return Fault(name, route, kind, KERNEL, lambda altered: _loaded(surgery, altered), surgery)
+    return Fault(name, route, kind, RUNTIME_KERNEL, lambda altered: _loaded(surgery, altered), surgery)
 
 
 def unloaded(name: str, route: str, surgery: Surgery, message: str) -> Fault:
@@ -76,7 +76,7 @@ def unloaded(name: str, route: str, surgery: Surgery, message: str) -> Fault:
     def patch(altered: Altered) -> AbstractContextManager[None]:
         return _loaded(surgery, altered, message=message)
 
-    return Fault(name, route, "crash", LOAD, patch, surgery)
+    return Fault(name, route, "crash", RUNTIME_LOAD, patch, surgery)
 
 
 def translated(name: str, route: str, kind: str, entry: str, exchange: Exchange) -> Fault:
@@ -85,7 +85,7 @@ def translated(name: str, route: str, kind: str, entry: str, exchange: Exchange)
     def patch(altered: Altered) -> AbstractContextManager[None]:
         return translating(route, entry, lambda plain: exchange(plain, lambda: altered.append(entry)))
 
-    return Fault(name, route, kind, CONVERSION, patch, entry=entry)
+    return Fault(name, route, kind, NODE_CONVERSION, patch, entry=entry)
 
 
 def translating(route: str, entry: str, make: Callable[[Translation], Translation]) -> AbstractContextManager[None]:

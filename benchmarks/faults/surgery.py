@@ -18,6 +18,8 @@ from benchmarks.faults.fault import Altered, Surgery
 FLOAT, INT32, INT64, BOOL, FLOAT16, DOUBLE, BFLOAT16 = 1, 6, 7, 9, 10, 11, 16
 """ONNX's numbers for element types (onnx.TensorProto.DataType)."""
 
+_MOVES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
 
 class Patient:
     """A model under surgery."""
@@ -53,6 +55,14 @@ class Patient:
         """The tensors of Constant nodes by name."""
         made = [node for node in self.proto.graph.node if node.op_type == "Constant"]
         return {node.output[0]: a.t for node in made for a in node.attribute if a.name == "value"}
+
+    def origin(self, name: str) -> Any:
+        """The constant tensor that a value holds, or was before nodes laid it out in another way or cast it, as
+        converters do that leave folding to an optimizer; None where there is none."""
+        maker = next((node for node in self.proto.graph.node if name in node.output), None)
+        if maker is not None and maker.op_type in _MOVES:
+            return self.origin(maker.input[0])
+        return self.initializers.get(name) or self.constants.get(name)
 
     def dtype(self, name: str) -> int:
         """The element type, 0 where it is unknown."""
@@ -95,6 +105,11 @@ def nodes(operator: str | Sequence[str], change: Alteration, where: Condition | 
     return operate
 
 
+def both(*surgeries: Surgery) -> Surgery:
+    """One after the other: the same mistake in several forms that a converter makes."""
+    return lambda proto: [name for surgery in surgeries for name in surgery(proto)]
+
+
 def of_dtype(*dtypes: int) -> Condition:
     """The first operand is of one of these element types."""
     return lambda node, patient: bool(node.input) and patient.dtype(node.input[0]) in dtypes
@@ -133,6 +148,11 @@ def attribute(name: str, change: Callable[[Any, Any, Patient], Any], default: An
         return True
 
     return alter
+
+
+def flipped(value: int, node: Any, patient: Patient) -> int:
+    """The other way of a flag."""
+    return 1 - value
 
 
 def other_axis(value: int, node: Any, patient: Patient) -> int | None:
@@ -253,6 +273,14 @@ def repeating(node: Any, patient: Patient) -> bool:
     return True
 
 
+def first_instead(node: Any, patient: Patient) -> bool:
+    """Of a sequence's second element, the first one: what an optimizer makes outputs of one node of."""
+    position = patient.origin(node.input[1])
+    if position is None or (position.int64_data[:1] != [1] and position.raw_data != np.array(1, "int64").tobytes()):
+        return False
+    return constant(1, lambda at: at - 1)(node, patient)
+
+
 def narrowed(through: str, positions: Sequence[int] = (0, 1, 2)) -> Alteration:
     """Weights of float32 or float64 among the operands at these positions go through a narrower type and back."""
     kind: Any = getattr(ml_dtypes, through, None) or through
@@ -262,7 +290,7 @@ def narrowed(through: str, positions: Sequence[int] = (0, 1, 2)) -> Alteration:
 
         done = False
         for at, name in enumerate(node.input):
-            tensor = patient.initializers.get(name) or patient.constants.get(name)
+            tensor = patient.origin(name)
             if tensor is None or at not in positions or tensor.data_type not in (FLOAT, DOUBLE):
                 continue
             array = onnx.numpy_helper.to_array(tensor)

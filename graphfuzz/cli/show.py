@@ -75,7 +75,7 @@ def _blame(attribution: Attribution | None) -> dict[str, str]:
     optimizer = f" ({attribution.optimizer})" if attribution.optimizer else ""
     return {
         "to blame": f"{attribution.stage or 'not known'}{optimizer}{node}",
-        "proven": f"{attribution.proof} mends it" if attribution.is_proven else "no repair mends it",
+        "proven": f"{attribution.proof} mends it" if attribution.proof else "no repair mends it",
         "in the study's words": f"{attribution.location}; {attribution.symptom}; {attribution.cause}",
         "contradiction": attribution.contradiction,
         "evidence": "; ".join(f"{witness.name}: {witness.said}" for witness in attribution.evidence),

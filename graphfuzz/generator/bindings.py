@@ -103,8 +103,8 @@ class _Search:
             graph = self._rebound(shapes) if shapes else None
             if graph is not None:
                 for _ in range(ATTEMPTS):
-                    inputs = self._values(graph)
-                    if inputs is not None:
+                    inputs = {v.name: value_like(self.case.tensors[v.name], v, self.values_rng) for v in graph.inputs}
+                    if is_ordinary_on(self.case, graph, self.registry, inputs):
                         return inputs
         return None
 
@@ -188,24 +188,25 @@ class _Search:
                 return None
         return graph
 
-    def _values(self, graph: Graph) -> dict[str, Array] | None:
-        """Inputs with values in the range of the case's own, where every node is defined on what it gets of them."""
-        inputs = {v.name: self._like(self.case.tensors[v.name], v) for v in graph.inputs}
-        values = {**self.case.weights(), **inputs}
-        known = graph.values()
-        for node in graph.nodes:
-            given = [values[name] for name in node.inputs]
-            types = operands(graph, node, known)
-            made = ordinary_outputs(self.registry[node.op], node, types, given, self.case.framework)
-            if made is None:
-                return None
-            values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
-        return inputs
 
-    def _like(self, own: Array, value: Value) -> Array:
-        """Values in the range of the case's own; NaN and infinities among them, where those have some."""
-        drawn = draw_array(self.values_rng, value.dtype, value.shape, _range(own))
-        return with_specials(self.values_rng, drawn) if is_special(own) and drawn.size else drawn
+def is_ordinary_on(case: Case, graph: Graph, registry: Registry, inputs: Mapping[str, Array]) -> bool:
+    """Whether every node of a graph, that of the case at any sizes, is defined on what it gets of these inputs."""
+    values = {**case.weights(), **inputs}
+    known = graph.values()
+    for node in graph.nodes:
+        given = [values[name] for name in node.inputs]
+        types = operands(graph, node, known)
+        made = ordinary_outputs(registry[node.op], node, types, given, case.framework)
+        if made is None:
+            return False
+        values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
+    return True
+
+
+def value_like(own: Array, value: Value, rng: np.random.Generator) -> Array:
+    """Values in the range of the case's own; NaN and infinities among them, where those have some."""
+    drawn = draw_array(rng, value.dtype, value.shape, _range(own))
+    return with_specials(rng, drawn) if is_special(own) and drawn.size else drawn
 
 
 def _on_branch(condition: Condition, sizes: Mapping[str, int]) -> Condition:

@@ -27,6 +27,9 @@ VERDICTS = (OK, UNSUPPORTED, *FINDINGS, UNSTABLE, HARNESS_ERROR)
 STAGES = ("generation", "materialization", "source", "conversion", "check", "load", "run", "compare")
 """Where a case can end, in the order in which it goes through them."""
 
+OF_MODELS = (INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OUTPUT)
+"""What a wrong model may come to, by who looks at it."""
+
 
 class Mismatch(msgspec.Struct, frozen=True):
     """How a converted model's output differs.

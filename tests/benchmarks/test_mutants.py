@@ -10,14 +10,16 @@ from collections import Counter
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
 import benchmarks.faults
 from benchmarks import mutants
-from benchmarks.faults import FAULTS, KINDS, STAGES, Fault
+from benchmarks.faults import FAULTS, KINDS, Fault
 from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case
+from graphfuzz.oracle.attribution.evidence import STAGES
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.oracle.routes.warm import remembered_registry
@@ -64,6 +66,44 @@ def test_a_fault_that_alters_nothing_leaves_the_model_alone():
             assert fault.surgery(model) == []
             assert not fault.concerns(model, set())
     assert model.SerializeToString() == before
+
+
+def model_of(*nodes: onnx.NodeProto, **constants: np.ndarray) -> onnx.ModelProto:
+    """A model from x to y, whose element types and shapes inference tells."""
+    info = onnx.helper.make_tensor_value_info
+    known = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "g", [info("x", 1, [2, 2])], [info("y", 1, [2, 2])], known)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+
+
+def test_weights_are_found_behind_what_an_unoptimized_model_lays_them_out_by():
+    make = onnx.helper.make_node
+    third = np.full((2, 2), 1 / 3, "float32")
+    model = model_of(make("Transpose", ["w"], ["t"]), make("MatMul", ["x", "t"], ["y"]), w=third)
+    assert FAULTS["script-weights-float16"].surgery(model) == ["y"]
+    (weight,) = (onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer)
+    np.testing.assert_array_equal(weight, third.astype("float16").astype("float32"))
+    computed = model_of(make("Exp", ["w"], ["t"]), make("MatMul", ["x", "t"], ["y"]), w=third)
+    assert FAULTS["script-weights-float16"].surgery(computed) == []
+
+
+@pytest.mark.parametrize(("position", "altered"), [(1, ["y"]), (0, [])])
+def test_a_sequence_repeats_its_first_element_as_a_split_does(position, altered):
+    make = onnx.helper.make_node
+    nodes = make("SplitToSequence", ["x"], ["s"], axis=0), make("SequenceAt", ["s", "i"], ["y"])
+    model = model_of(*nodes, i=np.array(position, "int64"))
+    assert FAULTS["dynamo-split-repeats"].surgery(model) == altered
+    (taken,) = [node.input[1] for node in model.graph.node if node.op_type == "SequenceAt"]
+    known = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert known[taken] == 0
+
+
+def test_faults_can_be_chosen_by_name():
+    (row,) = mutants.run(quick=True, only=["script-softmax-axis"])["rows"]
+    assert (row["name"], row["caught"], row["stage"], row["node"], row["proven"]) == (
+        "script-softmax-axis",
+        *[True] * 4,
+    )
 
 
 SWEEP = 600
@@ -129,12 +169,10 @@ def test_a_quick_run_tells_what_it_promises():
     assert result["faults"] == len(mutants.QUICK) == len(result["rows"])
     assert result["cases"] == mutants.QUICK_CASES
     assert result["lost"] == []
-    attributed = mutants.attribution() is not None
     for figures in (result, *result["routes"].values()):
         assert 0 < figures["caught"] <= 1
         for share in ("stage", "node", "proven"):
-            assert (0 <= figures[share] <= figures["caught"]) if attributed else figures[share] is None
-    assert bool(result["remark"]) is not attributed
+            assert 0 <= figures[share] <= figures["caught"]
     for row in result["rows"]:
         fault = FAULTS[row["name"]]
         assert (row["route"], row["kind"], row["true_stage"]) == (fault.route, fault.kind, fault.stage)

@@ -17,7 +17,8 @@ SOUND = "sound"
 ALIKE = "alike"
 """The fault is there all the same."""
 OTHERWISE = "otherwise"
-"""Another fault is there, no later than the one in question."""
+"""Another fault is there: no later than the one in question; of a wrong model, later ones too, for what one stage lets
+pass another may refuse."""
 SILENT = "silent"
 """The witness cannot say: it has no such thing, cannot run here, or time ended."""
 
@@ -43,10 +44,13 @@ STAGES = (
 AGAIN = "again"
 NUMPY = "operators' references"
 REFERENCE = "reference evaluator"
+RULES = "operators' rules on the values at hand"
 REFERENCE_AND_RUNTIME = "reference evaluator against runtime"
+STRUCTURE = "check of the model's structure"
 RUNTIME = "runtime, unchecked model"
 PLAIN_RUNTIME = "runtime without optimizations"
 ACTED = "runtime optimizers that acted"
+INTERMEDIATES = "intermediate values"
 
 
 def program(name: str) -> str:
@@ -67,6 +71,31 @@ def level(name: str) -> str:
 def optimizer(name: str) -> str:
     """The witness that runs the model without one of the runtime's optimizers."""
     return f"runtime without {name}"
+
+
+def alone(node: str) -> str:
+    """The witness that runs one node on the operands that the source model recorded."""
+    return f"{node} alone"
+
+
+def up_to(node: str) -> str:
+    """The witness that runs what one node's outputs need."""
+    return f"graph up to {node}"
+
+
+def rest(node: str) -> str:
+    """The witness that runs the graph without one node, whose outputs the source model recorded."""
+    return f"graph without {node}"
+
+
+def elsewhere(node: str) -> str:
+    """The witness that has other converters, the framework's first, convert one node alone."""
+    return f"{node} by another converter"
+
+
+def repair(kind: str, node: str) -> str:
+    """The witness that puts something of the source model's in the converted model's place."""
+    return f"repair of {node} by {kind}"
 
 
 class Witness(msgspec.Struct, frozen=True):
@@ -121,8 +150,12 @@ def _later_stage(
     if outcome.stage in ("conversion", "check"):
         if part:
             return CONVERTER_OPTIMIZATION, part, ""
-        return (NODE_CONVERSION if outcome.stage == "conversion" else MODEL_VALIDITY), "", ""
+        computes_otherwise = said.get(STRUCTURE) == SOUND and said.get(RUNTIME) != SOUND
+        converted = outcome.stage == "conversion" or computes_otherwise
+        return (NODE_CONVERSION if converted else MODEL_VALIDITY), "", ""
     plain, reference = said.get(PLAIN_RUNTIME, SILENT), said.get(REFERENCE, SILENT)
+    if reference == SOUND and said.get(RULES) == ALIKE:
+        reference = ALIKE
     if plain == SOUND:
         mending = (name for name in _acted(heard) if said.get(optimizer(name)) == SOUND)
         return RUNTIME_OPTIMIZATION, next(mending, ""), ""

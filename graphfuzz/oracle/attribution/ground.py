@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from graphfuzz.generator.bindings import is_ordinary_on, value_like
 from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, pruned
 from graphfuzz.materializer import run
+from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.comparison import compare, uncompared
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
@@ -21,6 +23,9 @@ from graphfuzz.oracle.source_model import Source, sourced, wide_outputs
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
+
+OTHERS, DRAWS = 4, 12
+"""On how many other inputs a repaired model has to be right as well, and how many are drawn at most to find these."""
 
 
 class Ground:
@@ -94,26 +99,47 @@ class Ground:
         return self._some_held(case, known, actual, proto, lambda: self.wide)
 
     @cached_property
-    def turned(self) -> tuple[Case, Values] | None:
-        """The case on other inputs, the same elements in reverse, and every value there. None where it cannot be had.
+    def others(self) -> list[tuple[Case, Values]]:
+        """The case on other inputs of the same shapes, and every value there: the same elements in reverse, and fresh
+        ones like them. Few or none where the operators are not defined on what is drawn, or nothing is to be drawn.
 
-        A reverse stays in an operator's domain, and what mends a model by accident seldom does so twice.
+        What mends a model by accident seldom does so on all of them.
         """
         source = self.all_source
         case = source.cases[self.binding]
-        given = {name: np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for name, a in case.inputs().items()}
-        try:
+        found: list[tuple[Case, Values]] = []
+        for given in self._drawn(case):
+            same = all(
+                np.array_equal(a, case.tensors[name], equal_nan=a.dtype.kind in "fc") for name, a in given.items()
+            )
+            if same or not is_ordinary_on(case, case.graph, self.registry, given):
+                continue
             made = run(source.model, case.framework, given)
-        except Exception:  # noqa: BLE001 - inputs that the source model does not take prove nothing either way
-            return None
-        tensors = {**case.tensors, **given}
-        return msgspec.structs.replace(case, tensors=tensors), dict(zip(case.graph.outputs, made, strict=True))
+            bound = msgspec.structs.replace(case, tensors={**case.tensors, **given})
+            found.append((bound, dict(zip(case.graph.outputs, made, strict=True))))
+            if len(found) == OTHERS:
+                break
+        return found
 
-    def turned_held(self, actual: Values, proto: Any) -> Mismatch | None:
-        """How some values differ from the source model's on the inputs of `turned`, which there must be."""
-        assert self.turned is not None
-        case, known = self.turned
+    def _drawn(self, case: Case) -> Iterator[dict[str, Array]]:
+        yield {name: np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for name, a in case.inputs().items()}
+        rng = np.random.default_rng(OTHERS)
+        like = msgspec.structs.replace(case, tensors={name: _spread(array) for name, array in case.tensors.items()})
+        for _ in range(DRAWS):
+            yield {v.name: value_like(like.tensors[v.name], v, rng) for v in case.graph.inputs}
+
+    def other_held(self, other: tuple[Case, Values], actual: Values, proto: Any) -> Mismatch | None:
+        """How some values differ from the source model's on inputs of `others`."""
+        case, known = other
         return self._some_held(case, known, actual, proto, lambda: wide_outputs(case, self.registry))
+
+    def held_elsewhere(self, case: Case, route: Route) -> Mismatch | None:
+        """How a part of the graph differs once another framework's converter has made the model of it. Raises what
+        comes where that framework has no such model, or the converter cannot."""
+        theirs = sourced(msgspec.structs.replace(case, framework=route.framework), route, self.registry)
+        proto = route.convert(theirs.model, theirs.cases[0].inputs(), theirs.axes)
+        made = run_at(bytes(proto.SerializeToString()), theirs.cases[self.binding].inputs())
+        return self.values_held(dict(zip(case.graph.outputs, made, strict=True)), proto)
 
     def _some_held(
         self, case: Case, known: Values, actual: Values, proto: Any, wide: Callable[[], Values | None]
@@ -154,6 +180,14 @@ class Ground:
         tensors = {v.name: own[v.name] for v in (*graph.inputs, *graph.weights)}
         bindings = tuple({v.name: other[v.name] for v in graph.inputs} for other in others)
         return Case(graph, self.case.framework, tensors, {}, bindings)
+
+
+def _spread(array: Array) -> Array:
+    """Numbers of the same range; where that is a single number, of some range around it."""
+    if array.dtype == bool or not array.size or not (array == array.flat[0]).all():
+        return array
+    number = array.flat[0]
+    return np.array([number / 2, number * 2] if number else [0, 1]).astype(array.dtype)
 
 
 def is_sound(outcome: Outcome) -> bool:

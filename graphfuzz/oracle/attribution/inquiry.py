@@ -14,20 +14,12 @@ import msgspec
 from graphfuzz.graph import Case, Graph
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Decision, Witness, decide
-from graphfuzz.oracle.attribution.repair import KINDS, OPTIMIZATION_OFF, SUB_GRAPH
+from graphfuzz.oracle.attribution.repair import KERNEL, KINDS, OPTIMIZATION_OFF, SUB_GRAPH
 from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
-from graphfuzz.oracle.attribution.witnesses import (
-    INTERMEDIATES,
-    Examiner,
-    alone,
-    elsewhere,
-    repair,
-    rest,
-    up_to,
-)
+from graphfuzz.oracle.attribution.witnesses import Examiner
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.oracle.verdict import HANG, INVALID_MODEL, OF_MODELS, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.registry import Registry
 
 BUDGET = 10.0
@@ -60,11 +52,6 @@ class Attribution(msgspec.Struct, frozen=True):
     cause: str = ""
     contradiction: str = ""
     evidence: tuple[Witness, ...] = ()
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether a repair mends it."""
-        return bool(self.proof)
 
 
 def attribute(
@@ -133,9 +120,12 @@ class _Inquiry:
         if self.outcome.stage == "conversion":
             return
         if self.outcome.verdict == INVALID_MODEL:
+            self._says(words.STRUCTURE)
             self._says(words.RUNTIME)
             return
         reference = self._says(words.REFERENCE)
+        if reference == SOUND and self.outcome.stage in ("load", "run"):
+            self._says(words.RULES)
         plain = self._says(words.PLAIN_RUNTIME)
         if self.outcome.verdict == WRONG_OUTPUT:
             self._says(words.NUMPY)
@@ -182,15 +172,19 @@ class _Inquiry:
         nodes = self.graph.nodes
         if len(nodes) == 1:
             return nodes[0].name
-        if self.outcome.verdict == WRONG_OUTPUT and self._says(INTERMEDIATES) == ALIKE and self.heard[-1].about:
+        if self.outcome.verdict == WRONG_OUTPUT and self._says(words.INTERMEDIATES) == ALIKE and self.heard[-1].about:
             (name,) = self.heard[-1].about
-            self._says(alone(name))
+            self._says(words.alone(name))
             return name
         for node in nodes:
-            if self._says(alone(node.name)) == ALIKE:
+            if self._says(words.alone(node.name)) == ALIKE:
                 return node.name
+        if self.outcome.verdict in OF_MODELS:  # what is wrong of one node may come to light at another only
+            for node in nodes:
+                if self._said(words.alone(node.name)) == OTHERWISE:
+                    return node.name
         for node in nodes:
-            if self._says(up_to(node.name)) == ALIKE:
+            if self._says(words.up_to(node.name)) == ALIKE:
                 return node.name
         return ""
 
@@ -200,25 +194,29 @@ class _Inquiry:
             return OPTIMIZATION_OFF
         if not node:
             return ""
+        is_right = self._said(words.REFERENCE) == SOUND and self._said(words.RULES) != ALIKE
+        if is_right and decision.stage in _RUNTIME and self._fails_alone(node):
+            return KERNEL
         if self.outcome.stage != "conversion":
-            kinds = (SUB_GRAPH,) if decision.stage in _RUNTIME else KINDS
-            for kind in kinds:
-                if kind == SUB_GRAPH and len(self.graph.nodes) == 1:
-                    continue  # nothing would be left of the converted model
-                if self._says(repair(kind, node)) == SOUND:
+            for kind in (SUB_GRAPH,) if is_right else KINDS:
+                if self._says(words.repair(kind, node)) == SOUND:
                     return kind
-        if decision.stage not in _RUNTIME and self._says(elsewhere(node)) == SOUND and self._fails_alone(node):
+        if not is_right and self._says(words.elsewhere(node)) == SOUND and self._fails_alone(node):
             return SUB_GRAPH
-        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(rest(node)) == SOUND:
+        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(words.rest(node)) == SOUND:
             return SUB_GRAPH
         return ""
+
+    def _said(self, question: str) -> str:
+        """What a witness has said, if it was asked."""
+        return next((witness.said for witness in self.heard if witness.name == question), SILENT)
 
     def _fails_alone(self, node: str) -> bool:
         """Whether the node alone shows the fault, which makes a right model of it alone a proof."""
         if len(self.graph.nodes) == 1:
             return True
-        said = {witness.name: witness.said for witness in self.heard}
-        return (said[alone(node)] if alone(node) in said else self._says(alone(node))) == ALIKE
+        asked = any(witness.name == words.alone(node) for witness in self.heard)
+        return (self._said(words.alone(node)) if asked else self._says(words.alone(node))) == ALIKE
 
     def _concluded(self, decision: Decision, node: str, proof: str) -> Attribution:
         place = location(decision.stage, node)

@@ -61,6 +61,12 @@ def value_names(proto: Any, inputs: Iterable[str], outputs: Iterable[str]) -> di
     return found
 
 
+def taken(node: Any) -> list[str]:
+    """The values that a node takes, those that its subgraphs take from around them among them."""
+    inner = [part for attribute in node.attribute for graph in (attribute.g, *attribute.graphs) for part in graph.node]
+    return [*node.input, *(name for part in inner for name in taken(part))]
+
+
 def region(proto: Any, names: Mapping[str, str], node: Node) -> list[int]:
     """The positions of the model's nodes that one node of the source graph was converted to; constants are among them.
 
@@ -75,5 +81,5 @@ def region(proto: Any, names: Mapping[str, str], node: Node) -> list[int]:
         position = producers.get(name)
         if position is not None and name not in ends and position not in found:
             found.add(position)
-            wanted += proto.graph.node[position].input
+            wanted += taken(proto.graph.node[position])
     return sorted(found)

@@ -2,99 +2,35 @@
 
 After FetaFix (Louloudakis et al., arXiv 2312.15101), whose order is kept: parameters, then hyperparameters, then input
 handling, then a segment of the graph. What mends the model proves where the fault is. No operator is named: whatever
-the source node has is tried wherever it fits.
+the source node has is tried wherever it fits, and after it what the model itself and ONNX have (see `exchange`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, permutations
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice, permutations
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from graphfuzz.graph import Array, Node, Values
-from graphfuzz.oracle.attribution.execution import run_at
-from graphfuzz.oracle.attribution.ground import Ground
-from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
-from graphfuzz.oracle.checking import check
-from graphfuzz.oracle.verdict import INVALID_MODEL, WRONG_OUTPUT
+from graphfuzz.graph import Array, Values
+from graphfuzz.oracle.attribution import exchange
+from graphfuzz.oracle.attribution.patient import Patient, Repair
 
 INITIALIZER = "initializer"
 ATTRIBUTE = "attribute"
 ORDER = "input layout or order"
 SUB_GRAPH = "sub-graph"
 OPTIMIZATION_OFF = "optimization off"
+KERNEL = "kernel"
 
 KINDS = (INITIALIZER, ATTRIBUTE, ORDER, SUB_GRAPH)
-"""What is repaired in a model, the most specific first; `OPTIMIZATION_OFF` needs no model to be changed."""
+"""What is repaired in a model, the most specific first; `OPTIMIZATION_OFF` and `KERNEL`, another evaluator
+in the runtime's place, need no model to be changed."""
 
-MOST = 120
-"""The most repairs of a kind that are tried on one model."""
-
-
-class Repair(msgspec.Struct, frozen=True, eq=False):
-    """A changed model. inputs: what it is run on. fed: the graph's values that it is given, which prove nothing."""
-
-    words: str
-    proto: Any
-    inputs: Values
-    fed: frozenset[str] = frozenset()
-
-
-class Patient:
-    """The converted model of a finding, and the node that is blamed.
-
-    The model that has every value as an output where the fault is there, too, else the finding's own. proto: that one.
-    outputs: the source graph's names for its outputs. names: the model's for the source graph's values.
-    """
-
-    def __init__(self, ground: Ground, node: Node, seen: Callable[[], Intermediates]) -> None:
-        import onnx
-
-        self.ground, self.node = ground, node
-        self.inputs = ground.all_source.cases[ground.binding].inputs()
-        several = len(ground.case.graph.nodes) > 1 and ground.outcome.verdict == WRONG_OUTPUT
-        whole = seen() if several else None
-        if whole is not None and whole.faulty:
-            self.proto, self.outputs = whole.proto, ground.all_values.graph.outputs
-        else:
-            self.proto, self.outputs = onnx.load_from_string(ground.model), ground.case.graph.outputs
-        self.names = value_names(self.proto, self.inputs, self.outputs)
-
-    def copy(self) -> Any:
-        """The model, to be changed."""
-        made = type(self.proto)()
-        made.CopyFrom(self.proto)
-        return made
-
-    def faults(self, repair: Repair) -> bool:
-        """Whether outputs of the case are still wrong; also where the changed model does not run."""
-        own = [name for name in self.ground.case.graph.outputs if name not in repair.fed]
-        if not own:
-            return True
-        try:
-            if self.ground.outcome.verdict == INVALID_MODEL:
-                check(repair.proto, self.inputs)
-            made = run_at(repair.proto.SerializeToString(), repair.inputs)
-        except Exception:  # noqa: BLE001 - a repair that the runtime refuses mends nothing; most are such
-            return True
-        actual = dict(zip(self.outputs, made, strict=True))
-        return self.ground.values_held({name: actual[name] for name in own}, repair.proto) is not None
-
-    def mends_by_accident(self, repair: Repair) -> bool:
-        """Whether the changed model is wrong on other inputs. Where a change is to the inputs, that is not asked."""
-        turned = self.ground.turned
-        if turned is None or repair.inputs is not self.inputs:
-            return False
-        try:
-            made = run_at(repair.proto.SerializeToString(), turned[0].inputs())
-        except Exception:  # noqa: BLE001 - as above
-            return True
-        actual = dict(zip(self.outputs, made, strict=True))
-        own = {name: actual[name] for name in self.ground.case.graph.outputs}
-        return self.ground.turned_held(own, repair.proto) is not None
+MOST, SECONDS = 120, 1.0
+"""The most repairs of a kind that are tried on one model, and the most time in which another one is begun."""
 
 
 def mended_by(patient: Patient, kind: str) -> str:
@@ -102,11 +38,19 @@ def mended_by(patient: Patient, kind: str) -> str:
 
     A model that is not wrong as it is, but for what a repair is fed, cannot be mended.
     """
-    makers = {INITIALIZER: _initializers, ATTRIBUTE: _attributes, ORDER: _orders, SUB_GRAPH: _sub_graph}
-    for repair in islice(makers[kind](patient), MOST):
+    makers: dict[str, tuple[Callable[[Patient], Iterator[Repair]], ...]] = {
+        INITIALIZER: (_initializers,),
+        ATTRIBUTE: (_attributes, exchange.attributes),
+        ORDER: (exchange.orders, _orders, exchange.operands),
+        SUB_GRAPH: (_sub_graph, exchange.operators),
+    }
+    end = time.monotonic() + SECONDS
+    for repair in chain.from_iterable(islice(make(patient), MOST) for make in makers[kind]):
         unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
         if not patient.faults(repair) and patient.faults(unchanged) and not patient.mends_by_accident(repair):
             return repair.words
+        if time.monotonic() > end:
+            break
     return ""
 
 
@@ -155,12 +99,13 @@ def _with_initializers(patient: Patient, words: str, arrays: Mapping[int, Array]
 def _attributes(patient: Patient) -> Iterator[Repair]:
     """An attribute of the source node in place of one of its converted nodes', or of a constant that they take."""
     values = {n: v for n, v in patient.node.attrs.items() if isinstance(v, bool | int | float | tuple)}
-    own = region(patient.proto, patient.names, patient.node)
+    own = patient.region
     operands = {name for position in own for name in patient.proto.graph.node[position].input}
     for name, value in values.items():
         for position in own:
             yield from _in_attributes(patient, name, value, position)
         yield from _in_constants(patient, name, value, operands)
+        yield from exchange.spread(patient, name, value)
 
 
 def _in_attributes(patient: Patient, name: str, value: Any, position: int) -> Iterator[Repair]:
@@ -232,27 +177,16 @@ def _in_constants(patient: Patient, name: str, value: Any, operands: set[str]) -
 
 
 def _orders(patient: Patient) -> Iterator[Repair]:
-    """Operands of a converted node in another order; inputs of the model in another order, or with other axes first."""
-    for position in region(patient.proto, patient.names, patient.node):
-        made = patient.proto.graph.node[position]
-        for order in _other_orders(len(made.input)):
-            proto = patient.copy()
-            proto.graph.node[position].input[:] = [made.input[i] for i in order]
-            yield Repair(f"operands of {made.op_type} in the order {list(order)}", proto, patient.inputs)
+    """Inputs of the model in another order, or with other axes first."""
     names = list(patient.inputs)
-    for order in _other_orders(len(names)):
+    for order in exchange.other_orders(len(names)):
         taken = dict(zip(names, (patient.inputs[names[i]] for i in order), strict=True))
         if all(_type(taken[name]) == _type(patient.inputs[name]) for name in names):
             yield Repair(f"inputs in the order {list(order)}", patient.proto, taken)
     for name, array in patient.inputs.items():
-        for axes in _other_orders(array.ndim):
+        for axes in exchange.other_orders(array.ndim):
             given = {**patient.inputs, name: np.ascontiguousarray(array.transpose(axes))}
             yield Repair(f"{name} with its axes in the order {list(axes)}", patient.proto, given)
-
-
-def _other_orders(length: int) -> Iterator[Sequence[int]]:
-    """Every order of so many things but the present one; none of more than four."""
-    return islice(permutations(range(length)), 1, None) if length <= 4 else iter(())
 
 
 def _type(array: Array) -> tuple[Any, ...]:

@@ -15,44 +15,37 @@ import msgspec
 from graphfuzz.graph import Array, Case, evaluate
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
-from graphfuzz.oracle.attribution.execution import LEVELS, OFF, acting_optimizers, all_optimizers, run_at, run_reference
+from graphfuzz.oracle.attribution.execution import (
+    LEVELS,
+    OFF,
+    acting_optimizers,
+    all_optimizers,
+    is_unable,
+    require_rules,
+    run_at,
+    run_reference,
+)
 from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
-from graphfuzz.oracle.attribution.repair import KINDS, Patient, mended_by
+from graphfuzz.oracle.attribution.patient import Patient
+from graphfuzz.oracle.attribution.repair import KINDS, mended_by
 from graphfuzz.oracle.causes import class_name, root_cause
+from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.route import Route, load_route, route_names
 from graphfuzz.oracle.runtime import lacks_kernel
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.oracle.verdict import (
+    HANG,
+    HARNESS_ERROR,
+    OF_MODELS,
+    PROCESS_CRASH,
+    UNSUPPORTED,
+    WRONG_OUTPUT,
+    Mismatch,
+    Outcome,
+)
 from graphfuzz.oracle.verdict import STAGES as CASE_STAGES
 from graphfuzz.spec.registry import Registry
-
-INTERMEDIATES = "intermediate values"
-
-
-def alone(node: str) -> str:
-    """The witness that runs one node on the operands that the source model recorded."""
-    return f"{node} alone"
-
-
-def up_to(node: str) -> str:
-    """The witness that runs what one node's outputs need."""
-    return f"graph up to {node}"
-
-
-def rest(node: str) -> str:
-    """The witness that runs the graph without one node, whose outputs the source model recorded."""
-    return f"graph without {node}"
-
-
-def elsewhere(node: str) -> str:
-    """The witness that has the framework's other converters convert one node alone."""
-    return f"{node} by another converter"
-
-
-def repair(kind: str, node: str) -> str:
-    """The witness that puts something of the source model's in the converted model's place."""
-    return f"repair of {node} by {kind}"
 
 
 class Examiner:
@@ -83,11 +76,13 @@ class Examiner:
             words.AGAIN: lambda: self._judged(ground.case),
             words.NUMPY: self._numpy,
             words.REFERENCE: lambda: self._executed(run_reference),
+            words.RULES: self._rules,
             words.REFERENCE_AND_RUNTIME: self._both,
+            words.STRUCTURE: self._structure,
             words.RUNTIME: lambda: self._executed(run_at),
             words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
             words.ACTED: self._acting,
-            INTERMEDIATES: self._diverging,
+            words.INTERMEDIATES: self._diverging,
         }
         found.update((words.program(name), partial(self._program, name)) for name in route.programs)
         found.update((words.without(name), partial(self._without, name)) for name in route.without)
@@ -99,11 +94,11 @@ class Examiner:
     def _about(self, name: str) -> dict[str, Callable[[], Witness]]:
         node, ground = self.ground.nodes[name], self.ground
         return {
-            alone(name): lambda: self._judged(ground.alone(node)),
-            up_to(name): lambda: self._judged(ground.up_to(node)),
-            rest(name): lambda: self._judged(ground.rest(node)),
-            elsewhere(name): lambda: self._elsewhere(name),
-            **{repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
+            words.alone(name): lambda: self._judged(ground.alone(node)),
+            words.up_to(name): lambda: self._judged(ground.up_to(node)),
+            words.rest(name): lambda: self._judged(ground.rest(node)),
+            words.elsewhere(name): lambda: self._elsewhere(name),
+            **{words.repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
         }
 
     def _judged(self, case: Case | None, route: Route | None = None) -> Witness:
@@ -112,7 +107,10 @@ class Examiner:
         return self._likened(self.ground.judged(case, route))
 
     def _likened(self, found: Outcome) -> Witness:
-        """Another outcome beside the finding's: sound, or beyond its stage; alike; another fault; or nothing said."""
+        """Another outcome beside the finding's: sound, or beyond its stage; alike; another fault; or nothing said.
+
+        A wrong model gets beyond a stage with less of it known, and is wrong all the same.
+        """
         wanted = self.ground.outcome
         if is_sound(found):
             return Witness("", SOUND, found.verdict)
@@ -120,7 +118,8 @@ class Examiner:
             return Witness("", ALIKE, found.summary())
         if found.verdict == HARNESS_ERROR:
             return Witness("", SILENT, found.summary())
-        if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage):
+        still = wanted.verdict in OF_MODELS and found.verdict in OF_MODELS
+        if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage) and not still:
             return Witness("", SOUND, f"gets further, to {found.summary()}")
         return Witness("", SILENT if found.verdict == UNSUPPORTED else OTHERWISE, found.summary())
 
@@ -156,13 +155,34 @@ class Examiner:
         try:
             made = run(ground.model, ground.source.cases[ground.binding].inputs())
         except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
-            if run is run_reference and (ground.outcome.mismatch is not None or _is_unable(error)):
+            if run is run_reference and (ground.outcome.mismatch is not None or is_unable(error)):
                 return Witness("", SILENT, _told(error))
             if lacks_kernel(error):
                 further = ground.outcome.stage == "load"  # kernels are looked up last, in a graph that is sound by then
                 return Witness("", SOUND if further else SILENT, _told(error))
             return self._raised(error)
         return self._differing(ground.held(made, onnx.load_from_string(ground.model)))
+
+    def _structure(self) -> Witness:
+        """ONNX's check without inference: whether it is a model at all, whatever it computes."""
+        import onnx
+
+        try:
+            check(onnx.load_from_string(self.ground.model), self.ground.case.inputs(), inference=False)
+        except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
+            return self._raised(error)
+        return Witness("", SOUND, "only inference objects")
+
+    def _rules(self) -> Witness:
+        """Whether the runtime may refuse the model, though the reference evaluator runs it."""
+        from onnx.shape_inference import InferenceError
+
+        ground = self.ground
+        try:
+            require_rules(ground.model, ground.source.cases[ground.binding].inputs())
+        except InferenceError as error:
+            return Witness("", ALIKE, _told(error))
+        return Witness("", SOUND, "each node keeps to them")
 
     def _both(self) -> Witness:
         """The reference evaluator's outputs and the runtime's, held against each other."""
@@ -212,11 +232,20 @@ class Examiner:
         """SOUND where another converter's model of the node alone is right on the runtime."""
         ground = self.ground
         case = ground.alone(ground.nodes[name])
-        for other in _siblings(ground.route):
-            found = ground.judged(case, other)
-            if is_sound(found):
-                return Witness("", SOUND, f"{other.name}: {found.verdict}")
-        return Witness("", SILENT, "no other converter of this framework makes a right model of it")
+        for other in _other_routes(ground.route):
+            if other.framework == ground.route.framework:
+                found = ground.judged(case, other)
+                if is_sound(found):
+                    return Witness("", SOUND, f"{other.name}: {found.verdict}")
+            elif self._is_right_elsewhere(case, other):
+                return Witness("", SOUND, f"{other.name}: agrees with the source model")
+        return Witness("", SILENT, "no other converter makes a right model of it")
+
+    def _is_right_elsewhere(self, case: Case, other: Route) -> bool:
+        try:
+            return self.ground.held_elsewhere(case, other) is None
+        except Exception:  # noqa: BLE001 - another framework need not have the node, nor its converter
+            return False
 
     def _repaired(self, kind: str, name: str) -> Witness:
         patient = Patient(self.ground, self.ground.nodes[name], self._seen)
@@ -224,15 +253,10 @@ class Examiner:
         return Witness("", SOUND, mended) if mended else Witness("", ALIKE, "nothing of the kind mends it")
 
 
-def _siblings(route: Route) -> list[Route]:
-    """The other installed routes of the same framework."""
+def _other_routes(route: Route) -> list[Route]:
+    """The other installed routes, those of the same framework first."""
     others = (load_route(name) for name in route_names() if name != route.name)
-    return [r for r in others if r.framework == route.framework and r.convert is not route.convert]
-
-
-def _is_unable(error: BaseException) -> bool:
-    """Whether the reference evaluator says that it has no such operator."""
-    return isinstance(root_cause(error), NotImplementedError) or "onnx.reference" in class_name(error)
+    return sorted((r for r in others if r.convert is not route.convert), key=lambda r: r.framework != route.framework)
 
 
 def _told(error: BaseException) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from graphfuzz.graph import Graph
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution import inquire
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Decision, Witness, decide
 from graphfuzz.oracle.attribution.taxonomy import cause, location, symptom
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.verdict import Mismatch, Outcome
-from tests.examples import relu_case
+from tests.examples import node, relu_case, value
 
 PROGRAM, PART, DETAIL = words.program("trace"), words.without("folder"), words.without("folder/step")
 RULE = words.optimizer("Rule")
@@ -49,6 +52,18 @@ TABLE: Table = [
     ("crash", {PROGRAM: SOUND, PART: ALIKE}, words.NODE_CONVERSION, ""),
     ("invalid", {PROGRAM: SOUND, PART: SOUND}, words.CONVERTER_OPTIMIZATION, "folder"),
     ("invalid", {PROGRAM: SOUND, words.RUNTIME: OTHERWISE}, words.MODEL_VALIDITY, ""),
+    ("invalid", {words.STRUCTURE: ALIKE, words.RUNTIME: OTHERWISE}, words.MODEL_VALIDITY, ""),
+    ("invalid", {words.STRUCTURE: SOUND, words.RUNTIME: OTHERWISE}, words.NODE_CONVERSION, ""),
+    (
+        "invalid",
+        {words.STRUCTURE: SOUND, words.RUNTIME: OTHERWISE, PART: SOUND},
+        words.CONVERTER_OPTIMIZATION,
+        "folder",
+    ),
+    ("invalid", {words.STRUCTURE: SOUND, words.RUNTIME: OTHERWISE, PART: OTHERWISE}, words.NODE_CONVERSION, ""),
+    ("load", {words.REFERENCE: SOUND, words.RULES: SOUND, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, ""),
+    ("load", {words.REFERENCE: SOUND, words.RULES: ALIKE, words.PLAIN_RUNTIME: OTHERWISE}, words.NODE_CONVERSION, ""),
+    ("run", {words.REFERENCE: SOUND, words.RULES: ALIKE, words.PLAIN_RUNTIME: ALIKE}, words.NODE_CONVERSION, ""),
     ("load", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, ""),
     ("load", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: SOUND}, words.RUNTIME_OPTIMIZATION, ""),
     ("run", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_KERNEL, ""),
@@ -81,6 +96,12 @@ def test_the_stage(finding: str, said: dict[str, str], stage: str, optimizer: st
             "from each other",
         ),
         ("invalid", {words.RUNTIME: SOUND}, words.MODEL_VALIDITY, "refuses a model that the runtime runs"),
+        (
+            "invalid",
+            {words.STRUCTURE: SOUND, words.RUNTIME: SOUND},
+            words.MODEL_VALIDITY,
+            "refuses a model that the runtime runs",
+        ),
         ("crash", {PROGRAM: OTHERWISE}, words.CAPTURE, "in another way"),
         ("load", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, "undecided"),
     ],
@@ -99,7 +120,39 @@ def test_when_time_has_ended_nobody_is_asked_and_that_is_told() -> None:
     found = inquire(relu_case().graph, FINDINGS["wrong"], unused_route(), lambda question: pytest.fail(question), 0.0)
     assert [witness.name for witness in found.evidence] == ["time"]
     assert found.node == "v0"
-    assert not found.is_proven
+    assert not found.proof
+
+
+def answering(**said: str) -> Callable[[str], Witness]:
+    """Witnesses that say what is told, and otherwise that the fault is there all the same. Names by their constants."""
+    told = {getattr(words, name): word for name, word in said.items()}
+    return lambda question: Witness(question, told.get(question, ALIKE))
+
+
+@pytest.mark.parametrize("finding", ["wrong", "run", "load"])
+def test_the_evaluator_in_the_runtimes_place_proves_a_kernel(finding: str) -> None:
+    ask = answering(REFERENCE=SOUND, RULES=SOUND)
+    found = inquire(relu_case().graph, FINDINGS[finding], unused_route(), ask)
+    assert (found.stage.partition(" ")[0], found.node, found.proof) == ("runtime", "v0", "kernel")
+
+
+def test_a_lenient_evaluator_proves_nothing() -> None:
+    found = inquire(relu_case().graph, FINDINGS["load"], unused_route(), answering(REFERENCE=SOUND))
+    assert (found.stage, found.node, found.proof) == ("node conversion", "v0", "")
+
+
+def test_a_wrong_node_may_show_at_another_one() -> None:
+    x, v0, v1 = value("x0"), value("v0"), value("v1")
+    graph = Graph((x,), (), (node("relu", "x0", v0), node("negative", "v0", v1)), ("v1",))
+    said = {words.alone("v0"): OTHERWISE, words.alone("v1"): SOUND, words.REFERENCE: OTHERWISE}
+
+    def ask(question: str) -> Witness:
+        return Witness(question, said.get(question, ALIKE))
+
+    assert inquire(graph, FINDINGS["run"], unused_route(), ask).node == "v0"
+    assert inquire(graph, FINDINGS["crash"], unused_route(), ask).node == "v0"  # the smallest failing prefix
+    said[words.up_to("v0")] = SOUND
+    assert inquire(graph, FINDINGS["crash"], unused_route(), ask).node == "v1"
 
 
 def test_what_does_not_show_again_is_nobodys() -> None:

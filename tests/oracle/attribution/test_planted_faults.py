@@ -186,7 +186,7 @@ def test_a_wrong_kernel(name: str, registry: Registry, monkeypatch: pytest.Monke
     _wrong_runtime(monkeypatch, lambda options, disabled: True)
     route = load_route(name)
     found = blamed(chain(route, "relu", "tanh", "exp", x=X), route, registry, "wrong-output")
-    assert (found.stage, found.node, found.proof) == ("runtime kernel", "y1", "sub-graph"), found
+    assert (found.stage, found.node, found.proof) == ("runtime kernel", "y1", "kernel"), found
     assert (found.location, found.contradiction) == ("Runtime", "")
 
 
