@@ -8,9 +8,11 @@ a wrong output that it does not see.
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +34,20 @@ CASES = 5000
 SEED = 20261121
 RULE = 1e-3
 EXAMINED = Path(__file__).with_name("examined.toml")
+FOUND = Path("build") / "false-alarms"
+"""Where the entries of the last run are, a folder a route."""
 TOLD = ("stage", "operator", "optimizer", "proof", "contradiction")
 """What of an attribution a row has."""
 OURS = "ours"
 """The `fault` of a bucket that is a false alarm."""
 
 
-def run(quick: bool) -> dict[str, Any]:
-    """For each route, the buckets of a campaign of `CASES` unguided cases with what is known of them."""
+def run(quick: bool, routes: Sequence[str] = ()) -> dict[str, Any]:
+    """For each route, or each of these, the buckets of a campaign of `CASES` unguided cases with what is known of
+    them. The entries stay in `FOUND`, to be looked into."""
     examined = tomllib.loads(EXAMINED.read_text()) if EXAMINED.exists() else {}
     cases = 12 if quick else CASES
-    return {"cases": cases, "routes": {name: measure(name, cases, examined) for name in route_names()}}
+    return {"cases": cases, "routes": {name: measure(name, cases, examined) for name in routes or route_names()}}
 
 
 def measure(route: str, cases: int, examined: dict[str, Any]) -> dict[str, Any]:
@@ -58,14 +63,16 @@ def measure(route: str, cases: int, examined: dict[str, Any]) -> dict[str, Any]:
             by_both = "wrong by both" if wrong else "right by both"
             said[by_both if alarm == wrong else "false alarms" if alarm else "misses"] += 1
 
-    with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as progress:
+    corpus = FOUND / route
+    shutil.rmtree(corpus, ignore_errors=True)
+    with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task(route, total=cases)
         with Workers(2, [route]) as workers:
             campaign = Campaign(
                 configuration,
                 frameworks,
                 registry,
-                Path(folder) / "corpus",
+                corpus,
                 workers,
                 on_progress=lambda: progress.update(bar, completed=campaign.statistics.cases),
                 on_execution=heard,
@@ -74,6 +81,7 @@ def measure(route: str, cases: int, examined: dict[str, Any]) -> dict[str, Any]:
         buckets = [_row(slug, bucket, examined.get(slug)) for slug, bucket in statistics.buckets.items()]
     faults = Counter(row["fault"] for row in buckets)
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "verdicts": dict(statistics.verdicts[route]),
         "harness_errors": [error.summary for error in statistics.harness_errors],
         "flaky": len(statistics.flaky),

@@ -14,7 +14,7 @@ from graphfuzz.campaign.refusals import Refusals
 from graphfuzz.campaign.workers import Limits, Result, Task, Workers
 from graphfuzz.generator import Recipe, Support
 from graphfuzz.oracle.route import load_route, route_names
-from graphfuzz.oracle.verdict import STAGES
+from graphfuzz.oracle.verdict import OK, STAGES, Outcome
 
 NODES = 10
 BATCH = 50
@@ -23,7 +23,7 @@ BATCH = 50
 
 def run(quick: bool) -> dict[str, Any]:
     """For each route, on one worker: cases a second, and the mean milliseconds of each stage."""
-    learning, cases = (5, 10) if quick else (100, 60)
+    learning, cases = (5, 10) if quick else (300, 100)
     routes = {name: measure(name, learning, cases) for name in route_names()}
     return {"nodes": NODES, "learning": learning, "cases": cases, "routes": routes}
 
@@ -62,10 +62,18 @@ def measure(name: str, learning: int, cases: int) -> dict[str, Any]:
         "stage_ms": dict(stages),
         "trying_ms": 1000 * trying / cases,
         "making_share": (stages["generation"] + stages["materialization"]) / (1000 * wall / cases),
+        "comparing_share": _comparing_share(outcomes),
         "own_share": 1 - sum(stages[s] for s in targets) / (1000 * wall / cases),
         "refused_uses": len(known.refused - known.taken),
         "verdicts": dict(verdicts),
     }
+
+
+def _comparing_share(outcomes: Sequence[Outcome]) -> float | None:
+    """The share of comparing, stability checks included, in the time of the cases that pass; None where none does."""
+    passing = [outcome.seconds for outcome in outcomes if outcome.verdict == OK]
+    total = sum(sum(seconds.values()) for seconds in passing)
+    return sum(seconds["compare"] for seconds in passing) / total if passing else None
 
 
 def _run(workers: Workers, route: str, recipes: Sequence[Recipe], known: Support) -> list[Result]:
@@ -87,5 +95,7 @@ def render(result: dict[str, Any]) -> Table:
         table.add_row(f"  {stage}", *(f"{r['stage_ms'].get(stage, 0):.1f}" for r in routes.values()), style="dim")
     table.add_row("uses tried alone, ms a case", *(f"{r['trying_ms']:.1f}" for r in routes.values()), style="dim")
     table.add_row("generation and materialization", *(f"{r['making_share']:.1%}" for r in routes.values()))
+    shares = (r["comparing_share"] for r in routes.values())
+    table.add_row("comparing, of the cases that pass", *("-" if s is None else f"{s:.1%}" for s in shares))
     table.add_row("all that is not the targets'", *(f"{r['own_share']:.0%}" for r in routes.values()))
     return table
