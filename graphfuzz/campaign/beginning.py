@@ -15,7 +15,7 @@ from graphfuzz.campaign.probes import Cache, Probes
 from graphfuzz.campaign.probing import make_plan, stored
 from graphfuzz.campaign.refusals import TAKEN
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Support
+from graphfuzz.generator import Support, support_of
 from graphfuzz.oracle.verdict import UNSUPPORTED
 from graphfuzz.spec.registry import Registry
 
@@ -55,7 +55,7 @@ def told(known: Mapping[str, Support]) -> str:
 def _support(probes: Probes) -> Support:
     """The uses that were taken and refused alone, as a campaign would have learned them."""
     trials = [trial for several in probes.values() for trial in several if trial.use]
-    return Support(
-        frozenset(trial.use for trial in trials if trial.verdict in TAKEN),
-        frozenset(trial.use for trial in trials if trial.verdict == UNSUPPORTED),
+    return support_of(
+        (trial.use for trial in trials if trial.verdict in TAKEN),
+        (trial.use for trial in trials if trial.verdict == UNSUPPORTED),
     )

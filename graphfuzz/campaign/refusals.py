@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from graphfuzz.generator import Support
+from graphfuzz.generator import Support, support_of
 from graphfuzz.graph import Case, Features, evaluate, use_of
 from graphfuzz.minimizer.edits import Keep, edited
 from graphfuzz.oracle.judge import judge
@@ -41,7 +41,7 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
     static = msgspec.structs.replace(case, bindings=())
     types = case.graph.values()
     uses = {use_of(node, types): node for node in case.graph.nodes}
-    unknown = [(use, node) for use, node in uses.items() if use not in known.taken and use not in known.refused]
+    unknown = [(use, node) for use, node in uses.items() if use not in known.taken and not known.refuses(use)]
     taken = {use.partition(" ")[0] for use in known.taken}
     found: dict[str, str] = {}
     for use, node in sorted(unknown, key=lambda one: one[1].op in taken)[:TRIALS]:
@@ -71,4 +71,4 @@ class Refusals:
 
     def support(self, name: str) -> Support:
         """What is known."""
-        return Support(frozenset(self.taken), frozenset(self.refused), name)
+        return support_of(self.taken, self.refused, name)

@@ -8,7 +8,7 @@ from graphfuzz.generator.lanes.sweep import typed_targets
 from graphfuzz.generator.narrowing import narrowed
 from graphfuzz.generator.profile import Fits, Profile
 from graphfuzz.generator.recipe import Recipe
-from graphfuzz.generator.support import Support
+from graphfuzz.generator.support import Support, support_of
 
 __all__ = [
     "CONTROL",
@@ -23,5 +23,6 @@ __all__ = [
     "generate_graph",
     "narrowed",
     "single_operator_case",
+    "support_of",
     "typed_targets",
 ]

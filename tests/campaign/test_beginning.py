@@ -15,7 +15,7 @@ from graphfuzz.campaign.probes import Cache, Trial
 from graphfuzz.campaign.probing import make_plan
 from graphfuzz.cli import main
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import Support
+from graphfuzz.generator import support_of
 from graphfuzz.spec import Registry
 
 TOLD, UNTOLD = "tests.ledger_routes:told", "tests.ledger_routes:untold"
@@ -46,7 +46,7 @@ def cache(registry: Registry, tmp_path: Path) -> Cache:
 def test_what_was_taken_and_refused_is_known_of_the_routes_that_were_probed(registry: Registry, cache: Cache) -> None:
     known = known_at_start(STORED, [TOLD, UNTOLD], registry, cache)
     taken, refused = {"relu float32 1", "relu float32 2"}, {"relu float32 1", "relu int8 2"}
-    assert known == {TOLD: Support(frozenset(taken), frozenset(refused))}
+    assert known == {TOLD: support_of(taken, refused)}
     assert told(known) == f"probes {mark(known)} · {TOLD} takes 2 uses, refuses 1"
     assert known_at_start(NONE, [TOLD], registry, cache) == {}
     assert known_at_start(mark(known), [TOLD], registry, cache) == known

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from graphfuzz.campaign.refusals import Refusals, Trials, try_alone
-from graphfuzz.generator import Recipe, Support, generate
-from graphfuzz.generator.support import AVOIDED
+from graphfuzz.generator import Recipe, Support, generate, support_of
+from graphfuzz.generator.support import AVOIDED, OPERATORS
 from graphfuzz.graph import Features, Graph, use_of
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route
@@ -61,9 +61,28 @@ def test_a_use_that_was_ever_taken_is_not_avoided() -> None:
     rng = random.Random(0)
     assert sum(told.support("a").avoids(RELU, rng) for _ in range(1000)) / 1000 == pytest.approx(AVOIDED, abs=0.03)
     told.add(Outcome("r", "wrong-output", "compare"), seen, Trials())
-    assert told.support("b") == Support(frozenset({RELU}), frozenset({RELU, TANH}), "b")
+    assert told.support("b") == support_of({RELU}, {RELU, TANH}, "b")
     assert not any(told.support("b").avoids(RELU, rng) for _ in range(100))
     assert not any(told.support("b").avoids("exp float32 1", rng) for _ in range(100))
+
+
+def test_what_is_refused_at_one_rank_is_refused_at_all() -> None:
+    known = support_of({"sum float32 1"}, {"sum int8 1", "sum float32 2"})
+    assert [known.refuses(use) for use in ("sum int8 3", "sum float32 2", "sum float32 3")] == [True, True, False]
+
+
+@pytest.mark.parametrize(("taken", "told"), [((), True), (("exp int8 1",), False)])
+def test_an_operator_refused_on_several_dtypes_is_refused_on_all(taken: tuple[str, ...], told: bool) -> None:
+    refused = [f"exp {dtype} 2" for dtype in ("float32", "float16", "int32")]
+    assert support_of(taken, refused).refuses("exp bool 0") == told
+    assert not support_of(taken, refused[1:]).refuses("exp bool 0")
+
+
+@pytest.mark.parametrize(("taken", "told"), [((), True), (("exp uint16 1",), False)])
+def test_a_dtype_that_several_operators_are_refused_on_is_refused(taken: tuple[str, ...], told: bool) -> None:
+    refused = [f"op{number} uint16 1" for number in range(OPERATORS)]
+    assert support_of(taken, refused).refuses("add uint16 0") == told
+    assert not support_of(taken, refused[1:]).refuses("add uint16 0")
 
 
 @pytest.mark.parametrize("lane", ["random", "guided", "sweep", "pair"])
