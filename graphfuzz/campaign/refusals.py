@@ -21,7 +21,7 @@ from graphfuzz.spec.registry import Registry
 
 TAKEN = (OK, UNSTABLE, WRONG_OUTPUT)
 """The verdicts on a model that was converted, and ran."""
-TRIALS = 2
+TRIALS = 4
 """How many uses of a case are tried: each takes a conversion, and others will show the rest."""
 
 
