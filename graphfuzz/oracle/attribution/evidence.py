@@ -89,8 +89,13 @@ def rest(node: str) -> str:
 
 
 def elsewhere(node: str) -> str:
-    """The witness that has other converters, the framework's first, convert one node alone."""
+    """The witness that has the framework's other converters convert one node alone."""
     return f"{node} by another converter"
+
+
+def abroad(node: str) -> str:
+    """The witness that has other frameworks' converters convert one node alone."""
+    return f"{node} by another framework's converter"
 
 
 def repair(kind: str, node: str) -> str:

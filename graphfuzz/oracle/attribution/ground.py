@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from graphfuzz.generator.bindings import is_ordinary_on, value_like
+from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, pruned
 from graphfuzz.materializer import run
 from graphfuzz.oracle.attribution.execution import run_at
@@ -24,8 +25,9 @@ from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
 
-OTHERS, DRAWS = 4, 12
-"""On how many other inputs a repaired model has to be right as well, and how many are drawn at most to find these."""
+OTHERS, DRAWS = 4, 6
+"""On how many other inputs a repaired model has to be right as well, and how many are drawn at most, of any range
+and of the case's own, to find these."""
 
 
 class Ground:
@@ -101,9 +103,10 @@ class Ground:
     @cached_property
     def others(self) -> list[tuple[Case, Values]]:
         """The case on other inputs of the same shapes, and every value there: the same elements in reverse, and fresh
-        ones like them. Few or none where the operators are not defined on what is drawn, or nothing is to be drawn.
+        ones, of any range and of the case's own.
 
-        What mends a model by accident seldom does so on all of them.
+        Few or none where the operators are not defined on what is drawn, or there are no inputs. What mends a model by
+        accident seldom does so on all of them.
         """
         source = self.all_source
         case = source.cases[self.binding]
@@ -126,6 +129,7 @@ class Ground:
         rng = np.random.default_rng(OTHERS)
         like = msgspec.structs.replace(case, tensors={name: _spread(array) for name, array in case.tensors.items()})
         for _ in range(DRAWS):
+            yield {v.name: draw_array(rng, v.dtype, v.shape, None, plain=True) for v in case.graph.inputs}
             yield {v.name: value_like(like.tensors[v.name], v, rng) for v in case.graph.inputs}
 
     def other_held(self, other: tuple[Case, Values], actual: Values, proto: Any) -> Mismatch | None:

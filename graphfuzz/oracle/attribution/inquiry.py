@@ -26,6 +26,8 @@ BUDGET = 10.0
 """The most seconds that are spent on one finding; a witness that has begun is heard to the end."""
 ISOLATED_BUDGET = 30.0
 """The same where every witness has a worker of its own, because most of it goes into starting workers."""
+IMPORT = 5.0
+"""How much of it must be left for another framework to be asked, which this process may have to import first."""
 TIME = "time"
 """The witness that says that time ended."""
 
@@ -201,11 +203,17 @@ class _Inquiry:
             for kind in (SUB_GRAPH,) if is_right else KINDS:
                 if self._says(words.repair(kind, node)) == SOUND:
                     return kind
-        if not is_right and self._says(words.elsewhere(node)) == SOUND and self._fails_alone(node):
+        if not is_right and self._is_right_by_another_converter(node) and self._fails_alone(node):
             return SUB_GRAPH
         if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(words.rest(node)) == SOUND:
             return SUB_GRAPH
         return ""
+
+    def _is_right_by_another_converter(self, node: str) -> bool:
+        if self._says(words.elsewhere(node)) == SOUND:
+            return True
+        in_time = self._deadline - time.monotonic() > IMPORT
+        return in_time and self._says(words.abroad(node)) == SOUND
 
     def _said(self, question: str) -> str:
         """What a witness has said, if it was asked."""

@@ -98,6 +98,7 @@ class Examiner:
             words.up_to(name): lambda: self._judged(ground.up_to(node)),
             words.rest(name): lambda: self._judged(ground.rest(node)),
             words.elsewhere(name): lambda: self._elsewhere(name),
+            words.abroad(name): lambda: self._abroad(name),
             **{words.repair(kind, name): partial(self._repaired, kind, name) for kind in KINDS},
         }
 
@@ -229,34 +230,34 @@ class Examiner:
         return Witness("", ALIKE, f"{seen.described(node)}: {mismatch.detail}", (node.name,))
 
     def _elsewhere(self, name: str) -> Witness:
-        """SOUND where another converter's model of the node alone is right on the runtime."""
-        ground = self.ground
-        case = ground.alone(ground.nodes[name])
-        for other in _other_routes(ground.route):
-            if other.framework == ground.route.framework:
-                found = ground.judged(case, other)
-                if is_sound(found):
-                    return Witness("", SOUND, f"{other.name}: {found.verdict}")
-            elif self._is_right_elsewhere(case, other):
-                return Witness("", SOUND, f"{other.name}: agrees with the source model")
-        return Witness("", SILENT, "no other converter makes a right model of it")
+        """SOUND where another of the framework's converters makes a right model of the node alone."""
+        case = self.ground.alone(self.ground.nodes[name])
+        return self._right_by_one(True, lambda other: is_sound(self.ground.judged(case, other)))
 
-    def _is_right_elsewhere(self, case: Case, other: Route) -> bool:
-        try:
-            return self.ground.held_elsewhere(case, other) is None
-        except Exception:  # noqa: BLE001 - another framework need not have the node, nor its converter
-            return False
+    def _abroad(self, name: str) -> Witness:
+        """The same of other frameworks' converters."""
+        case = self.ground.alone(self.ground.nodes[name])
+
+        def is_right(other: Route) -> bool:
+            try:
+                return self.ground.held_elsewhere(case, other) is None
+            except Exception:  # noqa: BLE001 - another framework need not have the node, nor its converter
+                return False
+
+        return self._right_by_one(False, is_right)
+
+    def _right_by_one(self, same: bool, is_right: Callable[[Route], bool]) -> Witness:
+        own = self.ground.route
+        others = (load_route(name) for name in route_names() if name != own.name)
+        for other in others:
+            if (other.framework == own.framework) == same and other.convert is not own.convert and is_right(other):
+                return Witness("", SOUND, f"{other.name} makes a right model of it")
+        return Witness("", SILENT, "none makes a right model of it")
 
     def _repaired(self, kind: str, name: str) -> Witness:
         patient = Patient(self.ground, self.ground.nodes[name], self._seen)
         mended = mended_by(patient, kind)
         return Witness("", SOUND, mended) if mended else Witness("", ALIKE, "nothing of the kind mends it")
-
-
-def _other_routes(route: Route) -> list[Route]:
-    """The other installed routes, those of the same framework first."""
-    others = (load_route(name) for name in route_names() if name != route.name)
-    return sorted((r for r in others if r.convert is not route.convert), key=lambda r: r.framework != route.framework)
 
 
 def _told(error: BaseException) -> str:

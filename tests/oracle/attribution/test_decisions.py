@@ -136,6 +136,18 @@ def test_the_evaluator_in_the_runtimes_place_proves_a_kernel(finding: str) -> No
     assert (found.stage.partition(" ")[0], found.node, found.proof) == ("runtime", "v0", "kernel")
 
 
+@pytest.mark.parametrize(("seconds", "proof"), [(60.0, "sub-graph"), (4.0, "")])
+def test_another_framework_is_asked_where_there_is_time_to_import_it(seconds: float, proof: str) -> None:
+    asked = []
+
+    def ask(question: str) -> Witness:
+        asked.append(question)
+        return Witness(question, SOUND if question == words.abroad("v0") else ALIKE)
+
+    assert inquire(relu_case().graph, FINDINGS["crash"], unused_route(), ask, seconds).proof == proof
+    assert (words.abroad("v0") in asked) == bool(proof)
+
+
 def test_a_lenient_evaluator_proves_nothing() -> None:
     found = inquire(relu_case().graph, FINDINGS["load"], unused_route(), answering(REFERENCE=SOUND))
     assert (found.stage, found.node, found.proof) == ("node conversion", "v0", "")

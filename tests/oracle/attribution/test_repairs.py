@@ -163,7 +163,7 @@ def test_without_inputs_there_are_no_others(registry: Registry) -> None:
 
 def test_another_frameworks_converter(registry: Registry) -> None:
     case = msgspec.structs.replace(single("tanh"), framework="keras")
-    heard = examined(case, to_sigmoid, registry, TENSORFLOW).ask(words.elsewhere("v0"))
+    heard = examined(case, to_sigmoid, registry, TENSORFLOW).ask(words.abroad("v0"))
     assert heard.said == SOUND
     assert heard.detail.startswith("torch-")
 
@@ -171,7 +171,7 @@ def test_another_frameworks_converter(registry: Registry) -> None:
 def test_another_framework_may_not_have_the_operator() -> None:
     op = unary("mine", ("float32",), reference=np.tanh, keras="ops.tanh({x})")
     case = msgspec.structs.replace(single("mine"), framework="keras")
-    heard = examined(case, to_sigmoid, Registry([op]), TENSORFLOW).ask(words.elsewhere("v0"))
+    heard = examined(case, to_sigmoid, Registry([op]), TENSORFLOW).ask(words.abroad("v0"))
     assert heard.said == SILENT
 
 
