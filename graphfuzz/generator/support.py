@@ -28,7 +28,7 @@ class Support(msgspec.Struct, frozen=True):
     kinds: frozenset[str] = frozenset()
 
     def refuses(self, use: str) -> bool:
-        """Whether the use, or a kind that it is of, was refused, and never taken."""
+        """Whether a use (by `typed_use` or `attribute_use`), or a kind that it is of, was refused, and never taken."""
         return use not in self.taken and (use in self.refused or not self.kinds.isdisjoint(_kinds(use)))
 
     def avoids(self, use: str, rng: random.Random) -> bool:
@@ -54,6 +54,9 @@ def support_of(taken: Iterable[str], refused: Iterable[str], name: str = "") -> 
 
 
 def _kinds(use: str) -> Iterator[str]:
-    """The operator on the dtype, the operator, and the dtype."""
-    op, dtype, _ = use.split(" ")
-    yield from (f"{op} {dtype}", op, f"* {dtype}")
+    """The operator and, of a typed use, the operator on the dtype, and the dtype."""
+    op, _, rest = use.partition(" ")
+    yield op
+    if "=" not in rest:
+        dtype = rest.partition(" ")[0]
+        yield from (f"{op} {dtype}", f"* {dtype}")

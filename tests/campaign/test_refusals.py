@@ -75,6 +75,7 @@ def test_what_is_refused_at_one_rank_is_refused_at_all() -> None:
 def test_an_operator_refused_on_several_dtypes_is_refused_on_all(taken: tuple[str, ...], told: bool) -> None:
     refused = [f"exp {dtype} 2" for dtype in ("float32", "float16", "int32")]
     assert support_of(taken, refused).refuses("exp bool 0") == told
+    assert support_of(taken, refused).refuses("exp way=a word or two") == told
     assert not support_of(taken, refused[1:]).refuses("exp bool 0")
 
 
