@@ -33,9 +33,11 @@ from graphfuzz.spec.operator import FRAMEWORKS
 PEER = "nnsmith==0.1.0"
 METHODS = ("concolic", "symbolic-cinit", "symbolic")
 NODES = (5, 10, 20, 50, 100)
-TURNS = 4
-SECONDS = 2.5
-"""How long a turn of one generator takes."""
+TURNS = 24
+SECONDS = 1.0
+"""How long a turn of one generator takes: short, so that what slows the machine for a while slows both."""
+ALL_TURNS = 3
+"""In how many turns each of the peer's methods is asked; after them, those at least half as fast as its fastest."""
 WARM_UP = 40
 VARIED = 500
 """Graphs of `VARIED_NODES` nodes in which operators, pairs, dtypes and ranks are counted."""
@@ -74,8 +76,12 @@ def _rates(nodes: int, turns: int, seconds: float, registry: Registry, ask: Any)
         total[0] += graphs
         total[1] += took
 
+    def near(method: str) -> bool:
+        rates = {name: done[name][0] / done[name][1] for name in METHODS}
+        return 2 * rates[method] >= max(rates.values())
+
     for turn in range(turns):
-        for method in METHODS:
+        for method in METHODS if turn < ALL_TURNS else filter(near, METHODS):
             answer = ask(method=method, nodes=nodes, seed=1000 * turn, seconds=seconds)
             count(method, len(answer["graphs"]), answer["seconds"])
         for framework in FRAMEWORKS:
