@@ -53,8 +53,5 @@ SQUEEZED = s.nodes(("Squeeze", "Einsum"), s.undefined)
 FAULTS: tuple[Fault, ...] = (
     *(converted(f"{PREFIXES[r]}-{name}", r, kind, done) for name, kind, routes, done in CONVERTED for r in routes),
     *(optimized(f"{OPTIMIZERS[r]}-{name}", r, kind, done) for name, kind, routes, done in OPTIMIZED for r in routes),
-    *(
-        invalid(f"{PREFIXES[r]}-squeeze-of-nobody", r, s.nodes(("Squeeze", "Einsum"), s.undefined))
-        for r in (DYNAMO, TF2ONNX)
-    ),
+    *(invalid(f"{PREFIXES[r]}-squeeze-of-nobody", r, SQUEEZED) for r in (DYNAMO, TF2ONNX)),
 )

@@ -26,7 +26,7 @@ from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
-from graphfuzz.corpus.signature import is_of, kind, signature
+from graphfuzz.corpus.signature import kind, known_by, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.generator import Support
 from graphfuzz.graph import Case
@@ -176,9 +176,8 @@ class Campaign:
 
     def _is_known(self, found: Found) -> bool:
         """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
-        buckets = self.statistics.buckets.items()
-        known = (slug for slug, bucket in buckets if is_of(bucket.signature, found.outcome, found.case.graph))
-        slug = next(known, None)
+        signatures = {slug: bucket.signature for slug, bucket in self.statistics.buckets.items()}
+        slug = known_by(signatures, found.outcome, found.case.graph)
         if slug is None:
             return False
         self._count(slug, found.place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PureWindowsPath
 
 import msgspec
@@ -89,15 +89,23 @@ def signature(outcome: Outcome, graph: Graph, attribution: Attribution | None = 
     return Signature(outcome.route, outcome.verdict, () if _has_place(outcome) else blamed, message, stage)
 
 
-def is_of(found: Signature, outcome: Outcome, graph: Graph) -> bool:
-    """Whether a finding, not minimized, shows the defect of a signature: the same error, and what is to blame for it.
+def known_by(signatures: Mapping[str, Signature], outcome: Outcome, graph: Graph) -> str | None:
+    """The name of the first of these whose defect a finding, not minimized, shows: the same error, and what is to blame
+    for it is in the graph.
 
     Wrong outputs, hangs and deaths say too little for that.
     """
     if outcome.verdict in (WRONG_OUTPUT, HANG, PROCESS_CRASH):
-        return False
-    same = (found.route, found.verdict, found.message) == kind(outcome, graph)
-    return same and set(found.operators) <= set(graph.operators())
+        return None
+    told, operators = kind(outcome, graph), set(graph.operators())
+    return next(
+        (
+            name
+            for name, known in signatures.items()
+            if (known.route, known.verdict, known.message) == told and operators.issuperset(known.operators)
+        ),
+        None,
+    )
 
 
 def kind(outcome: Outcome, graph: Graph) -> tuple[str, str, str]:

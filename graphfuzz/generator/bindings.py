@@ -25,8 +25,7 @@ from graphfuzz.graph import (
     bound_cases,
     extent,
     is_special,
-    operands,
-    ordinary_outputs,
+    ordinary_values,
     rebound,
     symbolic_axes,
 )
@@ -104,7 +103,8 @@ class _Search:
             if graph is not None:
                 for _ in range(ATTEMPTS):
                     inputs = {v.name: value_like(self.case.tensors[v.name], v, self.values_rng) for v in graph.inputs}
-                    if is_ordinary_on(self.case, graph, self.registry, inputs):
+                    leaves = {**self.case.weights(), **inputs}
+                    if ordinary_values(graph, leaves, self.registry, self.case.framework) is not None:
                         return inputs
         return None
 
@@ -187,20 +187,6 @@ class _Search:
             if prod(value.shape) > self.max_elements or any(a != b and min(a, b) < LEAST for a, b in pairs):
                 return None
         return graph
-
-
-def is_ordinary_on(case: Case, graph: Graph, registry: Registry, inputs: Mapping[str, Array]) -> bool:
-    """Whether every node of a graph, that of the case at any sizes, is defined on what it gets of these inputs."""
-    values = {**case.weights(), **inputs}
-    known = graph.values()
-    for node in graph.nodes:
-        given = [values[name] for name in node.inputs]
-        types = operands(graph, node, known)
-        made = ordinary_outputs(registry[node.op], node, types, given, case.framework)
-        if made is None:
-            return False
-        values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
-    return True
 
 
 def value_like(own: Array, value: Value, rng: np.random.Generator) -> Array:

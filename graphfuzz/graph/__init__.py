@@ -15,6 +15,7 @@ from graphfuzz.graph.ordinary import (
     is_special,
     operand_bounds,
     ordinary_outputs,
+    ordinary_values,
     plain_bounds,
     within,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "operand_bounds",
     "operands",
     "ordinary_outputs",
+    "ordinary_values",
     "output_types",
     "pack_arrays",
     "parts",

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from graphfuzz.graph.evaluation import Array, apply, computable, parts
-from graphfuzz.graph.graph import Node
+from graphfuzz.graph.evaluation import Array, Values, apply, computable, parts
+from graphfuzz.graph.graph import Graph, Node, operands
 from graphfuzz.graph.widening import widened_attributes
 from graphfuzz.spec.dtypes import is_complex, is_float
 from graphfuzz.spec.inference import check_attributes, parameters_of, rank_of
 from graphfuzz.spec.operator import Bounds, Operator, Parameter, Rejected, Tensor
+from graphfuzz.spec.registry import Registry
 
 LIMITS: Mapping[str, float] = {
     "bool": 1,
@@ -52,6 +53,21 @@ def ordinary_outputs(
     limits = operand_bounds(op, parameters, types, node.attrs)
     fits = all(in_domain(p, b, a) for p, b, a in zip(parameters, limits, arrays, strict=True))
     return defined_outputs(op, node, arrays, framework) if fits else None
+
+
+def ordinary_values(graph: Graph, leaves: Values, registry: Registry, framework: str) -> Values | None:
+    """Every value of a graph by name, from those of its inputs and weights; None where some use is not an ordinary one
+    in a framework. Raises WrongReference.
+    """
+    values, known = dict(leaves), graph.values()
+    for node in graph.nodes:
+        given = [values[name] for name in node.inputs]
+        types = operands(graph, node, known)
+        made = ordinary_outputs(registry[node.op], node, types, given, framework)
+        if made is None:
+            return None
+        values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
+    return values
 
 
 def defined_outputs(op: Operator, node: Node, arrays: Sequence[Array], framework: str) -> list[Array] | None:

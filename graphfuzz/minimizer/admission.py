@@ -6,7 +6,7 @@ does then proves nothing. So the whole case is inferred and evaluated again, und
 
 from __future__ import annotations
 
-from graphfuzz.graph import Case, Values, bound_cases, evaluate, operands, ordinary_outputs, validate
+from graphfuzz.graph import Case, Values, bound_cases, evaluate, ordinary_values, validate
 from graphfuzz.minimizer.edits import Bindings
 from graphfuzz.spec.registry import Registry
 
@@ -36,13 +36,4 @@ def values_of(case: Case, registry: Registry) -> Bindings:
 def _ordinary_values(case: Case, registry: Registry) -> Values | None:
     """Raises InvalidGraph, WrongReference, and whatever an operator's functions raise."""
     validate(case.graph, registry, case.framework)
-    values = dict(case.tensors)
-    known = case.graph.values()
-    for node in case.graph.nodes:
-        given = [values[name] for name in node.inputs]
-        types = operands(case.graph, node, known)
-        made = ordinary_outputs(registry[node.op], node, types, given, case.framework)
-        if made is None:
-            return None
-        values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))
-    return values
+    return ordinary_values(case.graph, case.tensors, registry, case.framework)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus.signature import complaints, is_of, kind, normalize, signature, site
+from graphfuzz.corpus.signature import complaints, kind, known_by, normalize, signature, site
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.verdict import INVALID_MODEL, LOAD_FAILURE, PROCESS_CRASH, RUN_FAILURE, Mismatch, Outcome
@@ -120,11 +120,12 @@ def test_a_place_in_the_converter_tells_the_defect_whatever_operator_is_to_blame
 def test_a_finding_is_known_by_its_error_where_the_operator_to_blame_is_in_it():
     outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
     of_sin = signature(outcome, two_nodes(), blame("sin", "runtime kernel"))
-    assert is_of(of_sin, outcome, two_nodes())
-    assert not is_of(of_sin, outcome, relu_case().graph)
-    assert not is_of(of_sin, replace(outcome, message="something else"), two_nodes())
+    known = {"of exp": signature(outcome, two_nodes(), blame("exp")), "of sin": of_sin}
+    assert known_by(known, outcome, two_nodes()) == "of sin"
+    assert known_by(known, outcome, relu_case().graph) is None
+    assert known_by(known, replace(outcome, message="something else"), two_nodes()) is None
     case = relu_case()
-    assert not is_of(signature(wrong(case), case.graph), wrong(case), case.graph)
+    assert known_by({"wrong": signature(wrong(case), case.graph)}, wrong(case), case.graph) is None
 
 
 def test_the_order_of_the_checkers_objections_does_not_count():

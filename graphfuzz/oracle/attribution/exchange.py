@@ -29,7 +29,7 @@ def attributes(patient: Patient) -> Iterator[Repair]:
         node = patient.proto.graph.node[positions[0]]
         for name, held in fitting.held_attributes(node, patient).items():
             for value in fitting.other_numbers(held):
-                yield from _changed(patient, positions, f"{name}={value}", _with_attribute(name, value))
+                yield from _changed(patient, positions, f"{name}={value}", with_attribute(name, value))
         for at, name in enumerate(node.input):
             array = fitting.constants(patient).get(name)
             if array is not None and array.dtype.kind == "i" and array.ndim < 2 and 0 < array.size <= SMALL:
@@ -136,7 +136,8 @@ def _changed(patient: Patient, positions: Sequence[int], words: str, change: Cha
         yield Repair(f"{words} of {place}", proto, patient.inputs, tried=True)
 
 
-def _with_attribute(name: str, value: Any) -> Change:
+def with_attribute(name: str, value: Any) -> Change:
+    """A node's attribute is this value, whether it had one or not."""
     from onnx import helper
 
     def change(proto: Any, position: int) -> bool:
@@ -214,11 +215,16 @@ def _outputs(patient: Patient) -> Iterator[Repair]:
                 if other in ("", name) or types.get(other, (0, ()))[0] != dtype:
                     continue
                 proto = patient.copy()
-                for node in proto.graph.node:
-                    node.output[:] = [f"{made}.cut" if made == name else made for made in node.output]
+                cut_off(proto, name)
                 proto.graph.node.append(helper.make_node("Identity", [other], [name]))
                 proto.graph.output[at].type.tensor_type.elem_type = dtype
                 yield Repair(f"{other} as output {value.name}", proto, patient.inputs, tried=True)
+
+
+def cut_off(proto: Any, name: str) -> None:
+    """Whoever makes the value of this name makes one of another name, so that something else may be it."""
+    for node in proto.graph.node:
+        node.output[:] = [f"{made}.cut" if made == name else made for made in node.output]
 
 
 def _made_before(patient: Patient, position: int, known: Sequence[str]) -> list[str]:

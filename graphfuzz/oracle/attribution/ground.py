@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from graphfuzz.generator.bindings import is_ordinary_on, value_like
+from graphfuzz.generator.bindings import value_like
 from graphfuzz.generator.values import draw_array
-from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, pruned
+from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, ordinary_values, pruned
 from graphfuzz.materializer import run
 from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.comparison import compare, uncompared
@@ -115,10 +115,10 @@ class Ground:
             same = all(
                 np.array_equal(a, case.tensors[name], equal_nan=a.dtype.kind in "fc") for name, a in given.items()
             )
-            if same or not is_ordinary_on(case, case.graph, self.registry, given):
+            bound = msgspec.structs.replace(case, tensors={**case.tensors, **given})
+            if same or ordinary_values(case.graph, bound.tensors, self.registry, case.framework) is None:
                 continue
             made = run(source.model, case.framework, given)
-            bound = msgspec.structs.replace(case, tensors={**case.tensors, **given})
             found.append((bound, dict(zip(case.graph.outputs, made, strict=True))))
             if len(found) == OTHERS:
                 break

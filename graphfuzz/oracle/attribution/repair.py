@@ -129,10 +129,7 @@ def _in_attributes(patient: Patient, name: str, value: Any, position: int) -> It
         if fitting is None or fitting == held:
             continue
         proto = patient.copy()
-        node = proto.graph.node[position]
-        if attribute in present:
-            node.attribute.remove(next(a for a in node.attribute if a.name == attribute))
-        node.attribute.append(helper.make_attribute(attribute, fitting))
+        exchange.with_attribute(attribute, fitting)(proto, position)
         words = f"the source's {name}={value!r} as {attribute} of {made.op_type}"
         yield Repair(words, proto, patient.inputs)
 
@@ -200,8 +197,7 @@ def _sub_graph(patient: Patient) -> Iterator[Repair]:
     fed = [value.name for value in patient.node.outputs if value.name in patient.outputs]
     for value in fed:
         name = patient.names[value]
-        for node in proto.graph.node:
-            node.output[:] = [f"{made}.cut" if made == name else made for made in node.output]
+        exchange.cut_off(proto, name)
         given = proto.graph.input.add(name=name)
         given.type.CopyFrom(types[value])
         inputs[name] = patient.ground.recorded[patient.ground.binding][value]
