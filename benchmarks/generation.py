@@ -7,7 +7,6 @@ apart.
 
 from __future__ import annotations
 
-import gc
 import json
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from rich.console import Group
 from rich.table import Table
 
 from benchmarks.progress import track
+from graphfuzz.campaign.child import collect_seldom
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.generator import Profile, Recipe, generate, generate_graph
 from graphfuzz.graph import Graph
@@ -51,7 +51,7 @@ def run(quick: bool) -> dict[str, Any]:
     for framework in FRAMEWORKS:
         for index in range(WARM_UP):
             generate(Recipe(1, index, framework, VARIED_NODES), registry)
-    gc.freeze()  # as workers do
+    collect_seldom()  # as workers do
     with _peer() as ask:
         for method in METHODS:
             ask(method=method, nodes=5, graphs=3)

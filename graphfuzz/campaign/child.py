@@ -41,6 +41,9 @@ CLEAR_EVERY = 30
 PLAIN_EVERY = 16
 """Of how many cases one is converted without anything remembered; probing, which records, spares itself that."""
 
+COLLECTED = 50_000
+"""After how many new objects the youngest are looked through for garbage: some 10 MB of them."""
+
 STACKS_AT = 0.9
 """At which share of the time limit a worker writes down where it is."""
 
@@ -111,6 +114,13 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     spent: bool
 
 
+def collect_seldom() -> None:
+    """Spend less on collecting garbage: not on what has been made so far, modules and operators, which lives as long as
+    the process; and not after each few hundred new objects, as next to none of a case's are in cycles."""
+    gc.freeze()
+    gc.set_threshold(COLLECTED)
+
+
 class _Worker:
     """The state of this process."""
 
@@ -123,7 +133,7 @@ class _Worker:
             for module in route.preload:
                 _import(module)
         _use_one_thread()
-        gc.freeze()  # the modules and operators live as long as the process: collections need not look at them
+        collect_seldom()
         self.baseline = _data_bytes()
         limit = self.baseline + settings.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

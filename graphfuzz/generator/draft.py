@@ -32,6 +32,8 @@ class Draft:
         self.inputs: list[Value] = []
         self.weights: list[Value] = []
         self.nodes: list[Node] = []
+        self.values: dict[str, Value] = {}
+        """All of them, by name."""
         self.operators: dict[str, Operator] = {}
         """Those of the nodes, by name."""
         self.producers: dict[str, str] = {}
@@ -60,21 +62,23 @@ class Draft:
     def resume(self, graph: Graph, operators: Mapping[str, Operator]) -> None:
         """Begin with a graph that another draft has made. operators: those of its nodes, by name."""
         self.inputs, self.weights, self.nodes = list(graph.inputs), list(graph.weights), list(graph.nodes)
-        self.elements = sum(math.prod(value.shape) for value in graph.values().values())
+        self.values = dict(graph.values())
+        self.elements = sum(math.prod(value.shape) for value in self.values.values())
         for value in graph.inputs:
             self.pool.add(value)
         for node in graph.nodes:
             self.operators[node.op] = operators[node.op]
             self.producers.update((value.name, node.op) for value in node.outputs)
-            self.pool.used.update(node.inputs)
             for value in node.outputs:
                 self.pool.add(value)
-        for name in graph.values():
+            self.pool.use(node.inputs)
+        for name in self.values:
             self._named[name[0]] = max(self._named[name[0]], int(name[1:]) + 1)
 
     def add_leaf(self, dtype: str, shape: tuple[int, ...], as_input: bool) -> Value:
         """A new input, or a new weight."""
         leaf = Value(self._name("x" if as_input else "w"), dtype, shape)
+        self.values[leaf.name] = leaf
         self.elements += math.prod(shape)
         (self.inputs if as_input else self.weights).append(leaf)
         if as_input:
@@ -94,6 +98,7 @@ class Draft:
 
     def _prepend(self, use: Use, target: Value) -> Node:
         self.inputs.remove(target)
+        del self.values[target.name]
         self.elements -= math.prod(target.shape)
         node = self._node(use)
         new = node.outputs[0]
@@ -113,10 +118,11 @@ class Draft:
             leaf = value or self._make_leaf(use, parameter, operand, depends)
             depends = depends or parameter.role == "tensor"
             names.append(leaf.name)
-        self.pool.used.update(names)
+        self.pool.use(names)
         self.operators[use.op.name] = use.op
         outputs = tuple([Value(self._name("v"), t.dtype, known_shape(t)) for t in use.outputs])
         for value in outputs:
+            self.values[value.name] = value
             self.elements += math.prod(value.shape)
             self.producers[value.name] = use.op.name
         return Node(use.op.name, tuple(names), use.attrs, outputs)

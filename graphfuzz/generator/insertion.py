@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -57,13 +58,23 @@ def draw_bound(op: Operator, framework: str, rng: random.Random, given: Mapping[
     for variable in op.variables:
         if variable not in bound:
             allowed = dtypes_of(op, framework, variable)
-            bound[variable] = rng.choices(allowed, [DTYPE_WEIGHTS.get(d, 1.0) for d in allowed])[0]
+            bound[variable] = rng.choices(allowed, cum_weights=_dtype_weights(allowed))[0]
     return bound
+
+
+@lru_cache(1 << 10)
+def _dtype_weights(dtypes: tuple[str, ...]) -> list[float]:
+    return list(accumulate(DTYPE_WEIGHTS.get(dtype, 1.0) for dtype in dtypes))
 
 
 def draw_rank(parameter: Parameter, rng: random.Random) -> int:
     """A rank that the parameter allows."""
-    return rng.choices(parameter.ranks, [RANK_WEIGHTS[r] for r in parameter.ranks])[0]
+    return rng.choices(parameter.ranks, cum_weights=_rank_weights(parameter.ranks))[0]
+
+
+@lru_cache(1 << 8)
+def _rank_weights(ranks: tuple[int, ...]) -> list[float]:
+    return list(accumulate(RANK_WEIGHTS[rank] for rank in ranks))
 
 
 def draw_use(
@@ -112,8 +123,10 @@ def draw_use(
 def _attribute(op: Operator, name: str, rng: random.Random, rank: Ranks, guide: Guide | None) -> Any:
     """A drawn value of an attribute; a guided one of a bin that has not been seen, if a few draws find one."""
     value = op.attrs[name].draw(rng, rank)
+    if guide is None:
+        return value
     for _ in range(REDRAWS):
-        if guide is None or attribute_use(op.name, name, attribute_bin(value)) not in guide.uses:
+        if attribute_use(op.name, name, attribute_bin(value)) not in guide.uses:
             break
         value = op.attrs[name].draw(rng, rank)
     return value
@@ -131,7 +144,7 @@ def _operand(
     for a target mostly of its rank."""
     if value is not None:
         return Tensor(value.dtype, value.shape)
-    if parameter.variadic and before and rng.random() < 0.8:
+    if before and parameter.variadic and rng.random() < 0.8:
         rank = before[-1].rank
     elif target is not None and len(target.shape) in parameter.ranks and rng.random() < 0.8:
         rank = len(target.shape)

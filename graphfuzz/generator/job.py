@@ -146,15 +146,14 @@ class Job:
     def _tie(self, growth: Growth) -> bool:
         """Try to use a node's weights once more, on other values of the same types; whether a node was inserted."""
         draft = growth.draft
-        weights = {value.name: value for value in draft.weights}
-        having = [node for node in draft.nodes if not weights.keys().isdisjoint(node.inputs)]
+        weights = {value.name for value in draft.weights}
+        having = [node for node in draft.nodes if not weights.isdisjoint(node.inputs)]
         if not having:
             return False
         node = self.rng.choice(having)
-        known = draft.graph().values()
         live = []
-        for name in node.inputs:
-            others = [weights[name]] if name in weights else draft.pool.alike(known[name])
+        for value in map(draft.values.__getitem__, node.inputs):
+            others = [value] if value.name in weights else draft.pool.alike(value)
             if not others:
                 return False
             live.append(self.rng.choice(others))

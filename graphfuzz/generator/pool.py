@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from graphfuzz.graph import Value
 
@@ -22,6 +22,8 @@ class Pool:
         self.rng = rng
         self.used: set[str] = set()
         """The names of the values that some node uses."""
+        self.left: dict[str, Value] = {}
+        """The others, by name."""
         self.order: dict[str, int] = {}
         """When a value was taken in, by its name."""
         self.by_kind: dict[tuple[str, int], list[Value]] = {}
@@ -31,24 +33,37 @@ class Pool:
         return bool(self.by_kind)
 
     def add(self, value: Value) -> None:
-        """Take a value in."""
+        """Take a value in, which no node uses yet."""
+        self.left[value.name] = value
         self.order[value.name] = len(self.order)
         self.by_kind.setdefault((value.dtype, len(value.shape)), []).append(value)
         self.by_shape.setdefault(value.shape, []).append(value)
+
+    def use(self, names: Iterable[str]) -> None:
+        """A node uses these values."""
+        for name in names:
+            self.used.add(name)
+            self.left.pop(name, None)
 
     def replace(self, old: Value, new: Value) -> None:
         """Put a value of the same type in another one's place."""
         self.order[new.name] = self.order.pop(old.name)
         for group in (self.by_kind[old.dtype, len(old.shape)], self.by_shape[old.shape]):
             group[group.index(old)] = new
-        self.used = {new.name if name == old.name else name for name in self.used}
+        if old.name in self.used:
+            self.used.remove(old.name)
+            self.used.add(new.name)
+        else:
+            del self.left[old.name]
+            self.left[new.name] = new
 
     def unused(self, *, newest: bool) -> Value | None:
         """A value that no node uses: any, or the newest, so that paths become long."""
-        left = [value for group in self.by_kind.values() for value in group if value.name not in self.used]
-        if not left:
+        if not self.left:
             return None
-        return max(left, key=lambda value: self.order[value.name]) if newest else self.rng.choice(left)
+        if newest:
+            return self.left[max(self.left, key=self.order.__getitem__)]
+        return self.rng.choice(list(self.left.values()))
 
     def alike(self, value: Value) -> list[Value]:
         """The other values of one's type, the newest first."""

@@ -12,10 +12,15 @@ TOTAL_ELEMENTS = 1 << 17
 
 
 class _Dice(random.Random):
-    """Random numbers with a quick `choice`, of which a case takes thousands."""
+    """Random numbers with a quick `choice` and `randint`, of which a case takes thousands."""
 
     def choice(self, seq: Any) -> Any:
         return seq[int(self.random() * len(seq))]
+
+    def randint(self, a: int, b: int) -> int:
+        if a > b:
+            raise ValueError(f"no integer lies in [{a}, {b}]")
+        return a + int(self.random() * (b - a + 1))
 
 
 class Recipe(msgspec.Struct, frozen=True):

@@ -81,15 +81,16 @@ class Sizer(msgspec.Struct):
                     raise
             else:
                 return drawn, attrs, outputs
-        asked = symbolic_attributes(op, attrs)
-        symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
         forms = [(attrs, unknown)] if unknown else []
-        forms += [(asked, unknown + symbols)] if symbols else []
+        if attributes:
+            asked = symbolic_attributes(op, attrs)
+            symbols = [size.args[0] for name in attributes for size in _sizes(asked[name])]
+            forms += [(asked, unknown + symbols)] if symbols else []
         for form, names in forms:
             try:
                 found = self._complete(op, operands, form, attrs, names, target)
             except Contradiction:
-                if len(names) == len(unknown + symbols):
+                if names is forms[-1][1]:
                     return None
             else:
                 if found is not None:

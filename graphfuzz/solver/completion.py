@@ -118,6 +118,8 @@ class _Attempt:
         self.rng = rng
         self.chose = False
         """Whether anything was chosen that could have been chosen otherwise."""
+        self.ambiguous: list[Condition] = []
+        """The conditions that fix a size, but to one of several: random numbers decide."""
         self.known: dict[str, int] = dict(start.known) if start else {}
         self.open: dict[int, Condition] = dict(start.open) if start else {}
         self.before: Mapping[str, list[Condition]] = start.watched if start else {}
@@ -128,8 +130,8 @@ class _Attempt:
     def run(self, draw: Callable[[str], int]) -> bool:
         """Whether sizes were found for all unknowns."""
         try:
-            left = list(self.open.values())  # to random numbers, some of them
-            if not all(map(self._look, left)) or not all(map(self._pick, self.task.later)) or not self.deduce():
+            settled = all(map(self._look, self.task.start.ambiguous)) and all(map(self._pick, self.task.later))
+            if not settled or not self.deduce():
                 return False
             order = [name for name in self.task.unknown if name not in self.known]
             self._random().shuffle(order)
@@ -187,15 +189,17 @@ class _Attempt:
         except _Indivisible:
             return False
         if value is None:
+            self.ambiguous.append(condition)
             return True
         self.open.pop(id(condition), None)
-        return self._learn(name, value) and bool(evaluate(condition, known))
+        return self._learn(name, value) and (side.op == "symbol" or bool(evaluate(condition, known)))
 
     def _choose(self, name: str, draw: Callable[[str], int]) -> bool:
         """Draw a size among those that the open conditions leave it."""
         low, high = self.task.low.get(name, -UNLIMITED), self.task.high.get(name, UNLIMITED)
         fitting: list[int] | None = None
-        for condition in self._waiting(name):
+        waiting = self._waiting(name)
+        for condition in waiting:
             if condition.op == "==":
                 high = min(high, self._most_of_sum(name, condition))
                 fitting = fitting or self._divisors(name, condition)
@@ -212,7 +216,7 @@ class _Attempt:
             return False
         self.chose = True
         size = draw(name)
-        tests = self._tests(name)
+        tests = self._tests(name, waiting)
         if not (low <= size <= high if fitting is None else size in fitting) or not _passes(tests, name, size):
             sizes = fitting or range(low, min(high, low + LARGEST_STEP) + 1)
             tried = self._random().sample(sizes, min(len(sizes), CANDIDATES))
@@ -222,14 +226,15 @@ class _Attempt:
             size = found
         return self._learn(name, size)
 
-    def _tests(self, name: str) -> list[tuple[Condition, dict[str, int]]]:
+    def _tests(self, name: str, waiting: Sequence[Condition]) -> list[tuple[Condition, dict[str, int]]]:
         """The conditions that may forbid a size of the name, with the others' sizes. Those that an inequality waits for
         are taken to be the least that they may be, which leaves most room in sums."""
         found = []
-        for condition in self._waiting(name):
-            others = [other for other in names_in(condition) if other != name and other not in self.known]
+        sizes = dict(self.known) if waiting else {}
+        for condition in waiting:
+            others = [other for other in names_in(condition) if other != name and other not in sizes]
             if not others:
-                found.append((condition, dict(self.known)))
+                found.append((condition, sizes))
             elif condition.op in ("<", "<=") and all(other in self.task.low for other in others):
                 found.append((condition, {**self.known, **{other: self.task.low[other] for other in others}}))
         return found

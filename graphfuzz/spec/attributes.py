@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -44,7 +45,12 @@ def draw_size(rng: random.Random, low: int, high: int) -> int:
         return low
     if rng.random() < 0.5:
         return rng.randint(low, high)
-    return rng.choice([b for b in SIZE_BINS if low <= b <= high] + [low, high])
+    return rng.choice(_bins(low, high))
+
+
+@lru_cache(1 << 12)
+def _bins(low: int, high: int) -> list[int]:
+    return [b for b in SIZE_BINS if low <= b <= high] + [low, high]
 
 
 def _outside(value: Any, low: float, high: float) -> str | None:

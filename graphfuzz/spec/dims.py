@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, TypeAlias
 
 
@@ -112,6 +112,7 @@ class Condition:
 Size: TypeAlias = int | Dim
 
 
+@lru_cache(1 << 12)
 def symbol(name: str) -> Dim:
     """A size to be found."""
     return Dim("symbol", name)
@@ -199,7 +200,12 @@ def evaluate(expression: Any, sizes: Mapping[str, int]) -> Any:
         return sizes[args[0]]
     binary = _BINARY.get(op)
     if binary is not None:
-        return binary(evaluate(args[0], sizes), evaluate(args[1], sizes))
+        left, right = args
+        if type(left) is Dim:  # mostly a symbol: it pays to look before calling
+            left = sizes[left.args[0]] if left.op == "symbol" else evaluate(left, sizes)
+        if type(right) is Dim:
+            right = sizes[right.args[0]] if right.op == "symbol" else evaluate(right, sizes)
+        return binary(left, right)
     if op == "and":
         return all(evaluate(a, sizes) for a in args)
     if op == "or":

@@ -11,7 +11,7 @@ import msgspec
 
 from graphfuzz.spec.attributes import axes, flag
 from graphfuzz.spec.declaration import checked, common_dtypes, operator
-from graphfuzz.spec.dims import Condition, Size, both, choose, either, negate
+from graphfuzz.spec.dims import Condition, both, choose, either, negate
 from graphfuzz.spec.dtypes import ANY, BOOL, REAL
 from graphfuzz.spec.operator import (
     FRAMEWORKS,
@@ -33,8 +33,8 @@ Emitted = str | Callable[..., str] | Emission | None
 def broadcast(require: Require, *shapes: Shape) -> Shape:
     """The common shape of operands that are stretched along sizes of one (NumPy's broadcasting rule)."""
     rank = max(len(s) for s in shapes)
-    result: tuple[Size, ...] = (1,) * rank
-    for shape in shapes:
+    result = _padded(shapes[0], rank)
+    for shape in shapes[1:]:
         for a, b in zip(result, _padded(shape, rank), strict=True):
             require(either(a == b, a == 1, b == 1), "sizes that meet are equal or one")
         result = stretched(result, shape)

@@ -23,28 +23,12 @@ def parameters_of(op: Operator, count: int) -> tuple[Parameter, ...]:
     return parameters if extra == 1 else parameters[:-1] + (last,) * extra
 
 
-def bind(op: Operator, parameters: Sequence[Parameter], dtypes: Sequence[str], framework: str) -> dict[str, str]:
-    """The dtype of each variable of the signature. Raises Rejected where the operands' dtypes do not fit it."""
-    emission = op.emissions.get(framework)
-    if emission is None:
-        raise Rejected(f"{framework} has the operator {op.name}")
-    bound: dict[str, str] = {}
-    for parameter, dtype in zip(parameters, dtypes, strict=True):
-        choices = op.variables.get(parameter.dtype)
-        if choices is None:
-            fits = dtype == parameter.dtype
-        else:
-            limit = emission.dtypes.get(parameter.dtype, choices)
-            fits = dtype in choices and dtype in limit and bound.setdefault(parameter.dtype, dtype) == dtype
-        if not fits:
-            raise Rejected(f"the dtype of '{parameter.name}' fits ({parameter.dtype}), {dtype} does not")
-    return bound
-
-
 @lru_cache(1 << 16)
 def takes(op: Operator, framework: str, dtype: str, rank: int) -> list[bool]:
     """For each parameter, whether it may be a live tensor of this dtype and rank in a framework."""
-    return [(dtype, rank) in kinds_of(op, framework, parameter) for parameter in op.parameters]
+    return [
+        p.role == "tensor" and rank in p.ranks and dtype in dtypes_of(op, framework, p.dtype) for p in op.parameters
+    ]
 
 
 def kinds_of(op: Operator, framework: str, parameter: Parameter) -> Sequence[tuple[str, int]]:
@@ -54,7 +38,7 @@ def kinds_of(op: Operator, framework: str, parameter: Parameter) -> Sequence[tup
     return [(dtype, rank) for dtype in dtypes_of(op, framework, parameter.dtype) for rank in parameter.ranks]
 
 
-def dtypes_of(op: Operator, framework: str, dtype: str) -> Sequence[str]:
+def dtypes_of(op: Operator, framework: str, dtype: str) -> tuple[str, ...]:
     """The dtypes that a variable of the signature may stand for in a framework; a dtype stands for itself."""
     return op.emissions[framework].dtypes.get(dtype, op.variables.get(dtype, (dtype,)))
 
@@ -89,13 +73,15 @@ def conditions(
 
     collect = Requirements(framework, stated)
     smallest = least if op.empty else max(1, least)
+    reason = f"a size is at least {smallest}"
     for operand in operands:
         for size in operand.shape:
             if not isinstance(size, int) or size < smallest:
-                collect(size >= smallest, f"a size is at least {smallest}")
+                collect(size >= smallest, reason)
     for name, kind in size_attributes(op).items():
+        reason = f"'{name}' lies in [{kind.low}, {kind.high}]"
         for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
-            collect(both(value >= kind.low, value <= kind.high), f"'{name}' lies in [{kind.low}, {kind.high}]")
+            collect(both(value >= kind.low, value <= kind.high), reason)
     return _apply(op, operands, attrs, framework, collect), stated
 
 
@@ -146,7 +132,7 @@ class Requirements:
 def _apply(
     op: Operator, operands: Sequence[Tensor], attrs: Mapping[str, Any], framework: str, require: Any
 ) -> list[Tensor]:
-    bound = _bound(op, framework, tuple((operand.dtype, len(operand.shape)) for operand in operands))
+    bound = bind(op, framework, operands)
     result = op.rule(require, *operands, **attrs)
     for defect in op.emissions[framework].defects:
         require(negate(defect.when(*operands, **attrs)), f"{framework} is right, which it is not: {defect.what}")
@@ -159,11 +145,21 @@ def _apply(
     return outputs
 
 
-@lru_cache(1 << 16)
-def _bound(op: Operator, framework: str, kinds: tuple[tuple[str, int], ...]) -> Mapping[str, str]:
-    """The dtype of each variable for operands of these dtypes and ranks. Raises Rejected where they do not fit."""
-    parameters = parameters_of(op, len(kinds))
-    for parameter, (_, rank) in zip(parameters, kinds, strict=True):
+def bind(op: Operator, framework: str, operands: Sequence[Tensor]) -> Mapping[str, str]:
+    """What each dtype of the signature stands for. Raises Rejected where the operands' ranks or dtypes do not fit."""
+    bound: dict[str, str] = {}
+    for (parameter, allowed), operand in zip(_places(op, framework, len(operands)), operands, strict=True):
+        dtype, rank = operand.dtype, len(operand.shape)
         if rank not in parameter.ranks:
             raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {rank}")
-    return bind(op, parameters, [dtype for dtype, _ in kinds], framework)
+        if dtype not in allowed or bound.setdefault(parameter.dtype, dtype) != dtype:
+            raise Rejected(f"the dtype of '{parameter.name}' fits ({parameter.dtype}), {dtype} does not")
+    return bound
+
+
+@lru_cache(1 << 14)
+def _places(op: Operator, framework: str, count: int) -> list[tuple[Parameter, tuple[str, ...]]]:
+    """Each operand's parameter, with the dtypes that it may have. Raises Rejected where there is no such use."""
+    if framework not in op.emissions:
+        raise Rejected(f"{framework} has the operator {op.name}")
+    return [(parameter, dtypes_of(op, framework, parameter.dtype)) for parameter in parameters_of(op, count)]
