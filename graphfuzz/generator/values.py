@@ -124,8 +124,8 @@ def _few(count: int) -> Bin:
 
 def _powers(rng: np.random.Generator, uniform: Array, low: float, high: float, dtype: str) -> Array:
     """Powers of two, from an exponent on that may be as low as the dtype's."""
-    least = math.log2(smallest_normal(dtype))
     top = math.log2(max(-low, high)) if low < high else 0.0
+    least = min(top, math.log2(smallest_normal(dtype)))
     exponents = np.floor(rng.uniform(rng.uniform(least, top), top, uniform.shape))
     return np.asarray(np.copysign(2.0**exponents, uniform))
 

@@ -10,7 +10,7 @@ from graphfuzz.graph.ordinary import is_ordinary
 from graphfuzz.spec.dtypes import COMPLEX, FLOATS, INTEGERS, SIGNED, UNSIGNED, part, smallest_normal
 
 SHAPES = [(3, 40), (), (0, 2), (1,)]
-FLOAT_BOUNDS = [None, (1e-3, 5.0), (-2.0, -1.0), (-0.3, 7.0), (0.0, 1.0), (0.25, 0.25), (0.0, 0.0)]
+FLOAT_BOUNDS = [None, (1e-3, 5.0), (-2.0, -1.0), (-0.3, 7.0), (0.0, 1.0), (0.25, 0.25), (0.0, 0.0), (0.0, 1e-310)]
 INTEGER_BOUNDS = [None, (0, 5), (1, 1), (0, 0), (0.5, 3.5)]
 
 
