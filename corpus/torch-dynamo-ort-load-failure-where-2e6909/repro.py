@@ -1,0 +1,131 @@
+"""torch-dynamo-ort: load-failure with logical_not, where.
+
+onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument: [ONNXRuntimeError] : 2 : INVALID_ARGUMENT :
+Invalid model. Node input 'logical_not' is not a graph input, initializer, or output of a previous node.
+
+Versions: graphfuzz 0.1.0, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, onnxscript 0.7.2, torch 2.13.0+cpu
+Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
+
+    input   x0: bool[7, 5, 1, 1]
+    v0: bool[7, 5, 1, 1] = logical_not(x0)
+    v1: bool[7, 5, 1, 1] = where(v0, v0, v0)
+    return  v1
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+
+    def forward(self, x0):
+        v0 = torch.logical_not(x0)
+        v1 = torch.where(v0, v0, v0)
+        return v1
+
+
+weights = {}
+
+inputs = {
+    "x0": np.ones((7, 5, 1, 1), "bool"),
+}
+
+axes = {}
+
+
+def run_torch(model: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The module's outputs for these inputs."""
+    import ml_dtypes
+    import torch
+
+    def tensor(array: Array) -> Any:
+        half = array.dtype == ml_dtypes.bfloat16
+        return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
+
+    def array(tensor: Any) -> Array:
+        half = tensor.dtype == torch.bfloat16
+        return np.asarray(tensor.float().numpy().astype(ml_dtypes.bfloat16) if half else tensor.numpy(force=True))
+
+    with torch.no_grad():
+        made = model(*map(tensor, inputs.values()))
+    return [array(t) for t in (made if isinstance(made, tuple) else (made,))]
+
+
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    """The module as an ONNX model, by the default exporter with its default options."""
+    import logging
+    import warnings
+
+    import ml_dtypes
+    import numpy as np
+    import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+
+    def tensor(array: Array) -> Any:
+        half = array.dtype == ml_dtypes.bfloat16
+        return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
+
+    arguments = tuple(map(tensor, inputs.values()))
+    options: dict[str, Any] = {"dynamo": True, "verbose": False}
+    if axes:
+        options["dynamic_shapes"] = tuple({i: s for i, s in enumerate(axes[name]) if s} for name in inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, arguments, input_names=list(inputs), **options)
+    assert program is not None
+    return program.model_proto
+
+
+def load_onnx(model: bytes) -> Any:
+    """A session of ONNX Runtime on the CPU, with one thread and its default optimizations."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def is_known(error):
+    """Whether the InvalidArgument of this report is the error or among its causes; any other error is passed on."""
+    traceback.print_exception(error)
+    said = "is not a graph input, initializer, or output of a previous node."
+    cause = error
+    while cause is not None:
+        if type(cause).__name__ == "InvalidArgument" and said in " ".join(str(cause).split()):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    raise error
+
+
+def fails():
+    """Whether it still fails."""
+    source = Model(weights).eval()
+    expected = run_torch(source, inputs)
+    model = convert(source, inputs, axes)
+    try:
+        session = load_onnx(model.SerializeToString())
+    except Exception as error:
+        return is_known(error)
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        failed = fails()
+    except Exception:
+        traceback.print_exc()
+        print("SOMETHING ELSE went wrong")
+        sys.exit(2)
+    print("STILL FAILS: load-failure" if failed else "FIXED: no load-failure")
+    sys.exit(1 if failed else 0)
