@@ -220,7 +220,7 @@ class Campaign:
         """
         for shown, seen in ((case, outcome), (found.case, found.outcome)):
             blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
-            slug = signature(seen, shown.graph, blame).slug
+            slug = signature(seen, shown.graph, self.registry, blame).slug
             if slug not in self.statistics.buckets:
                 again = self._confirmed(found, shown)
                 if again is None:

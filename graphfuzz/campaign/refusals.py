@@ -45,7 +45,7 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
     taken = {use.partition(" ")[0] for use in known.taken}
     found: dict[str, str] = {}
     for use, node in sorted(unknown, key=lambda one: one[1].op in taken)[:TRIALS]:
-        alone = edited(static, Keep((node.name,), tuple(value.name for value in node.outputs)), values)
+        alone = edited(static, Keep((node.name,), tuple(value.name for value in node.outputs)), values, registry)
         if alone is not None:
             found[use] = judge(alone, route, registry, tolerance=tolerance).verdict
     return Trials(

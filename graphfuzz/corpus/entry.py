@@ -78,7 +78,7 @@ def make_entry(
     shown, UsageError for a tolerance that does not exist.
     """
     finding = make_finding(
-        case.graph, outcome, first_seen, tolerance=tolerance, seconds=seconds, memory=memory, attribution=attribution
+        case.graph, outcome, registry, first_seen, tolerance=tolerance, seconds=seconds, memory=memory, attribution=attribution
     )
     told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}

@@ -16,6 +16,7 @@ from graphfuzz.graph.codec import canonical, check_schema
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
+from graphfuzz.spec.registry import Registry
 
 SCHEMA = 1
 
@@ -73,6 +74,7 @@ class Finding(msgspec.Struct, frozen=True):
 def make_finding(
     graph: Graph,
     outcome: Outcome,
+    registry: Registry,
     first_seen: str,
     *,
     tolerance: str = TOLERANCE,
@@ -84,7 +86,7 @@ def make_finding(
 
     Raises UsageError for a tolerance that does not exist.
     """
-    found = signature(outcome, graph, attribution)
+    found = signature(outcome, graph, registry, attribution)
     finding = Finding(
         schema=SCHEMA,
         route=outcome.route,

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PureWindowsPath
 
 import msgspec
 
-from graphfuzz.graph import Graph
+from graphfuzz.graph import Graph, attribute_bin, operands
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
+from graphfuzz.spec.inference import parameters_of, rank_of
+from graphfuzz.spec.plainness import plainer_values
+from graphfuzz.spec.registry import Registry
 
 LONGEST = 240
 """How much of a normalized message counts, in characters: the cause is said first, context and advice follow."""
@@ -80,12 +83,16 @@ class Signature(msgspec.Struct, frozen=True):
         return f"{error.rpartition('.')[2]} {_operator_named(rest) or rest}"
 
 
-def signature(outcome: Outcome, graph: Graph, attribution: Attribution | None = None) -> Signature:
-    """The bucket of a finding; give it the minimized graph, whose operators are those that matter."""
+def signature(
+    outcome: Outcome, graph: Graph, registry: Registry, attribution: Attribution | None = None
+) -> Signature:
+    """The bucket of a finding; give it the minimized graph, whose operators, dtypes and attributes are those that
+    matter."""
     message, stage = _telling(outcome, graph.values()), attribution.stage if attribution else ""
     blamed = (attribution.operator,) if attribution and attribution.operator else tuple(graph.operators())
     if outcome.verdict == WRONG_OUTPUT:
-        message = f"{message}: {_categories(graph, outcome)}"
+        told = [_categories(graph, outcome), *_settings(graph, registry, attribution)]
+        message = f"{message}: {', '.join(told)}"
     return Signature(outcome.route, outcome.verdict, () if _has_place(outcome) else blamed, message, stage)
 
 
@@ -191,6 +198,19 @@ def _categories(graph: Graph, outcome: Outcome) -> str:
     output = outcome.mismatch.output if outcome.mismatch else ""
     made = [_category(values[output].dtype)] if output in values else []
     return " to ".join(["+".join(given), *made])
+
+
+def _settings(graph: Graph, registry: Registry, attribution: Attribution | None) -> Iterator[str]:
+    """The attributes of the node to blame that a minimizer would have made plainer, if the defect did not need them, by
+    their bins; those of all nodes where none is to blame."""
+    blamed = attribution.node if attribution else ""
+    for node in graph.nodes:
+        if node.attrs and node.op in registry and blamed in ("", node.name):
+            op, given = registry[node.op], operands(graph, node)
+            ranks = rank_of(parameters_of(op, len(given)), [tensor.rank for tensor in given])
+            for name, kind in op.attrs.items():
+                if plainer_values(kind, node.attrs[name], ranks.__getitem__):
+                    yield f"{name}={attribute_bin(node.attrs[name])}"
 
 
 def _category(dtype: str) -> str:

@@ -27,14 +27,13 @@ from graphfuzz.graph import (
     is_special,
     ordinary_values,
     rebound,
+    requirements,
     symbolic_axes,
 )
 from graphfuzz.materializer import source
 from graphfuzz.solver import Completion, Contradiction, GaveUp, Profile, Unsatisfiable, solve
 from graphfuzz.spec.attributes import draw_size
-from graphfuzz.spec.dims import Condition, Dim, either, evaluate, prod, symbol
-from graphfuzz.spec.inference import conditions
-from graphfuzz.spec.operator import Tensor
+from graphfuzz.spec.dims import Condition, Dim, either, prod, symbol
 from graphfuzz.spec.registry import Registry
 
 BINDINGS = 2
@@ -83,8 +82,6 @@ class _Search:
         self.profile = profile
         self.own: dict[str, int] = {}
         """The size that each symbol of an input has in the case."""
-        self.sizes: dict[str, int] = {}
-        """The size that any symbol has in the case."""
         self.stated: list[tuple[Condition, str]] = []
         places = [(v.name, i) for v in case.graph.inputs for i, size in enumerate(v.shape) if size >= LEAST]
         chosen = [place for place in places if rng.random() < DYNAMIC] or places[-1:]
@@ -110,42 +107,20 @@ class _Search:
 
     def _axis(self, size: int) -> Dim:
         name = f"d{len(self.own)}"
-        self.own[name] = self.sizes[name] = size
-        self._require_least(name)
+        self.own[name] = size
+        self.stated.append((symbol(name) >= LEAST, f"a dynamic size is at least {LEAST}"))
         return symbol(name)
 
-    def _require_least(self, name: str) -> None:
-        self.stated.append((symbol(name) >= LEAST, f"a dynamic size is at least {LEAST}"))
-
     def _stated_task(self) -> Completion | None:
-        self._state()
+        required, _ = requirements(
+            self.case.graph, self.shapes, {}, self.own, self.registry, self.case.framework, LEAST
+        )
+        self.stated += required
         try:
             task = Completion((condition for condition, _ in self.stated), tuple(self.own))
         except Contradiction:
             return None
         return None if self.own.keys() <= task.decided.keys() else task
-
-    def _state(self) -> None:
-        """Run every rule on the symbols; each size that a node computes gets a symbol of its own, to stay short."""
-        known = {v.name: Tensor(v.dtype, self.shapes[v.name]) for v in self.case.graph.inputs}
-        known.update((w.name, Tensor(w.dtype, w.shape)) for w in self.case.graph.weights)
-        for node in self.case.graph.nodes:
-            given = [known[name] for name in node.inputs]
-            op = self.registry[node.op]
-            made, stated = conditions(op, given, node.attrs, self.case.framework)
-            self.stated += [(_on_branch(condition, self.sizes), reason) for condition, reason in stated]
-            for value, tensor in zip(node.outputs, made, strict=True):
-                axes = enumerate(zip(tensor.shape, value.shape, strict=True))
-                sizes = [self._named(f"{value.name}_{axis}", size, own) for axis, (size, own) in axes]
-                known[value.name] = Tensor(tensor.dtype, tuple(sizes))
-
-    def _named(self, name: str, size: int | Dim, own: int) -> int | Dim:
-        if not isinstance(size, Dim) or size.op == "symbol":
-            return size
-        self.sizes[name] = own
-        self.stated.append((Condition("==", symbol(name), size), "a size is what it is computed to be"))
-        self._require_least(name)
-        return symbol(name)
 
     def _sizes(self, task: Completion) -> Shapes | None:
         """Other shapes for the inputs that satisfy the conditions."""
@@ -193,14 +168,6 @@ def value_like(own: Array, value: Value, rng: np.random.Generator) -> Array:
     """Values in the range of the case's own; NaN and infinities among them, where those have some."""
     drawn = draw_array(rng, value.dtype, value.shape, _range(own))
     return with_specials(rng, drawn) if is_special(own) and drawn.size else drawn
-
-
-def _on_branch(condition: Condition, sizes: Mapping[str, int]) -> Condition:
-    """The condition without the alternatives that do not hold for these sizes."""
-    if condition.op not in ("or", "and"):
-        return condition
-    parts = [_on_branch(part, sizes) for part in condition.args if evaluate(part, sizes)]
-    return parts[0] if len(parts) == 1 else Condition(condition.op, *parts)
 
 
 def _at(shape: Sequence[int | Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:

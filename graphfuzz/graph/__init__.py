@@ -1,6 +1,6 @@
 """Computation graphs and cases."""
 
-from graphfuzz.graph.binding import Axes, bound_cases, rebound, symbolic_axes
+from graphfuzz.graph.binding import Axes, bound_cases, rebound, retyped, symbolic_axes
 from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.features import Features, attribute_bin, attribute_use, features, typed_use, use_of
@@ -19,6 +19,7 @@ from graphfuzz.graph.ordinary import (
     plain_bounds,
     within,
 )
+from graphfuzz.graph.symbolic import requirements
 from graphfuzz.graph.widening import widened, widened_values
 
 __all__ = [
@@ -58,6 +59,8 @@ __all__ = [
     "plain_bounds",
     "pruned",
     "rebound",
+    "requirements",
+    "retyped",
     "symbolic_axes",
     "text",
     "to_networkx",

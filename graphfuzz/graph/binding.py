@@ -27,20 +27,27 @@ Empty where no axis is dynamic.
 def rebound(graph: Graph, shapes: Mapping[str, tuple[int, ...]], registry: Registry, framework: str) -> Graph:
     """The same nodes on inputs of other shapes, every type inferred again. Raises InvalidGraph."""
     inputs = tuple(Value(v.name, v.dtype, shapes[v.name]) for v in graph.inputs)
-    known = {v.name: v for v in (*inputs, *graph.weights)}
+    return retyped(msgspec.structs.replace(graph, inputs=inputs), registry, framework)
+
+
+def retyped(graph: Graph, registry: Registry, framework: str) -> Graph:
+    """The same with every node's output types inferred again. Raises InvalidGraph."""
+    known = {v.name: v for v in (*graph.inputs, *graph.weights)}
     nodes = []
     for node in graph.nodes:
         try:
             made = output_types(registry[node.op], operands(graph, node, known), node.attrs, framework)
         except Rejected as reason:
-            raise InvalidGraph(f"{node.op}, on inputs of other sizes: it is required that {reason}") from None
+            raise InvalidGraph(f"{node.op}, on other types: it is required that {reason}") from None
+        if len(made) != len(node.outputs):
+            raise InvalidGraph(f"{node.op}, with other attributes: it has {len(made)} outputs")
         outputs = tuple(
             Value(v.name, t.dtype, tuple(t.shape))  # type: ignore[arg-type]
             for v, t in zip(node.outputs, made, strict=True)
         )
         known.update((v.name, v) for v in outputs)
         nodes.append(Node(node.op, node.inputs, node.attrs, outputs))
-    return Graph(inputs, graph.weights, tuple(nodes), graph.outputs)
+    return Graph(graph.inputs, graph.weights, tuple(nodes), graph.outputs)
 
 
 def bound_cases(case: Case, registry: Registry) -> list[Case]:

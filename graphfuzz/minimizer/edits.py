@@ -8,13 +8,14 @@ that is gone becomes an input, fed with the value it had.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
-import numpy as np
 
-from graphfuzz.graph import Array, Case, Graph, Node, Value, kept, pruned
-from graphfuzz.spec.dtypes import is_complex, is_float
+from graphfuzz.errors import InvalidGraph
+from graphfuzz.graph import Array, Case, Graph, Node, Value, kept, pruned, retyped
+from graphfuzz.minimizer.arrays import converted, fitted, plainer
+from graphfuzz.spec.registry import Registry
 
 
 class Keep(msgspec.Struct, frozen=True, tag=True):
@@ -31,11 +32,42 @@ class Bypass(msgspec.Struct, frozen=True, tag=True):
     operand: str
 
 
-class Fill(msgspec.Struct, frozen=True, tag=True):
-    """Plainer values for an input or weight: "zero", "one", "bare" (zeros beside NaN and infinities), "integer" (those
-    rounded) or "short" (few digits)."""
+class Replace(msgspec.Struct, frozen=True, tag=True):
+    """Another operator in place of a node's, without attributes, on one of its operands."""
+
+    node: str
+    op: str
+    operand: str
+
+
+class Drop(msgspec.Struct, frozen=True, tag=True):
+    """Take the operand at a place away from a node."""
+
+    node: str
+    place: int
+
+
+class Unite(msgspec.Struct, frozen=True, tag=True):
+    """Take one leaf in place of another one of the same type."""
 
     leaf: str
+    other: str
+
+
+class Retype(msgspec.Struct, frozen=True, tag=True):
+    """Other types for inputs and weights, whose values are cut to size and converted; other attributes for nodes (by
+    name; those that are not named stay). at_end: whether the last values along each axis are kept, not the first."""
+
+    leaves: tuple[Value, ...] = ()
+    attrs: tuple[tuple[str, dict[str, Any]], ...] = ()
+    at_end: bool = False
+
+
+class Fill(msgspec.Struct, frozen=True, tag=True):
+    """Plainer values for inputs and weights: "zero", "one", "bare" (zeros beside NaN and infinities), "integer" (those
+    rounded) or "short" (few digits)."""
+
+    leaves: tuple[str, ...]
     how: str
 
 
@@ -49,20 +81,29 @@ class Rename(msgspec.Struct, frozen=True, tag=True):
     """The names that a graph grown in this shape would have: x0, x1, ... w0, ... v0, ..."""
 
 
-Edit: TypeAlias = Keep | Bypass | Fill | Bind | Rename
+Edit: TypeAlias = Keep | Bypass | Replace | Drop | Unite | Retype | Fill | Bind | Rename
 Bindings: TypeAlias = Sequence[Mapping[str, Array]]
 """Every value of a graph by name, at each of the case's bindings, its own first."""
 
-FILLS = ("zero", "one", "bare", "integer", "short")
 
-
-def edited(case: Case, edit: Edit, values: Bindings) -> Case | None:
+def edited(case: Case, edit: Edit, values: Bindings, registry: Registry) -> Case | None:
     """The case after an edit; `values` are those of everything in the graph. None where the edit makes no graph."""
+    graph = case.graph
     match edit:
         case Keep():
-            return _leaves(case, kept(case.graph, edit.nodes, edit.outputs), values)
+            return _leaves(case, kept(graph, edit.nodes, edit.outputs), values)
         case Bypass():
-            return _leaves(case, bypassed(case.graph, edit.output, edit.operand), values)
+            return _leaves(case, bypassed(graph, edit.output, edit.operand), values)
+        case Unite():
+            return _leaves(case, united(graph, edit.leaf, edit.other), values)
+        case Replace():
+            return _changed(case, edit.node, values, registry, op=edit.op, inputs=(edit.operand,), attrs={})
+        case Drop():
+            (node,) = (n for n in graph.nodes if n.name == edit.node)
+            left = node.inputs[: edit.place] + node.inputs[edit.place + 1 :]
+            return _changed(case, edit.node, values, registry, inputs=left)
+        case Retype():
+            return _retyped(case, edit, registry)
         case Fill():
             return msgspec.structs.replace(
                 case,
@@ -73,6 +114,40 @@ def edited(case: Case, edit: Edit, values: Bindings) -> Case | None:
             return msgspec.structs.replace(case, bindings=tuple(case.bindings[i - 1] for i in edit.bindings))
         case Rename():
             return renamed(case)
+
+
+def _changed(case: Case, name: str, values: Bindings, registry: Registry, **fields: Any) -> Case | None:
+    """The case with a node changed, and what is then unused removed."""
+    graph = case.graph
+    nodes = tuple(msgspec.structs.replace(n, **fields) if n.name == name else n for n in graph.nodes)
+    try:
+        graph = retyped(msgspec.structs.replace(graph, nodes=nodes), registry, case.framework)
+    except InvalidGraph:
+        return None
+    return _leaves(case, pruned(graph), values)
+
+
+def _retyped(case: Case, edit: Retype, registry: Registry) -> Case | None:
+    types, attrs = {v.name: v for v in edit.leaves}, dict(edit.attrs)
+    graph = Graph(
+        tuple(types.get(v.name, v) for v in case.graph.inputs),
+        tuple(types.get(v.name, v) for v in case.graph.weights),
+        tuple(msgspec.structs.replace(n, attrs={**n.attrs, **attrs.get(n.name, {})}) for n in case.graph.nodes),
+        case.graph.outputs,
+    )
+    try:
+        graph = retyped(graph, registry, case.framework)
+    except InvalidGraph:
+        return None
+    tensors = {
+        name: fitted(array, types[name].dtype, types[name].shape, edit.at_end) if name in types else array
+        for name, array in case.tensors.items()
+    }
+    bindings = tuple(
+        {name: converted(array, types[name].dtype) if name in types else array for name, array in inputs.items()}
+        for inputs in case.bindings
+    )
+    return msgspec.structs.replace(case, graph=graph, tensors=tensors, bindings=bindings)
 
 
 def _leaves(case: Case, graph: Graph, values: Bindings) -> Case | None:
@@ -86,7 +161,7 @@ def _leaves(case: Case, graph: Graph, values: Bindings) -> Case | None:
 
 
 def _filled(arrays: Mapping[str, Array], fill: Fill) -> dict[str, Array]:
-    return {name: plainer(array, fill.how) if name == fill.leaf else array for name, array in arrays.items()}
+    return {name: plainer(array, fill.how) if name in fill.leaves else array for name, array in arrays.items()}
 
 
 def bypassed(graph: Graph, output: str, operand: str) -> Graph:
@@ -101,21 +176,13 @@ def bypassed(graph: Graph, output: str, operand: str) -> Graph:
     return pruned(Graph(graph.inputs, graph.weights, nodes, tuple(outputs))) if outputs else graph
 
 
-def plainer(array: Array, how: str) -> Array:
-    """The same type with plainer values."""
-    if how == "zero":
-        return np.zeros_like(array)
-    if how == "one":
-        return np.ones_like(array)
-    if how == "bare":
-        return np.where(np.isfinite(array), np.zeros_like(array), array)
-    if is_complex(str(array.dtype)):
-        return np.asarray(np.round(array, 0 if how == "integer" else 2))
-    if not is_float(str(array.dtype)):
-        return array
-    if how == "integer":
-        return np.asarray(np.round(array))
-    return np.asarray(np.round(array.astype("float64"), 2)).astype(array.dtype)
+def united(graph: Graph, leaf: str, other: str) -> Graph:
+    """The graph with every use of `leaf` replaced by `other`."""
+    nodes = tuple(
+        msgspec.structs.replace(n, inputs=tuple(other if name == leaf else name for name in n.inputs))
+        for n in graph.nodes
+    )
+    return pruned(msgspec.structs.replace(graph, nodes=nodes))
 
 
 def renamed(case: Case) -> Case:

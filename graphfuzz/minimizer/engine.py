@@ -16,10 +16,11 @@ from typing import TypeAlias
 import msgspec
 
 from graphfuzz.corpus.signature import kind
-from graphfuzz.graph import Array, Case, case_to_json, pack_arrays
+from graphfuzz.graph import Case, case_to_json, pack_arrays
 from graphfuzz.minimizer.admission import admitted, values_of
-from graphfuzz.minimizer.edits import Bindings, Edit, canonical_names, edited
+from graphfuzz.minimizer.edits import Bindings, Edit, Keep, Replace, edited
 from graphfuzz.minimizer.passes import PASSES, Pass
+from graphfuzz.minimizer.size import size
 from graphfuzz.oracle.verdict import HANG, Outcome
 from graphfuzz.spec.registry import Registry
 
@@ -41,19 +42,24 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Reduction(msgspec.Struct, frozen=True):
-    """The smallest case found, its outcome, how it was reached, and how many cases were checked."""
+    """The smallest case found, its outcome, how it was reached, and how many cases were checked; how many of them
+    failed otherwise: the defect had slipped, and they were not kept."""
 
     case: Case
     outcome: Outcome
     steps: tuple[Step, ...]
     runs: int
+    slipped: int = 0
 
 
 class _Candidate(msgspec.Struct, frozen=True):
+    """control: an operator that the edit has brought in, alone; where that fails alike, the defect is another one."""
+
     pass_name: str
     edit: Edit
     case: Case
     values: Bindings
+    control: Case | None = None
 
 
 def minimize(
@@ -66,23 +72,25 @@ def minimize(
     passes: Sequence[Pass] = PASSES,
     *,
     deadline: Callable[[], bool] = lambda: False,
+    on_step: Callable[[Step], None] = lambda step: None,
 ) -> Reduction:
     """The smallest case found that shows the same defect as `case`, of which `outcome` is the finding.
 
     budget: the most cases to check; None for `BUDGET`, or for `HANG_BUDGET` where the finding is a hang. width: how
     many are handed to `check` at once. deadline: asked before each such batch; once it is true, the smallest case so
-    far is returned. A case that is no valid graph, or that an operator's reference fails on, is returned as it is.
+    far is returned. on_step: told of each edit that is kept. A case that is no valid graph, or that an operator's
+    reference fails on, is returned as it is.
     """
     if budget is None:
         budget = HANG_BUDGET if outcome.verdict == HANG else BUDGET
     wanted = kind(outcome, case.graph)
     steps: list[Step] = []
     seen = {_fingerprint(case)}
-    runs = 0
+    runs = slipped = first = 0
     values = values_of(case, registry)
     while values:
         found = None
-        candidates = _candidates(case, values, passes, registry, seen)
+        candidates = _candidates(case, values, [*passes[first:], *passes[:first]], registry, seen)
         while found is None and runs < budget and not deadline():
             batch = list(islice(candidates, min(width, budget - runs)))
             if not batch:
@@ -90,42 +98,37 @@ def minimize(
             runs += len(batch)
             outcomes = check([c.case for c in batch])
             same = [(c, o) for c, o in zip(batch, outcomes, strict=True) if kind(o, c.case.graph) == wanted]
-            found = min(same, key=lambda pair: size(pair[0].case), default=None)
+            slipped += sum(o.is_finding for o in outcomes) - len(same)
+            for candidate, seen_as in sorted(same, key=lambda pair: size(pair[0].case, registry)):
+                control = candidate.control
+                if control is not None:
+                    if runs >= budget:
+                        continue
+                    runs += 1
+                    if kind(check([control])[0], control.graph) == wanted:
+                        slipped += 1
+                        continue
+                found = candidate, seen_as
+                break
         if found is None:
             break
         chosen, outcome = found
         case, values = chosen.case, chosen.values
         steps.append(Step(chosen.pass_name, chosen.edit, len(case.graph.nodes)))
-    return Reduction(case, outcome, tuple(steps), runs)
-
-
-def size(case: Case) -> tuple[int, ...]:
-    """How large a case is, the most important first: what each accepted edit makes smaller.
-
-    Nodes; leaves; outputs; bindings; elements of the leaves; characters of their values; names that are not canonical.
-    """
-    graph = case.graph
-    leaves = list(case.arrays().values())
-    return (
-        len(graph.nodes),
-        len(case.tensors),
-        len(graph.outputs),
-        len(case.bindings),
-        sum(int(array.size) for array in leaves),
-        sum(_characters(array) for array in leaves),
-        sum(old != new for old, new in canonical_names(graph).items()),
-    )
+        on_step(steps[-1])
+        first = [each.__name__ for each in passes].index(chosen.pass_name)  # it may go on; the others found nothing
+    return Reduction(case, outcome, tuple(steps), runs, slipped)
 
 
 def _candidates(
     case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, seen: set[str]
 ) -> Iterator[_Candidate]:
     """What the passes propose, as far as it is new, smaller and admissible."""
-    largest = size(case)
+    largest = size(case, registry)
     for each in passes:
-        for edit in each(case):
-            made = edited(case, edit, values)
-            if made is None or size(made) >= largest:
+        for edit in each(case, registry):
+            made = edited(case, edit, values, registry)
+            if made is None or size(made, registry) >= largest:
                 continue
             mark = _fingerprint(made)
             if mark in seen:
@@ -133,11 +136,10 @@ def _candidates(
             seen.add(mark)
             found = admitted(made, registry)
             if found is not None:
-                yield _Candidate(each.__name__, edit, made, found)
-
-
-def _characters(array: Array) -> int:
-    return sum(len(str(value)) for value in array.ravel().tolist())
+                control = None
+                if isinstance(edit, Replace):
+                    control = edited(made, Keep((edit.node,), (edit.node,)), found, registry)
+                yield _Candidate(each.__name__, edit, made, found, control)
 
 
 def _fingerprint(case: Case) -> str:

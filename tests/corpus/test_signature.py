@@ -84,11 +84,11 @@ def test_the_site_is_where_the_root_cause_was_raised():
     assert site(crash()) == ""
 
 
-def test_the_same_generic_error_in_two_places_is_two_defects():
+def test_the_same_generic_error_in_two_places_is_two_defects(registry):
     graph = relu_case().graph
     found = [
         signature(
-            crash("list index out of range", "IndexError", traceback=TRACEBACK.format(file="a", function=f)), graph
+            crash("list index out of range", "IndexError", traceback=TRACEBACK.format(file="a", function=f)), graph, registry
         )
         for f in ("squeeze", "unsqueeze", "squeeze")
     ]
@@ -96,39 +96,39 @@ def test_the_same_generic_error_in_two_places_is_two_defects():
     assert found[0].operators == ()
 
 
-def test_what_the_runtime_says_is_told_apart_by_the_operator_to_blame():
+def test_what_the_runtime_says_is_told_apart_by_the_operator_to_blame(registry):
     outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
     one, other = relu_case().graph, two_nodes()
-    alone = signature(outcome, one, blame("relu"))
-    assert alone == signature(outcome, other, blame("relu")) != signature(outcome, other, blame("sin"))
+    alone = signature(outcome, one, registry, blame("relu"))
+    assert alone == signature(outcome, other, registry, blame("relu")) != signature(outcome, other, registry, blame("sin"))
     assert alone.slug.startswith("torch-script-ort-run-failure-relu-")
-    assert signature(outcome, other).operators == ("sin", "relu")
+    assert signature(outcome, other, registry).operators == ("sin", "relu")
 
 
-def test_stages_are_told_apart():
+def test_stages_are_told_apart(registry):
     case = relu_case()
-    kernel, converter = (signature(wrong(case), case.graph, blame("relu", s)) for s in ("runtime kernel", "capture"))
+    kernel, converter = (signature(wrong(case), case.graph, registry, blame("relu", s)) for s in ("runtime kernel", "capture"))
     assert kernel.slug != converter.slug
 
 
-def test_a_place_in_the_converter_tells_the_defect_whatever_operator_is_to_blame():
+def test_a_place_in_the_converter_tells_the_defect_whatever_operator_is_to_blame(registry):
     outcome = crash(error="IndexError", traceback=TRACEBACK.format(file="shape", function="aten_squeeze"))
     graph = two_nodes()
-    assert signature(outcome, graph, blame("relu")) == signature(outcome, graph, blame("sin"))
+    assert signature(outcome, graph, registry, blame("relu")) == signature(outcome, graph, registry, blame("sin"))
 
 
-def test_a_finding_is_known_by_its_error_where_the_operator_to_blame_is_in_it():
+def test_a_finding_is_known_by_its_error_where_the_operator_to_blame_is_in_it(registry):
     outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
-    of_sin = signature(outcome, two_nodes(), blame("sin", "runtime kernel"))
-    known = {"of exp": signature(outcome, two_nodes(), blame("exp")), "of sin": of_sin}
+    of_sin = signature(outcome, two_nodes(), registry, blame("sin", "runtime kernel"))
+    known = {"of exp": signature(outcome, two_nodes(), registry, blame("exp")), "of sin": of_sin}
     assert known_by(known, outcome, two_nodes()) == "of sin"
     assert known_by(known, outcome, relu_case().graph) is None
     assert known_by(known, replace(outcome, message="something else"), two_nodes()) is None
     case = relu_case()
-    assert known_by({"wrong": signature(wrong(case), case.graph)}, wrong(case), case.graph) is None
+    assert known_by({"wrong": signature(wrong(case), case.graph, registry)}, wrong(case), case.graph) is None
 
 
-def test_the_order_of_the_checkers_objections_does_not_count():
+def test_the_order_of_the_checkers_objections_does_not_count(registry):
     objections = [
         "(op_type:Add, node name: b/Add_7): [ShapeInferenceError] Incompatible dimensions\n",
         "(op_type:Abs, node name: a/Abs): X typestr: T, has unsupported type: tensor(int4)\n",
@@ -146,34 +146,34 @@ def test_the_order_of_the_checkers_objections_does_not_count():
 
 
 @pytest.mark.parametrize("verdict", [LOAD_FAILURE, PROCESS_CRASH])
-def test_an_error_that_says_nothing_is_told_by_the_operators(verdict):
+def test_an_error_that_says_nothing_is_told_by_the_operators(verdict, registry):
     outcome = Outcome(ROUTE, verdict, "load", error="SIGSEGV")
-    found = signature(outcome, relu_case().graph)
+    found = signature(outcome, relu_case().graph, registry)
     assert found.operators == ("relu",)
     assert found.slug.startswith(f"torch-script-ort-{verdict}-relu-")
 
 
-def test_wrong_outputs_are_told_by_operators_kind_and_category():
+def test_wrong_outputs_are_told_by_operators_kind_and_category(registry):
     case = relu_case()
-    one = signature(wrong(case), case.graph)
+    one = signature(wrong(case), case.graph, registry)
     assert (one.operators, one.message) == (("relu",), "value: float to float")
-    assert one != signature(wrong(case, "dtype"), case.graph)
+    assert one != signature(wrong(case, "dtype"), case.graph, registry)
     wide = Graph((value("x0", "float64"),), (), (node("relu", "x0", value("v0", "float64")),), ("v0",))
-    assert one == signature(wrong(case), wide)
+    assert one == signature(wrong(case), wide, registry)
     whole = Graph((value("x0", "int32"),), (), (node("relu", "x0", value("v0", "int32")),), ("v0",))
-    assert one != signature(wrong(case), whole)
+    assert one != signature(wrong(case), whole, registry)
 
 
-def test_the_slug_is_a_function_of_the_signature_and_safe():
+def test_the_slug_is_a_function_of_the_signature_and_safe(registry):
     case = relu_case()
-    nasty = signature(crash("../../etc: “no” \\ * ? | <x>" * 20, "A/B:C"), case.graph)
+    nasty = signature(crash("../../etc: “no” \\ * ? | <x>" * 20, "A/B:C"), case.graph, registry)
     assert nasty.slug == nasty.slug.lower()
     assert set(nasty.slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert len(nasty.slug) < 120
     assert replace(nasty, message=nasty.message + "!").slug != nasty.slug
 
 
-def test_the_kind_ignores_the_operators_but_not_the_error():
+def test_the_kind_ignores_the_operators_but_not_the_error(registry):
     case = relu_case()
     other = case_of(Graph((value("x0"),), (), (node("sin", "x0", value("v0")),), ("v0",)))
     assert kind(crash("at 1"), case.graph) == kind(crash("at 2"), other.graph)
