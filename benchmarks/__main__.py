@@ -22,6 +22,7 @@ NAMES = (
     "validity",
     "conformance",
     "ledger",
+    "minimizer",
     "mutants",
     "false-alarms",
 )

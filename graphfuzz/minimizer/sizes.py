@@ -21,15 +21,16 @@ from graphfuzz.spec.registry import Registry
 
 
 def smaller_sizes(case: Case, registry: Registry) -> Iterator[Edit]:
-    """All sizes as small as can be; then one at a time, the largest first: at its smallest, at two, at half of it."""
+    """All sizes as small as can be; then one at a time, the largest first, from its smallest to one less."""
     if case.bindings:
         return
     system = _System(case, registry)
     largest = sorted(system.own, key=system.own.__getitem__, reverse=True)
     wishes = [dict.fromkeys(system.own, 1)]
     for name in largest:
-        wanted = dict.fromkeys((system.low[name], 1, 2, system.own[name] // 2))
-        wishes += [{name: size} for size in wanted if system.low[name] <= size < system.own[name]]
+        own = system.own[name]
+        wanted = dict.fromkeys((system.low[name], 1, 2, own // 2, 3 * own // 4, own - 1))
+        wishes += [{name: size} for size in wanted if system.low[name] <= size < own]
     for wish in wishes:
         sizes = system.solved(wish)
         if sizes is not None and sizes != system.own:

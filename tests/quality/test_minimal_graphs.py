@@ -55,7 +55,7 @@ def test_one_operator_fed_by_a_negative_value(registry):
         return any(n.op == "relu" and (values[n.inputs[0]] < 0).any() for n in case.graph.nodes)
 
     found = minimal(chain(), fails, registry)
-    assert text(found.graph) == "input   x0: float32[2, 3]\nv0: float32[2, 3] = relu(x0)\nreturn  v0"
+    assert text(found.graph) == "input   x0: float32[]\nv0: float32[] = relu(x0)\nreturn  v0"
     assert (found.tensors["x0"] == np.round(found.tensors["x0"])).all()
 
 
@@ -107,7 +107,7 @@ def test_weights_stay_weights_and_those_of_removed_nodes_vanish(registry):
     found = minimal(case, fails, registry)
     assert operators(found) == ["linear"]
     assert [w.shape for w in found.graph.weights] == [(3, 4), (3,)]
-    assert [i.shape for i in found.graph.inputs] == [(2, 4)]
+    assert [i.shape for i in found.graph.inputs] == [(4,)]
 
 
 def test_a_dtype_decides(registry):
@@ -125,7 +125,7 @@ def test_a_dtype_decides(registry):
         return any(n.op == "cos" and n.outputs[0].dtype == "float64" for n in c.graph.nodes)
 
     found = minimal(case, fails, registry)
-    assert text(found.graph) == "input   x0: float64[2, 3]\nv0: float64[2, 3] = cos(x0)\nreturn  v0"
+    assert text(found.graph) == "input   x0: float64[]\nv0: float64[] = cos(x0)\nreturn  v0"
 
 
 @pytest.mark.parametrize("index", range(12))
