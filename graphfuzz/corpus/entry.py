@@ -6,6 +6,7 @@
            finding.json   what was found, in what versions, since when
            repro.py       runs alone; exit 1 while the finding stands
            model.onnx     the converted model, where one was produced
+           bisection.json the versions that brought or mended it, where that was asked (`graphfuzz.corpus.bisection`)
 
 An entry is there whole or not at all: it is written to a temporary folder beside its place, synced, and renamed.
 """
@@ -108,6 +109,15 @@ def write_entry(folder: Path, entry: Entry) -> Path:
             raise
         _sync_folder(folder)
     return place
+
+
+def put_file(place: Path, content: bytes) -> None:
+    """Write one more file of an entry, or replace it: the new one is there whole, or the old one still. Raises EntryError."""
+    with _writing(place):
+        temporary = place.with_name(f"{TEMPORARY}{place.name}")
+        _write_synced(temporary, content)
+        temporary.replace(place)
+        _sync_folder(place.parent)
 
 
 def remove_entry(path: Path) -> None:
