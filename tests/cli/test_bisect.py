@@ -1,0 +1,123 @@
+"""`graphfuzz bisect` from end to end, on an index of tiny wheels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from graphfuzz.cli import main
+from graphfuzz.corpus import make_entry, write_entry
+from graphfuzz.corpus.bisection import FILE, read_bisections
+from graphfuzz.oracle.route import load_route
+from tests.examples import ROUTE, relu_case, wrong
+from tests.wheels import make_wheel
+
+SCRIPT = """\
+import sys
+import tinyrt
+failed = tinyrt.answer() != 42
+print("STILL FAILS: wrong-output" if failed else "FIXED: no wrong-output")
+sys.exit(failed)
+"""
+RIGHT = "def answer():\n    return 42\n"
+WRONG = "def answer():\n    return 41\n"
+VERSIONS = {
+    "1.0": "raise ImportError('made for another Python')",
+    "1.1": f"import tinydep\n{RIGHT}",
+    "1.2": RIGHT,
+    "1.3": "",
+    "1.4": WRONG,
+    "1.5": WRONG,
+    "1.6": RIGHT,
+}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("index")
+    for version, source in VERSIONS.items():
+        make_wheel(folder, "tinyrt", version, source, ["tinydep"])
+    make_wheel(folder, "tinydep", "2.0", "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def offline(index, monkeypatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+
+
+@pytest.fixture
+def stored(registry, tmp_path) -> Path:
+    entry = make_entry(relu_case(), wrong(relu_case()), load_route(ROUTE), registry, "2026-01-02")
+    path = write_entry(tmp_path / "corpus", entry)
+    (path / "repro.py").write_text(SCRIPT)
+    return path
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["bisect", *(str(a) for a in arguments)])
+
+
+def test_the_version_that_brought_it_is_named_stored_and_shown(stored, cache):
+    result = invoke(stored, "--package", "TinyRT", "--to", "1.5", "--cache", cache)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == "tinyrt: first bad version: one of 1.3, 1.4 (1.2 is good)"
+    assert "tinyrt 1.0: cannot tell: ImportError: made for another Python" in result.stderr
+    (bisection,) = read_bisections(stored)
+    states = {probe.version: probe.state for probe in bisection.probes}
+    assert states["1.3"] == "cannot tell"
+    assert (states["1.2"], states["1.4"], states["1.5"]) == ("good", "bad", "bad")
+    shown = CliRunner().invoke(main, ["show", str(stored)]).stdout
+    assert "bisect tinyrt        first bad version: one of 1.3, 1.4 (1.2 is good)" in shown
+
+
+def test_all_versions_tell_what_came_and_went_and_what_was_laid_beside(stored, cache):
+    result = invoke(stored, "--package", "tinyrt", "--all", "--from", "1.1", "--json", "--dry-run", "--cache", cache)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["conclusions"] == [
+        "first bad version: one of 1.3, 1.4 (1.2 is good)",
+        "first good version: 1.6 (1.5 is bad)",
+    ]
+    probes = {probe["version"]: probe for probe in told["bisection"]["probes"]}
+    assert list(probes) == list(VERSIONS)[1:]
+    assert probes["1.1"]["beside"] == {"tinydep": "2.0"}
+    assert probes["1.2"]["beside"] == {}
+    assert not (stored / FILE).exists()
+
+
+def test_ends_that_agree_and_versions_that_cannot_tell_have_their_exit_code(stored, cache):
+    agree = invoke(stored, "--package", "tinyrt", "--from", "1.4", "--to", "1.5", "--cache", cache)
+    assert (agree.exit_code, agree.stdout.splitlines()[-1]) == (
+        1,
+        "tinyrt: no change: bad in all versions that can tell of those probed: 1.4, 1.5",
+    )
+    neither = invoke(stored, "--package", "tinyrt", "--to", "1.0", "--cache", cache)
+    assert (neither.exit_code, neither.stdout.splitlines()[-1]) == (1, "tinyrt: no version that was probed can tell")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--package"),
+        (["--package", "no-such-package"], "no versions of 'no-such-package'"),
+        (["--package", "tinyrt", "--from", "9"], "there is no version from 9"),
+        (["--package", "tinyrt", "--to", "new"], "'new' is no version"),
+        (["--package", "tinyrt", "--with", "tinydep 2"], "is no requirement"),
+    ],
+)
+def test_bad_input_is_one_line(options, said, stored, cache):
+    result = invoke(stored, *options, "--cache", cache)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("graphfuzz: ")
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
