@@ -33,6 +33,7 @@ from graphfuzz.corpus.environments import (
     installed,
     known_versions,
     laid_over,
+    unmet,
 )
 from graphfuzz.corpus.finding import Finding
 from graphfuzz.corpus.rerun import patience, run_script, told
@@ -108,18 +109,15 @@ def _probe(
 ) -> Probe:
     """Run the script with one version: alone among the packages of here, then with what it requires of others."""
     probe = Probe(version, CANNOT_TELL, "")
-    for alone in (True, False):
-        try:
+    try:
+        for alone in (True, False):
             python = environment(folder, package, version, companions, alone=alone)
-        except Uninstallable as error:
-            return Probe(version, CANNOT_TELL, f"cannot be installed: {error}")
-        beside = {name: other for name, other in laid_over(python).items() if name != package}
-        if not alone and beside == probe.beside:
-            break
-        state, said = told(finding, run_script(python, script, seconds))
-        probe = Probe(version, state, said, beside)
-        if state != CANNOT_TELL:
-            break
+            beside = {name: other for name, other in laid_over(python).items() if name != package}
+            probe = Probe(version, *told(finding, run_script(python, script, seconds)), beside)
+            if probe.state != CANNOT_TELL or not unmet(python, package):
+                break
+    except Uninstallable as error:
+        probe = Probe(version, CANNOT_TELL, f"cannot be installed: {error}")
     return probe
 
 

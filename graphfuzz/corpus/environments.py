@@ -101,6 +101,19 @@ def laid_over(python: Path) -> dict[str, str]:
     return dict(sorted((canonicalize_name(distribution.name), distribution.version) for distribution in found))
 
 
+def unmet(python: Path, package: str) -> list[str]:
+    """What a package that is laid over requires of others, and neither its environment nor this one has."""
+    over = [str(_site(python.parent.parent)), *sys.path]
+    (found, *_) = metadata.distributions(name=package, path=over)
+    needs = [Requirement(text) for text in found.requires or ()]
+    return [str(need) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}) if not _has(over, need)]
+
+
+def _has(path: Sequence[str], need: Requirement) -> bool:
+    found = next(iter(metadata.distributions(name=need.name, path=list(path))), None)
+    return found is not None and need.specifier.contains(found.version, prereleases=True)
+
+
 def guard(package: str, version: str) -> None:
     """End the process with exit code 3 where it would import another version of the package than this one."""
     import os

@@ -39,7 +39,7 @@ VERSIONS = {
 def index(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("index")
     for version, source in VERSIONS.items():
-        make_wheel(folder, "tinyrt", version, source, ["tinydep"])
+        make_wheel(folder, "tinyrt", version, source, ["tinydep"] if "tinydep" in source else [])
     make_wheel(folder, "tinydep", "2.0", "")
     return folder
 
@@ -110,8 +110,6 @@ def test_ends_that_agree_and_versions_that_cannot_tell_have_their_exit_code(stor
     [
         ([], "--package"),
         (["--package", "no-such-package"], "no versions of 'no-such-package'"),
-        (["--package", "tinyrt", "--from", "9"], "there is no version from 9"),
-        (["--package", "tinyrt", "--to", "new"], "'new' is no version"),
         (["--package", "tinyrt", "--with", "tinydep 2"], "is no requirement"),
     ],
 )
