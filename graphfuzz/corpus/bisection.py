@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from graphfuzz.corpus.entry import put_file
+from graphfuzz.corpus.entry import BISECTION, put_file
 from graphfuzz.errors import EntryError
 from graphfuzz.graph.codec import canonical, check_schema
 
@@ -21,7 +21,6 @@ GOOD = "good"
 CANNOT_TELL = "cannot tell"
 
 SCHEMA = 1
-FILE = "bisection.json"
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -125,7 +124,7 @@ def digest(script: str) -> str:
 
 def read_bisections(entry: Path) -> list[Bisection]:
     """The bisections stored in an entry's folder, sorted by package; none where there are none. Raises EntryError."""
-    path = entry / FILE
+    path = entry / BISECTION
     try:
         data = msgspec.json.decode(path.read_bytes())
         check_schema(data["schema"], SCHEMA, str(path))
@@ -148,7 +147,7 @@ def store_bisection(entry: Path, bisection: Bisection) -> None:
     """Store it in the entry's folder, in place of an older one of the same package. Raises EntryError."""
     kept = [older for older in read_bisections(entry) if older.package != bisection.package]
     told = sorted([*kept, bisection], key=lambda one: one.package)
-    put_file(entry / FILE, (canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n").encode())
+    put_file(entry / BISECTION, (canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n").encode())
 
 
 def facts(bisections: Sequence[Bisection], script: str) -> Iterator[tuple[str, str]]:

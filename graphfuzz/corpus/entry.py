@@ -43,6 +43,8 @@ from graphfuzz.spec.registry import Registry
 EXPECTED = "expected."
 TEMPORARY = ".writing-"
 ASIDE = ".replaced-"
+BISECTION = "bisection.json"
+"""What is no part of an `Entry`, and outlives its replacement: it says itself of which repro.py it is."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -102,6 +104,8 @@ def write_entry(folder: Path, entry: Entry) -> Path:
             temporary.mkdir()
             for name, content in _files(entry).items():
                 _write_synced(temporary / name, content)
+            if (place / BISECTION).exists():
+                _write_synced(temporary / BISECTION, (place / BISECTION).read_bytes())
             _sync_folder(temporary)
             _move_into_place(temporary, place)
         except BaseException:

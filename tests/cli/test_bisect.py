@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from graphfuzz.cli import main
-from graphfuzz.corpus import make_entry, write_entry
-from graphfuzz.corpus.bisection import FILE, read_bisections
+from graphfuzz.corpus import make_entry, read_entry, write_entry
+from graphfuzz.corpus.bisection import read_bisections
+from graphfuzz.corpus.entry import BISECTION
 from graphfuzz.oracle.route import load_route
 from tests.examples import ROUTE, relu_case, wrong
 from tests.wheels import make_wheel
@@ -78,6 +79,8 @@ def test_the_version_that_brought_it_is_named_stored_and_shown(stored, cache):
     assert (states["1.2"], states["1.4"], states["1.5"]) == ("good", "bad", "bad")
     shown = CliRunner().invoke(main, ["show", str(stored)]).stdout
     assert "bisect tinyrt        first bad version: one of 1.3, 1.4 (1.2 is good)" in shown
+    write_entry(stored.parent, read_entry(stored))
+    assert read_bisections(stored) == [bisection]
 
 
 def test_all_versions_tell_what_came_and_went_and_what_was_laid_beside(stored, cache):
@@ -92,7 +95,7 @@ def test_all_versions_tell_what_came_and_went_and_what_was_laid_beside(stored, c
     assert list(probes) == list(VERSIONS)[1:]
     assert probes["1.1"]["beside"] == {"tinydep": "2.0"}
     assert probes["1.2"]["beside"] == {}
-    assert not (stored / FILE).exists()
+    assert not (stored / BISECTION).exists()
 
 
 def test_ends_that_agree_and_versions_that_cannot_tell_have_their_exit_code(stored, cache):

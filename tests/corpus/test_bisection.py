@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from graphfuzz.corpus.bisection import (
     BAD,
     CANNOT_TELL,
-    FILE,
     GOOD,
     Bisection,
     Change,
@@ -25,6 +24,7 @@ from graphfuzz.corpus.bisection import (
     search,
     store_bisection,
 )
+from graphfuzz.corpus.entry import BISECTION
 from graphfuzz.errors import EntryError
 
 STATES = {"b": BAD, "g": GOOD, "?": CANNOT_TELL}
@@ -103,7 +103,7 @@ def test_bisections_are_stored_by_package_and_read_back(tmp_path):
     for bisection in (first, other, replace(first, date="2026-02-03")):
         store_bisection(tmp_path, bisection)
     assert read_bisections(tmp_path) == [other, replace(first, date="2026-02-03")]
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [BISECTION]
 
 
 def test_an_older_script_is_told():
@@ -123,9 +123,9 @@ def test_an_older_script_is_told():
 )
 def test_a_damaged_file_is_named(change, said, tmp_path):
     store_bisection(tmp_path, bisected("gb"))
-    data = json.loads((tmp_path / FILE).read_text())
+    data = json.loads((tmp_path / BISECTION).read_text())
     (data if change.keys() <= data.keys() else data["bisections"][0]).update(change)
-    (tmp_path / FILE).write_text(json.dumps(data))
+    (tmp_path / BISECTION).write_text(json.dumps(data))
     with pytest.raises(EntryError, match=said) as raised:
         read_bisections(tmp_path)
-    assert FILE in str(raised.value)
+    assert BISECTION in str(raised.value)
