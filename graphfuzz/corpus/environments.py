@@ -32,6 +32,9 @@ BASE = "graphfuzz-base.pth"
 
 _PIP = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--retries", "2")
 
+_GAVE_UP = "Retry(total=0"
+"""What pip says of an index before its last try to reach it."""
+
 
 class Uninstallable(Exception):
     """A version that pip cannot install here; the text is pip's own word."""
@@ -40,10 +43,10 @@ class Uninstallable(Exception):
 def known_versions(package: str) -> list[str]:
     """The releases of a package that the index has as wheels for this Python, oldest first, without local parts.
 
-    Raises UsageError where there are none, or pip cannot say.
+    Raises UsageError where there are none, or an index cannot be reached: what another has is not all.
     """
     done = _pip("index", "versions", package, "--json", "--only-binary", ":all:")
-    if done.returncode != 0:
+    if done.returncode != 0 or _GAVE_UP in done.stderr:
         raise UsageError(f"no versions of '{package}' can be had: pip says: {_complaint(done.stderr)}")
     return sorted({Version(one).public for one in json.loads(done.stdout)["versions"]}, key=Version)
 

@@ -53,6 +53,13 @@ def test_an_unknown_package_is_named_with_what_pip_says():
         known_versions("no-such-package")
 
 
+def test_an_index_that_cannot_be_reached_is_not_taken_for_an_empty_one(monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(UsageError, match="Failed to establish a new connection"):
+        known_versions("tinyrt")
+
+
 def test_a_range_includes_its_ends():
     versions = ["1.2", "1.9", "1.10", "2.0"]
     assert between(versions, None, None) == versions
