@@ -21,10 +21,11 @@ from graphfuzz.corpus.bisection import (
     changes,
     conclusions,
     digest,
+    read_bisections,
     search,
     store_bisection,
 )
-from graphfuzz.corpus.entry import Entry, read_entry
+from graphfuzz.corpus.entry import Entry, check_writable, read_entry
 from graphfuzz.corpus.environments import (
     Uninstallable,
     between,
@@ -81,6 +82,9 @@ def bisect(
     found = read_entry(entry)
     name = canonicalize_name(package)
     check_requirements(companions)
+    if not dry_run:
+        check_writable(entry)
+        read_bisections(entry)  # what is damaged is told now, not after the work
     versions = between(known_versions(name), first, last or installed(name))
     limit, folder = seconds or patience(found.finding), (cache or default_cache()) / "environments"
     probes: dict[str, Probe] = {}
@@ -117,7 +121,8 @@ def _probe(
             if probe.state != CANNOT_TELL or not unmet(python, package):
                 break
     except Uninstallable as error:
-        probe = Probe(version, CANNOT_TELL, f"cannot be installed: {error}")
+        before = f"{probe.said}; with what it requires: " if probe.said else ""
+        probe = Probe(version, CANNOT_TELL, f"{before}cannot be installed: {error}")
     return probe
 
 

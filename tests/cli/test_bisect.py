@@ -25,22 +25,15 @@ sys.exit(failed)
 """
 RIGHT = "def answer():\n    return 42\n"
 WRONG = "def answer():\n    return 41\n"
-VERSIONS = {
-    "1.0": "raise ImportError('made for another Python')",
-    "1.1": f"import tinydep\n{RIGHT}",
-    "1.2": RIGHT,
-    "1.3": "",
-    "1.4": WRONG,
-    "1.5": WRONG,
-    "1.6": RIGHT,
-}
+VERSIONS = {"1.0": "import tinydep, nowhere", "1.1": f"import tinydep\n{RIGHT}", "1.2": "", "1.3": WRONG, "1.4": RIGHT}
+REQUIRES = {"1.0": ["tinydep", "nowhere"], "1.1": ["tinydep"]}
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("index")
     for version, source in VERSIONS.items():
-        make_wheel(folder, "tinyrt", version, source, ["tinydep"] if "tinydep" in source else [])
+        make_wheel(folder, "tinyrt", version, source, REQUIRES.get(version, []))
     make_wheel(folder, "tinydep", "2.0", "")
     return folder
 
@@ -69,16 +62,16 @@ def invoke(*arguments: object) -> Result:
 
 
 def test_the_version_that_brought_it_is_named_stored_and_shown(stored, cache):
-    result = invoke(stored, "--package", "TinyRT", "--to", "1.5", "--cache", cache)
+    result = invoke(stored, "--package", "TinyRT", "--to", "1.3", "--cache", cache)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == "tinyrt: first bad version: one of 1.3, 1.4 (1.2 is good)"
-    assert "tinyrt 1.0: cannot tell: ImportError: made for another Python" in result.stderr
+    assert result.stdout.splitlines()[-1] == "tinyrt: first bad version: one of 1.2, 1.3 (1.1 is good)"
+    too_old = "ModuleNotFoundError: No module named 'tinydep'; with what it requires: cannot be installed"
+    assert f"tinyrt 1.0: cannot tell: {too_old}" in result.stderr
     (bisection,) = read_bisections(stored)
-    states = {probe.version: probe.state for probe in bisection.probes}
-    assert states["1.3"] == "cannot tell"
-    assert (states["1.2"], states["1.4"], states["1.5"]) == ("good", "bad", "bad")
+    states = [(probe.version, probe.state) for probe in bisection.probes]
+    assert states == [("1.0", "cannot tell"), ("1.1", "good"), ("1.2", "cannot tell"), ("1.3", "bad")]
     shown = CliRunner().invoke(main, ["show", str(stored)]).stdout
-    assert "bisect tinyrt        first bad version: one of 1.3, 1.4 (1.2 is good)" in shown
+    assert "bisect tinyrt        first bad version: one of 1.2, 1.3 (1.1 is good)" in shown
     write_entry(stored.parent, read_entry(stored))
     assert read_bisections(stored) == [bisection]
 
@@ -88,24 +81,29 @@ def test_all_versions_tell_what_came_and_went_and_what_was_laid_beside(stored, c
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["conclusions"] == [
-        "first bad version: one of 1.3, 1.4 (1.2 is good)",
-        "first good version: 1.6 (1.5 is bad)",
+        "first bad version: one of 1.2, 1.3 (1.1 is good)",
+        "first good version: 1.4 (1.3 is bad)",
     ]
-    probes = {probe["version"]: probe for probe in told["bisection"]["probes"]}
-    assert list(probes) == list(VERSIONS)[1:]
-    assert probes["1.1"]["beside"] == {"tinydep": "2.0"}
-    assert probes["1.2"]["beside"] == {}
+    beside = {probe["version"]: probe["beside"] for probe in told["bisection"]["probes"]}
+    assert beside == {"1.1": {"tinydep": "2.0"}, "1.2": {}, "1.3": {}, "1.4": {}}
     assert not (stored / BISECTION).exists()
 
 
 def test_ends_that_agree_and_versions_that_cannot_tell_have_their_exit_code(stored, cache):
-    agree = invoke(stored, "--package", "tinyrt", "--from", "1.4", "--to", "1.5", "--cache", cache)
+    agree = invoke(stored, "--package", "tinyrt", "--from", "1.3", "--to", "1.3", "--cache", cache)
     assert (agree.exit_code, agree.stdout.splitlines()[-1]) == (
         1,
-        "tinyrt: no change: bad in all versions that can tell of those probed: 1.4, 1.5",
+        "tinyrt: no change: bad in all versions that can tell of those probed: 1.3",
     )
-    neither = invoke(stored, "--package", "tinyrt", "--to", "1.0", "--cache", cache)
+    neither = invoke(stored, "--package", "tinyrt", "--from", "1.2", "--to", "1.2", "--cache", cache)
     assert (neither.exit_code, neither.stdout.splitlines()[-1]) == (1, "tinyrt: no version that was probed can tell")
+
+
+def test_a_damaged_bisection_is_named_before_anything_runs(stored, cache):
+    (stored / BISECTION).write_text("{")
+    result = invoke(stored, "--package", "tinyrt", "--cache", cache / "untouched")
+    assert (result.exit_code, BISECTION in result.stderr) == (2, True)
+    assert not (cache / "untouched").exists()
 
 
 @pytest.mark.parametrize(
