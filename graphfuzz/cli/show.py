@@ -11,6 +11,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from graphfuzz.corpus.bisection import facts as bisected
+from graphfuzz.corpus.bisection import read_bisections
 from graphfuzz.corpus.entry import Entry, read_entry
 from graphfuzz.graph import text
 from graphfuzz.oracle.attribution import Attribution
@@ -26,7 +28,7 @@ def show(entry: Path, with_traceback: bool) -> None:
     _section(console, "graph")
     console.print(Text(text(found.case.graph)), soft_wrap=True)
     _section(console, "finding")
-    _print_facts(console, facts(found))
+    _print_facts(console, {**facts(found), **dict(bisected(read_bisections(entry), found.repro))})
     if with_traceback and found.finding.traceback:
         _section(console, "traceback")
         console.print(Text(found.finding.traceback), soft_wrap=True)

@@ -6,6 +6,7 @@
            finding.json   what was found, in what versions, since when
            repro.py       runs alone; exit 1 while the finding stands
            model.onnx     the converted model, where one was produced
+           bisection.json the versions that brought or mended it, where that was asked (`graphfuzz.corpus.bisection`)
 
 An entry is there whole or not at all: it is written to a temporary folder beside its place, synced, and renamed.
 """
@@ -42,6 +43,8 @@ from graphfuzz.spec.registry import Registry
 EXPECTED = "expected."
 TEMPORARY = ".writing-"
 ASIDE = ".replaced-"
+BISECTION = "bisection.json"
+"""What is no part of an `Entry`, and outlives its replacement: it says itself of which repro.py it is."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -101,6 +104,8 @@ def write_entry(folder: Path, entry: Entry) -> Path:
             temporary.mkdir()
             for name, content in _files(entry).items():
                 _write_synced(temporary / name, content)
+            if (place / BISECTION).exists():
+                _write_synced(temporary / BISECTION, (place / BISECTION).read_bytes())
             _sync_folder(temporary)
             _move_into_place(temporary, place)
         except BaseException:
@@ -108,6 +113,15 @@ def write_entry(folder: Path, entry: Entry) -> Path:
             raise
         _sync_folder(folder)
     return place
+
+
+def put_file(place: Path, content: bytes) -> None:
+    """Write one more file of an entry, or replace it: the new one is there whole, or the old one still. Raises EntryError."""
+    with _writing(place):
+        temporary = place.with_name(f"{TEMPORARY}{place.name}")
+        _write_synced(temporary, content)
+        temporary.replace(place)
+        _sync_folder(place.parent)
 
 
 def remove_entry(path: Path) -> None:

@@ -80,7 +80,7 @@ class Signature(msgspec.Struct, frozen=True):
     def _words(self) -> str:
         """The error's class without its modules, and the operator that it names or the place that raised it."""
         error, _, rest = self.message.partition(" ")
-        return f"{error.rpartition('.')[2]} {_operator_named(rest) or rest}"
+        return f"{error.rpartition('.')[2]} {next(iter(operators_named(rest)), rest)}"
 
 
 def signature(
@@ -170,10 +170,9 @@ def _has_place(outcome: Outcome) -> bool:
     return outcome.verdict == CONVERSION_CRASH and bool(site(outcome))
 
 
-def _operator_named(message: str) -> str:
-    """The operator of the target that a message is about; empty where it names none."""
-    match = _OPERATOR_NAMED.search(message)
-    return next(group for group in match.groups() if group) if match else ""
+def operators_named(message: str) -> list[str]:
+    """The operators of the target that a message is about, as it names them; none where it names none."""
+    return [next(filter(None, groups)) for groups in _OPERATOR_NAMED.findall(message)]
 
 
 def _unquoted(match: re.Match[str]) -> str:

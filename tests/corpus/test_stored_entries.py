@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from graphfuzz.corpus.entry import entries, read_entry
+from graphfuzz.corpus.bisection import changes, digest, read_bisections
+from graphfuzz.corpus.entry import BISECTION, entries, read_entry
 from graphfuzz.graph import validate
 from graphfuzz.minimizer.admission import admitted
 
@@ -30,6 +31,12 @@ def test_an_entry_is_complete_small_and_valid(path, registry):
     validate(entry.case.graph, registry, entry.case.framework)
     assert admitted(entry.case, registry) is not None
     assert entry.finding.versions["onnxruntime"]
-    for name in ("case.json", "finding.json", "repro.py"):
-        text = (path / name).read_text()
+    for name in ("case.json", "finding.json", "repro.py", BISECTION):
+        text = (path / name).read_text() if (path / name).exists() else ""
         assert not LOCAL.search(text), f"{name}: {LOCAL.search(text)}"
+
+
+def test_the_versions_that_brought_a_defect_are_known_of_some_and_of_these_scripts():
+    bisected = {path: read_bisections(path) for path in STORED if (path / BISECTION).exists()}
+    assert all(one.script == digest(read_entry(path).repro) for path, told in bisected.items() for one in told)
+    assert sum(any(changes(one) for one in told) for told in bisected.values()) >= 3
