@@ -8,9 +8,9 @@ import numpy as np
 
 from graphfuzz.graph import LIMITS, Array
 from graphfuzz.graph.evaluation import computable
-from graphfuzz.spec.dtypes import UNSIGNED, is_complex, is_float
+from graphfuzz.spec.dtypes import BOOL, UNSIGNED, is_complex, is_float
 
-FILLS = ("zero", "one", "bare", "integer", "short")
+FILLS = ("zero", "one", "minus one", "bare", "integer", "short")
 """What `plainer` makes, the plainest first."""
 
 
@@ -48,6 +48,8 @@ def plainer(array: Array, how: str) -> Array:
         return np.zeros_like(array)
     if how == "one":
         return np.ones_like(array)
+    if how == "minus one":
+        return array if str(array.dtype) in (*UNSIGNED, *BOOL) else -np.ones_like(array)
     if how == "bare":
         return np.where(np.isfinite(array), np.zeros_like(array), array)
     if is_complex(str(array.dtype)):
