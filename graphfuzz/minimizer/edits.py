@@ -64,8 +64,8 @@ class Retype(msgspec.Struct, frozen=True, tag=True):
 
 
 class Fill(msgspec.Struct, frozen=True, tag=True):
-    """Plainer values for inputs and weights: "zero", "one", "minus one", "bare" (zeros beside NaN and infinities), "integer" (those
-    rounded) or "short" (few digits)."""
+    """Plainer values for inputs and weights: "zero", "one", "minus one", "bare" (zeros beside NaN and infinities),
+    "integer" (those rounded) or "short" (few digits)."""
 
     leaves: tuple[str, ...]
     how: str
