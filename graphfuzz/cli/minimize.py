@@ -18,12 +18,14 @@ from graphfuzz.corpus.entry import Entry, check_writable, make_entry, read_entry
 from graphfuzz.corpus.replay import STILL_FAILING, compared, obstacle
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case
-from graphfuzz.minimizer import BUDGET, HANG_BUDGET, Reduction
+from graphfuzz.minimizer import BUDGET, HANG_BUDGET, Reduction, Step
 from graphfuzz.minimizer import minimize as reduce_case
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import load_registry
 
+REPEATS = 8
+"""How many times an entry is run that does not show its finding at once."""
 _BUDGET_HELP = f"The most cases to run. [default: {BUDGET}; {HANG_BUDGET} for a hang]"
 
 
@@ -44,8 +46,9 @@ def minimize(
 ) -> None:
     """Make an entry's case smaller, as long as it shows the same defect, and store the result.
 
-    It is judged by the tolerance and within the limits that it was found under. Where the result is stored beside
-    ENTRY, it takes ENTRY's place.
+    It is judged by the tolerance and within the limits that it was found under. Each step is told as it is made. What
+    shows in some runs only is tried again and again, as often as that takes. Where the result is stored beside ENTRY,
+    it takes ENTRY's place.
 
     Exit code: 0, 1 where the entry does not fail any more, or otherwise than it did; 2 for bad input.
     """
@@ -60,11 +63,17 @@ def minimize(
     tolerance, limits = found.finding.tolerance, recorded_limits(found, case_seconds)
     with Workers(workers, [found.finding.route], packs=packs, limits=limits, tolerance=tolerance) as pool:
         judge = partial(_judge, pool, found.finding.route)
-        outcome = judge([found.case])[0]
-        if compared(found.finding, outcome) != STILL_FAILING:
-            click.echo(f"{entry}: was {found.finding.verdict}, now {outcome.summary()}")
+        outcomes = judge([found.case])
+        if compared(found.finding, outcomes[0]) != STILL_FAILING:
+            outcomes += judge([found.case] * (REPEATS - 1))
+        showing = [outcome for outcome in outcomes if compared(found.finding, outcome) == STILL_FAILING]
+        if not showing:
+            click.echo(f"{entry}: was {found.finding.verdict}, now {outcomes[0].summary()}")
             sys.exit(1)
-        reduction = reduce_case(found.case, outcome, judge, registry, budget)
+        rate = len(showing) / len(outcomes)
+        if rate < 1:
+            click.echo(f"{entry}: flaky, shown in {len(showing)} of {len(outcomes)} runs", err=True)
+        reduction = reduce_case(found.case, showing[0], judge, registry, budget, rate=rate, on_step=_tell)
         blame = attributed(lambda task: pool.submit(task).result(), reduction.case, reduction.outcome)
     smaller = make_entry(
         reduction.case,
@@ -95,11 +104,17 @@ def _judge(pool: Workers, route: str, cases: Sequence[Case]) -> list[Outcome]:
     return [future.result().outcome for future in futures]
 
 
+def _tell(step: Step) -> None:
+    click.echo(f"{step.pass_name.replace('_', ' ')}: {step.nodes} nodes left", err=True)
+
+
 def _report(before: Case, reduction: Reduction, path: Path) -> None:
     console = Console()
     nodes, left = len(before.graph.nodes), len(reduction.case.graph.nodes)
     kept = Counter(step.pass_name for step in reduction.steps)
     console.print(f"{nodes} nodes to {left}, {len(reduction.steps)} edits kept of {reduction.runs} tried")
+    if reduction.slipped:
+        console.print(f"    {reduction.slipped} showed another defect and were not kept")
     for name, count in kept.items():
         console.print(f"    {count} × {name.replace('_', ' ')}")
     console.print(str(path), soft_wrap=True, highlight=False)

@@ -9,6 +9,7 @@ mismatch) stay what they were.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
@@ -31,6 +32,8 @@ BUDGET = 400
 HANG_BUDGET = 8
 """The budget for a hang: each candidate that still hangs costs the whole time limit."""
 WIDTH = 4
+CONFIDENCE = 0.95
+"""How sure it is that a case does not show a flaky finding before it is given up."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -71,19 +74,22 @@ def minimize(
     width: int = WIDTH,
     passes: Sequence[Pass] = PASSES,
     *,
+    rate: float = 1.0,
     deadline: Callable[[], bool] = lambda: False,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Reduction:
     """The smallest case found that shows the same defect as `case`, of which `outcome` is the finding.
 
     budget: the most cases to check; None for `BUDGET`, or for `HANG_BUDGET` where the finding is a hang. width: how
-    many are handed to `check` at once. deadline: asked before each such batch; once it is true, the smallest case so
-    far is returned. on_step: told of each edit that is kept. A case that is no valid graph, or that an operator's
-    reference fails on, is returned as it is.
+    many are handed to `check` at once. rate: in which share of its runs the finding shows; where that is not in all, a
+    case is tried again until one that shows it as often is missed with a chance below 1 - `CONFIDENCE`. deadline:
+    asked before each batch; once it is true, the smallest case so far is returned. on_step: told of each edit that is
+    kept. A case that is no valid graph, or that an operator's reference fails on, is returned as it is.
     """
     if budget is None:
         budget = HANG_BUDGET if outcome.verdict == HANG else BUDGET
     wanted = kind(outcome, case.graph)
+    trials = 1 if rate >= 1 else math.ceil(math.log(1 - CONFIDENCE) / math.log(1 - rate))
     steps: list[Step] = []
     seen = {_fingerprint(case)}
     runs = slipped = first = 0
@@ -95,8 +101,8 @@ def minimize(
             batch = list(islice(candidates, min(width, budget - runs)))
             if not batch:
                 break
-            runs += len(batch)
-            outcomes = check([c.case for c in batch])
+            outcomes = _tried([c.case for c in batch], check, wanted, trials)
+            runs += len(outcomes)
             same = [(c, o) for c, o in zip(batch, outcomes, strict=True) if kind(o, c.case.graph) == wanted]
             slipped += sum(o.is_finding for o in outcomes) - len(same)
             for candidate, seen_as in sorted(same, key=lambda pair: size(pair[0].case, registry)):
@@ -118,6 +124,16 @@ def minimize(
         on_step(steps[-1])
         first = [each.__name__ for each in passes].index(chosen.pass_name)  # it may go on; the others found nothing
     return Reduction(case, outcome, tuple(steps), runs, slipped)
+
+
+def _tried(cases: Sequence[Case], check: Check, wanted: tuple[str, ...], trials: int) -> list[Outcome]:
+    """The outcome of each case: the first of so many that is the one wanted, or the last."""
+    outcomes = list(check(cases))
+    for _ in range(trials - 1):
+        left = [i for i, (o, c) in enumerate(zip(outcomes, cases, strict=True)) if kind(o, c.graph) != wanted]
+        for i, again in zip(left, check([cases[i] for i in left]) if left else [], strict=True):
+            outcomes[i] = again
+    return outcomes
 
 
 def _candidates(

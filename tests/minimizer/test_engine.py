@@ -240,3 +240,50 @@ def test_other_sizes_are_kept_where_they_are_what_fails(registry):
 
 def _has_seven(case: Case) -> bool:
     return any(array.shape[0] == 7 for inputs in case.bindings for array in inputs.values())
+
+
+def flaky(fails, share: int, seen: list[Case]):
+    """A `check` that shows the defect in every so many runs of a case that has it."""
+    runs: dict[str, int] = {}
+    steady = checker(fails)
+
+    def check(cases: Sequence[Case]) -> list[Outcome]:
+        seen.extend(cases)
+        found = []
+        for case, outcome in zip(cases, steady(cases), strict=True):
+            mark = case_to_json(replace(case, origin={}))
+            runs[mark] = runs.get(mark, 0) + 1
+            found.append(outcome if runs[mark] % share == 0 else Outcome(ROUTE, OK, "compare"))
+        return found
+
+    return check
+
+
+def test_what_is_flaky_is_kept_alive_by_trying_again(registry):
+    case = row("sin", "exp", "negative", "cos")
+
+    def fails(each: Case) -> bool:
+        return "exp" in each.graph.operators()
+
+    for rate, left in ((1.0, 4), (0.25, 1)):
+        check = flaky(fails, 4, [])
+        assert len(minimize(case, wrong(case), check, registry, rate=rate).case.graph.nodes) == left
+
+
+def test_a_flaky_finding_takes_as_many_runs_as_its_confidence_asks_for(registry):
+    """A case that shows 1 of 4 times is missed by 11 runs with a chance of 4.2%, by 10 with 5.6%."""
+    case = row("sin", "exp")
+    seen: list[Case] = []
+    minimize(case, wrong(case), flaky(lambda each: False, 4, seen), registry, budget=1, width=1, rate=0.25)
+    assert len(seen) == 11
+
+
+def test_what_fails_otherwise_is_counted(registry):
+    case = row("sin", "exp", "negative", "cos")
+
+    def check(cases: Sequence[Case]) -> list[Outcome]:
+        return [crash() if len(c.graph.nodes) > 2 else crash("another thing altogether") for c in cases]
+
+    reduction = minimize(case, crash(), check, registry)
+    assert len(reduction.case.graph.nodes) == 3
+    assert reduction.slipped > 0
