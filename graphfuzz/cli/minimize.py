@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 
 from graphfuzz.campaign.attributing import attributed
@@ -77,7 +78,7 @@ def minimize(
         memory=limits.memory_bytes,
         attribution=blame,
     )
-    _report(found.case, reduction, _store(folder, smaller, entry))
+    _report(found.case, reduction, _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry))
 
 
 def _store(folder: Path, smaller: Entry, original: Path) -> Path:
