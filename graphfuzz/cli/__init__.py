@@ -19,6 +19,7 @@ COMMANDS = {
     "replay": "Run corpus entries again: still failing, fixed, changed, or cannot run.",
     "minimize": "Make an entry's case smaller.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
+    "corpus": "List, check, merge, prune, limit and migrate a corpus.",
     "ops": "List the operators at hand.",
 }
 """Each command with its line of the overview; the command is the function of its name in the module of its name."""

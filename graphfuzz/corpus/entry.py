@@ -59,8 +59,8 @@ READINGS = 5
 class Entry(msgspec.Struct, frozen=True, eq=False):
     """A finding with everything needed to see it again.
 
-    expected: the source model's outputs by name. further: what campaigns have seen, by campaign, where that is more than the finding
-    itself tells.
+    expected: the source model's outputs by name. further: what campaigns have seen, by campaign, where that is more
+    than the finding itself tells.
     """
 
     case: Case
@@ -115,8 +115,8 @@ def make_entry(
     """The entry of a (minimized) finding. first_seen: a date, ISO 8601.
 
     tolerance: the rule of comparison in force, as `parse_tolerance` reads it. seconds, memory (bytes): what the case
-    was allowed to take. attribution: who is to blame, where that was asked. Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be
-    shown, UsageError for a tolerance that does not exist.
+    was allowed to take. attribution: who is to blame, where that was asked. Raises EntryError where the outcome's
+    arrays cannot be read or the route's source cannot be shown, UsageError for a tolerance that does not exist.
     """
     finding = make_finding(
         case.graph, outcome, first_seen, tolerance=tolerance, seconds=seconds, memory=memory, attribution=attribution
@@ -187,7 +187,7 @@ def remove_entry(path: Path) -> None:
 
 
 def read_entry(path: Path) -> Entry:
-    """The entry in a folder, of any schema up to this graphfuzz's. Raises EntryError where it is missing, damaged or newer.
+    """The entry in a folder, of any schema so far. Raises EntryError where it is missing, damaged or newer.
 
     What is replaced while it is read is read again.
     """
@@ -238,8 +238,12 @@ def _change_seen(path: Path, change: Callable[[Sightings], dict[str, Sighting]])
     if not path.parent.is_dir():
         return
     with writing(path.parent):
-        if path.is_dir():
-            put_file(path / SEEN, sightings_to_json(change(_seen(path))).encode())
+        if not path.is_dir():
+            return
+        known = _seen(path)
+        changed = change(known)
+        if changed != known:
+            put_file(path / SEEN, sightings_to_json(changed).encode())
 
 
 def entries(paths: Iterable[Path]) -> list[Path]:

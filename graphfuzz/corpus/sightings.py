@@ -1,8 +1,8 @@
 """What campaigns have seen of a bucket: how often, first, last, in which versions. An entry's `seen.json`.
 
-Key insight: kept by campaign, never as one sum. Then what two corpora know is united campaign by campaign, in any order and as
-often as one likes, and nothing is counted twice (a grow-only counter; Shapiro et al., "Conflict-free replicated data types",
-2011).
+Key insight: kept by campaign, never as one sum. Then what two corpora know is united campaign by campaign, in any order
+and as often as one likes, and nothing is counted twice (a grow-only counter; Shapiro et al., "Conflict-free replicated
+data types", 2011).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Key insight: who writes holds the lock of the folder written in, and the kernel lets go of it however a process ends. So
 what temporary things lie there while one holds it were left by writers that are dead, and may be cleared away.
 
-What comes is written beside its place, synced, and renamed. A rename cannot replace a folder that is not empty: the older
-one steps aside first. Between the two renames it is found where it has stepped (`whereabouts`), by readers at any moment and
-by the next writer if the last was killed.
+What comes is written beside its place, synced, and renamed. A rename cannot replace a folder that is not empty: the
+older one steps aside first. Between the two renames it is found where it has stepped (`whereabouts`), by readers at any
+moment and by the next writer if the last was killed.
 """
 
 from __future__ import annotations
