@@ -24,6 +24,7 @@ NAMES = (
     "ledger",
     "mutants",
     "false-alarms",
+    "atomicity",
 )
 BY_ROUTE = ("false-alarms",)
 """The benchmarks that take hours a route, so that one may be measured at a time."""
