@@ -87,7 +87,8 @@ def check(folder: Path, packs: tuple[str, ...]) -> None:
 
     Exit code: 0 where all is well, 1 where an entry has faults, 2 for bad input, a damaged entry among it.
     """
-    registry, paths = load_registry(packs), entries([folder])
+    paths = entries([folder])
+    registry = load_registry(packs)
     damaged = faulty = 0
     for path in telling("checking")(paths):
         try:

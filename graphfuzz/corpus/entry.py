@@ -260,17 +260,21 @@ def entries(paths: Iterable[Path]) -> list[Path]:
 
 
 def _entries_below(path: Path) -> Iterator[Path]:
-    before = identity(path)
-    actual = whereabouts(path)
-    if any((actual / name).is_file() for name in ("case.json", "finding.json")):
+    place = _folder_at(path)
+    if any((place[0] / name).is_file() for name in ("case.json", "finding.json")):
         yield path
         return
-    names = folders(actual)
-    if before is not None and before[0] != (identity(path) or before)[0]:
-        names = []  # replaced meanwhile
-        yield from _entries_below(path)
+    names = folders(place[0])
+    if _folder_at(path) != place:
+        yield from _entries_below(path)  # it was replaced meanwhile
+        return
     for name in names:
         yield from _entries_below(path / name)
+
+
+def _folder_at(path: Path) -> tuple[Path, int | None]:
+    found = identity(path)
+    return whereabouts(path), found and found[0]
 
 
 def _read(path: Path) -> bytes:

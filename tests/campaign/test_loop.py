@@ -94,10 +94,23 @@ def test_a_known_crash_is_counted_without_being_minimized_again(tmp_path, regist
 def test_what_the_corpus_has_is_known(tmp_path, registry):
     first, _ = campaign(tmp_path, registry, PredicateWorkers(registry, broken=["tanh"]))
     assert [b.known for b in first.found()] == [False]
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "corpus").rglob("*")}
+    (path,) = entries([tmp_path / "corpus"])
+    before = {file.name: file.stat().st_mtime_ns for file in path.iterdir() if file.name != "seen.json"}
     second, _ = campaign(tmp_path, registry, PredicateWorkers(registry, broken=["tanh"]), seed=5)
     assert [b.known for b in second.found()] == [True]
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "corpus").rglob("*")} == before
+    assert entries([tmp_path / "corpus"]) == [path]
+    assert {file.name: file.stat().st_mtime_ns for file in path.iterdir() if file.name != "seen.json"} == before
+
+
+def test_every_finding_of_a_bucket_is_counted_in_the_corpus(tmp_path, registry):
+    counts = []
+    for seed in (4, 5):
+        statistics, _ = campaign(tmp_path, registry, PredicateWorkers(registry, crashing=["exp"]), cases=30, seed=seed)
+        counts.append(statistics.found()[0].count)
+    (path,) = entries([tmp_path / "corpus"])
+    seen = read_entry(path).seen
+    assert [name.partition(" ")[2] for name in seen] == ["seed 4", "seed 5"]
+    assert [sighting.count for sighting in seen.values()] == counts
 
 
 def test_one_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, registry):

@@ -16,8 +16,8 @@ from graphfuzz.campaign.workers import Limits
 from graphfuzz.cli import main
 from graphfuzz.cli.replay import alike
 from graphfuzz.corpus import Entry, entries, make_entry, read_entry, write_entry
-from graphfuzz.corpus.storage import TEMPORARY
 from graphfuzz.corpus.replay import CANNOT_RUN, CHANGED, DAMAGED, FIXED, STILL_FAILING, compared, obstacle
+from graphfuzz.corpus.storage import TEMPORARY
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.tolerance import parse_tolerance

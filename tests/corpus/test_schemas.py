@@ -1,6 +1,6 @@
 """Entries as every older graphfuzz wrote them: they load, say what they said, and are rewritten as today's.
 
-`schemas/<commit>` is what the graphfuzz of that commit wrote of one finding; add a folder with every change of a schema.
+`schemas/<commit>` is what the graphfuzz of that commit wrote of one finding; every change of a schema adds a folder.
 """
 
 import json
@@ -52,7 +52,9 @@ def test_an_older_entry_loads_and_says_what_it_said(old, registry):
     assert [node.op for node in entry.case.graph.nodes] == ["cumsum"]
     assert entry.finding.summary().startswith("wrong-output")
     assert np.array_equal(entry.expected["v0"], np.cumsum(entry.case.tensors["x0"], 0, dtype="int64"))
-    assert [list(inputs) for inputs in entry.case.bindings] == [["x0"]] * len(data(old, "case.json").get("bindings", []))
+    assert [list(inputs) for inputs in entry.case.bindings] == [["x0"]] * len(
+        data(old, "case.json").get("bindings", [])
+    )
 
 
 def test_a_rewritten_entry_says_the_same_in_todays_form(old):
@@ -74,7 +76,7 @@ def test_each_step_is_taken_once_and_in_order():
     assert upgraded({"schema": 2, "taken": []}, steps, "here") == {"schema": 4, "taken": [2, 3]}
     assert upgraded({"schema": 4, "taken": []}, steps, "here") == {"schema": 4, "taken": []}
     for schema in (5, True, "2", None):
-        with pytest.raises(EntryError, match="here: schema .* is newer than 4"):
+        with pytest.raises(EntryError, match=r"here: schema .* is newer than 4"):
             upgraded({"schema": schema}, steps, "here")
     with pytest.raises(EntryError, match="here: there is no schema 0"):
         upgraded({"schema": 0}, steps, "here")
