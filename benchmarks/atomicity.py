@@ -24,6 +24,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,6 +61,7 @@ DISK = "2m"
 State = tuple[int, int] | None
 """Of a bucket: the number that its files tell, and how many findings are counted. None where there is none."""
 States = dict[str, State]
+Tell = Callable[[dict[str, Any]], object]
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -166,9 +168,7 @@ def kills(root: Path, times: int) -> dict[str, Any]:
     lost = half = errors = done = leftovers = aside = 0
     for attempt in range(times):
         seed, delay = rng.getrandbits(32), rng.uniform(0, LONGEST)
-        said, failed = _killed(
-            lambda tell, s=seed, k=dict(known), a=attempt: _work(corpus, other, s, k, a, tell), delay
-        )
+        said, failed = _killed(partial(_work, corpus, other, seed, dict(known), attempt), delay)
         errors += failed
         if corpus.exists():
             names = [path.name for path in corpus.rglob(".*")]
@@ -199,7 +199,7 @@ def kills(root: Path, times: int) -> dict[str, Any]:
     }
 
 
-def _work(corpus: Path, other: Path, seed: int, known: States, attempt: int, tell: Callable[..., None]) -> NoReturn:
+def _work(corpus: Path, other: Path, seed: int, known: States, attempt: int, tell: Tell) -> NoReturn:
     """Do one thing after another, each said before and after with the states that it may leave."""
     rng = random.Random(seed)
     number = attempt * 10_000
@@ -212,25 +212,30 @@ def _work(corpus: Path, other: Path, seed: int, known: States, attempt: int, tel
         act: Callable[[], object]
         if what == "write":
             after[bucket] = (number, state[1] if state else 1)
-            act = lambda b=bucket, n=number: write_entry(corpus, numbered(b, n))  # noqa: E731
+            act = partial(write_entry, corpus, numbered(bucket, number))
         elif what == "count":
             after[bucket] = (state[0], state[1] + 1) if state else None
-            act = lambda b=bucket: count_sighting(corpus / b, TODAY, 0, {})  # noqa: E731
+            act = partial(count_sighting, corpus / bucket, TODAY, 0, {})
         elif what == "remove":
             if state is None:
                 continue
             after[bucket] = None
-            act = lambda b=bucket: remove_entry(corpus / b)  # noqa: E731
+            act = partial(remove_entry, corpus / bucket)
         elif what == "merge":
             after = {f"merged-{i}": known.get(f"merged-{i}") or (i, 1) for i in range(3)}
-            act = lambda: list(merge(entries([other]), corpus))  # noqa: E731
+            act = partial(_merge, other, corpus)
         else:
             after = {"pruned-0": None, "copies/pruned-0": (0, 1)}
-            act = lambda: _copy_and_prune(corpus)  # noqa: E731
+            act = partial(_copy_and_prune, corpus)
         tell({"is": "begun", "what": what, "after": after})
         act()
         tell({"is": "done", "after": after})
         known.update(after)
+
+
+def _merge(other: Path, corpus: Path) -> None:
+    for _ in merge(entries([other]), corpus):
+        pass
 
 
 def _copy_and_prune(corpus: Path) -> None:
@@ -242,7 +247,7 @@ def _copy_and_prune(corpus: Path) -> None:
     carry_out(corpus, superfluous(rows))
 
 
-def _killed(work: Callable[[Callable[..., None]], NoReturn], delay: float) -> tuple[list[dict[str, Any]], int]:
+def _killed(work: Callable[[Tell], NoReturn], delay: float) -> tuple[list[dict[str, Any]], int]:
     """What a writer said that was killed after so many seconds, and whether it had failed on its own (1) or not (0)."""
     process, pipe = _started(work)
     time.sleep(delay)
@@ -250,7 +255,7 @@ def _killed(work: Callable[[Callable[..., None]], NoReturn], delay: float) -> tu
     return _said(process, pipe)
 
 
-def _started(work: Callable[[Callable[..., None]], object]) -> tuple[int, int]:
+def _started(work: Callable[[Tell], object]) -> tuple[int, int]:
     """A forked process that does the work, and the pipe that it speaks on: one JSON line each."""
     _template()
     reading, writing = os.pipe()
@@ -310,7 +315,7 @@ def two_writers(corpus: Path, times: int) -> dict[str, Any]:
 
     lost: findings not counted, buckets not there; errors: of the writers, and reads that failed.
     """
-    writers = [_started(lambda tell, me=me: _share(corpus, me, times)) for me in range(2)]
+    writers = [_started(partial(_share, corpus, me, times)) for me in range(2)]
     reads = failed = 0
     while any(os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None for process, _ in writers):
         _, broken = look(corpus)
@@ -329,7 +334,7 @@ def two_writers(corpus: Path, times: int) -> dict[str, Any]:
     }
 
 
-def _share(corpus: Path, me: int, times: int) -> None:
+def _share(corpus: Path, me: int, times: int, _: Tell) -> None:
     rng = random.Random(SEED + me)
     for turn in range(times):
         bucket = f"bucket-{turn % BUCKETS}"
@@ -343,11 +348,11 @@ def _share(corpus: Path, me: int, times: int) -> None:
 def killed_beside_another(corpus: Path, times: int) -> dict[str, Any]:
     """Writers killed while another one works on in the same corpus: what the living one did must be there."""
     rng = random.Random(SEED)
-    living, pipe = _started(lambda tell: _until_killed(corpus, "living", tell))
+    living, pipe = _started(partial(_until_killed, corpus, "living"))
     victims = errors = 0
     killed: States = {}
     for turn in range(times):
-        said, failed = _killed(lambda tell, t=turn: _until_killed(corpus, f"victim-{t}", tell), rng.uniform(0.02, 0.12))
+        said, failed = _killed(partial(_until_killed, corpus, f"victim-{turn}"), rng.uniform(0.02, 0.12))
         killed, _ = _replayed(killed, said)
         victims += bool(said)
         errors += failed
@@ -365,7 +370,7 @@ def killed_beside_another(corpus: Path, times: int) -> dict[str, Any]:
     }
 
 
-def _until_killed(corpus: Path, name: str, tell: Callable[..., None]) -> NoReturn:
+def _until_killed(corpus: Path, name: str, tell: Tell) -> NoReturn:
     number = 0
     while True:
         number += 1
@@ -422,8 +427,8 @@ def full(corpus: Path, mounted: bool) -> dict[str, Any]:
     for bucket in list(done)[:5]:
         before = found[bucket]
         attempts: list[Callable[[], object]] = [
-            lambda b=bucket: write_entry(corpus, _large(b)),  # type: ignore[misc]
-            lambda b=bucket: count_sighting(corpus / b, TODAY, 1, {"package": "1" * (2 << 20)}),  # type: ignore[misc]
+            partial(write_entry, corpus, _large(bucket)),
+            partial(count_sighting, corpus / bucket, TODAY, 1, {"package": "1" * (2 << 20)}),
         ]
         for attempt in attempts:
             try:

@@ -293,8 +293,13 @@ class Campaign:
     def _keep_waiting(self) -> None:
         """Store what could not be minimized any more as it is, one of a kind, beside the corpus or where it can be."""
         entries_by_slug: dict[str, Entry] = {}
+        trouble: EntryError | None = None
         for found in self.queue:
-            if not self._is_known(found):
+            try:
+                known = self._is_known(found)
+            except EntryError as error:  # known, but it cannot be counted: told once the others are stored
+                known, trouble = True, error
+            if not known:
                 entry = self._entry(found.case, found.outcome)
                 entries_by_slug.setdefault(entry.slug, entry)
         self.queue.clear()
@@ -306,6 +311,8 @@ class Campaign:
                 folder = Path(tempfile.mkdtemp(prefix="graphfuzz-findings-"))
                 path = write_entry(folder, entry)
             self.statistics.unminimized.append(str(path))
+        if trouble is not None:
+            raise trouble
 
     def _load_known(self) -> list[Case]:
         """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""

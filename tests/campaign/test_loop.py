@@ -8,13 +8,17 @@ import pytest
 from graphfuzz.campaign import epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.lanes import DEFAULT
-from graphfuzz.campaign.loop import REPEATS, Campaign
+from graphfuzz.campaign.loop import REPEATS, Campaign, Found
+from graphfuzz.campaign.schedule import Place
+from graphfuzz.campaign.statistics import Bucket
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
+from graphfuzz.corpus.signature import signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
 from graphfuzz.graph import evaluate, features, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
+from tests.examples import crash, relu_case
 
 ROUTE = "torch-script-ort"
 PLACE = 'Traceback (most recent call last):\n  File "converter.py", line 7, in convert\nKeyError: not here\n'
@@ -111,6 +115,24 @@ def test_every_finding_of_a_bucket_is_counted_in_the_corpus(tmp_path, registry):
     seen = read_entry(path).seen
     assert [name.partition(" ")[2] for name in seen] == ["seed 4", "seed 5"]
     assert [sighting.count for sighting in seen.values()] == counts
+
+
+def test_what_waits_is_stored_even_where_a_known_finding_cannot_be_counted(tmp_path, registry, monkeypatch):
+    def refuse(*arguments):
+        raise EntryError("corpus: cannot be written: No space left on device")
+
+    configuration = Configuration((ROUTE,), seed=4, cases=1)
+    workers = PredicateWorkers(registry)
+    made = Campaign(configuration, check(configuration, registry), registry, tmp_path / "corpus", workers)
+    known, new = crash("known", "KeyError"), crash("new")
+    bucket = signature(known, relu_case().graph)
+    made.statistics.buckets[bucket.slug] = Bucket(bucket, "", str(tmp_path / "corpus" / bucket.slug), 1)
+    made.queue.extend(Found(Place(i, "random"), relu_case(), outcome) for i, outcome in enumerate((known, new)))
+    monkeypatch.setattr(loop, "count_sighting", refuse)
+    with pytest.raises(EntryError, match="No space left"):
+        made.run()
+    (path,) = entries([tmp_path / "unminimized"])
+    assert read_entry(path).finding.message == "new"
 
 
 def test_one_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, registry):

@@ -1,6 +1,6 @@
 """What goes, what stays, and what is never lost with it."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphfuzz.corpus import count_sighting, entries, read_entry, write_entry
@@ -29,6 +29,7 @@ corpora = st.lists(st.tuples(st.sampled_from("xyz"), st.text(LETTERS, max_size=4
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(corpora)
 def test_the_same_buckets_and_coverage_stay_and_none_of_it_could_go(rows):
     gone = {removal.path for removal in superfluous(rows)}

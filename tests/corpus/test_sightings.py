@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphfuzz.corpus import add_sightings, count_sighting, read_entry, remove_entry, write_entry
@@ -28,6 +28,7 @@ sightings = st.builds(
 seen = st.dictionaries(st.sampled_from(["one", "two", "three"]), sightings, min_size=1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(seen, seen, seen)
 def test_uniting_knows_no_order_and_no_twice(a, b, c):
     assert united(a, b) == united(b, a)
@@ -36,6 +37,7 @@ def test_uniting_knows_no_order_and_no_twice(a, b, c):
     assert united(united(a, b), b) == united(a, b)
 
 
+@settings(deadline=None, max_examples=50)
 @given(seen)
 def test_what_is_written_is_read(known):
     assert sightings_from_json(sightings_to_json(known).encode(), "seen.json") == known
