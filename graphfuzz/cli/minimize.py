@@ -86,7 +86,7 @@ def _store(folder: Path, smaller: Entry, original: Path) -> Path:
     path = write_entry(folder, smaller)
     before, after = original.resolve(), path.resolve()
     if after.parent == before.parent and after != before:
-        remove_entry(before)
+        remove_entry(before, heir=after)
     return path
 
 

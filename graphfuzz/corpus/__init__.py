@@ -3,7 +3,6 @@
 from graphfuzz.corpus.entry import (
     Entry,
     add_entry,
-    add_sightings,
     check_writable,
     count_sighting,
     entries,
@@ -21,7 +20,6 @@ __all__ = [
     "Finding",
     "Signature",
     "add_entry",
-    "add_sightings",
     "check_writable",
     "count_sighting",
     "entries",

@@ -16,6 +16,7 @@ An entry is there whole or not at all, and what was counted stays counted when a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -165,24 +166,31 @@ def update_entry(path: Path, change: Callable[[Entry], Entry]) -> None:
         _put(path, change(read_entry(path)))
 
 
-def add_sightings(path: Path, seen: Sightings) -> None:
-    """Add what was seen elsewhere of an entry's bucket. Raises EntryError."""
-    _change_seen(path, lambda known: united(known, seen))
-
-
 def count_sighting(path: Path, date: str, seed: int, versions: Mapping[str, str]) -> None:
     """Count one more finding of an entry's bucket: of the campaign of a seed, at a date (ISO 8601), in these versions.
 
     An entry that was removed meanwhile stays removed. Raises EntryError.
     """
-    _change_seen(path, lambda known: once_more(known, date, seed, versions))
+    if path.parent.is_dir():
+        with writing(path.parent):
+            _put_seen(path, lambda known: once_more(known, date, seed, versions))
 
 
-def remove_entry(path: Path) -> None:
-    """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible."""
+def remove_entry(path: Path, heir: Path | None = None) -> None:
+    """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible.
+
+    heir: an entry that takes over what was seen of this one, which stays where the heir is gone.
+    """
     if not path.parent.is_dir():
         raise EntryError(f"{path}: there is no such entry")
-    with writing(path.parent):
+    held = {place.parent.resolve() for place in (path, heir) if place is not None}
+    with ExitStack() as stack:
+        for folder in sorted(held):
+            stack.enter_context(writing(folder))
+        if heir is not None and not heir.is_dir():
+            raise EntryError(f"{heir}: is gone, so {path} stays")
+        if heir is not None:
+            _put_seen(heir, lambda known: united(known, _seen(path)))
         remove_folder(path)
 
 
@@ -234,16 +242,13 @@ def _seen(place: Path) -> dict[str, Sighting]:
     return _further(place) or read_entry(place).seen
 
 
-def _change_seen(path: Path, change: Callable[[Sightings], dict[str, Sighting]]) -> None:
-    if not path.parent.is_dir():
+def _put_seen(path: Path, change: Callable[[Sightings], dict[str, Sighting]]) -> None:
+    if not path.is_dir():
         return
-    with writing(path.parent):
-        if not path.is_dir():
-            return
-        known = _seen(path)
-        changed = change(known)
-        if changed != known:
-            put_file(path / SEEN, sightings_to_json(changed).encode())
+    known = _seen(path)
+    changed = change(known)
+    if changed != known:
+        put_file(path / SEEN, sightings_to_json(changed).encode())
 
 
 def entries(paths: Iterable[Path]) -> list[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from graphfuzz.corpus.entry import Entry, add_sightings, read_entry, remove_entry, update_entry
+from graphfuzz.corpus.entry import Entry, remove_entry, update_entry
 from graphfuzz.corpus.index import Row
 
 
@@ -79,10 +79,8 @@ def carry_out(corpus: Path, removals: Iterable[Removal]) -> None:
         path = corpus / removal.path
         if removal.what == MODEL:
             update_entry(path, _without_model)
-            continue
-        if removal.heir:
-            add_sightings(corpus / removal.heir, read_entry(path).seen)
-        remove_entry(path)
+        else:
+            remove_entry(path, corpus / removal.heir if removal.heir else None)
 
 
 def _cover(rows: Sequence[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphfuzz.corpus import add_sightings, count_sighting, read_entry, remove_entry, write_entry
+from graphfuzz.corpus import add_entry, count_sighting, entries, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.sightings import (
     Sighting,
     count,
@@ -81,8 +81,19 @@ def test_a_removed_entry_stays_removed(tmp_path):
     remove_entry(path)
     count_sighting(path, "2026-05-06", 3, {})
     count_sighting(tmp_path / "none" / "at-all", "2026-05-06", 3, {})
-    add_sightings(path, {})
     assert list(tmp_path.glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("folder", [".", "elsewhere"])
+def test_an_heir_takes_over_what_was_counted(folder, tmp_path):
+    path, heir = write_entry(tmp_path, entry_in("a")), write_entry(tmp_path / folder, entry_in("b", day="2026-02-03"))
+    count_sighting(path, "2026-05-06", 3, {})
+    remove_entry(path, heir)
+    assert entries([tmp_path]) == [heir]
+    assert list(read_entry(heir).seen) == ["2026-01-02 seed 0", "2026-02-03 seed 0", "2026-05-06 seed 3"]
+    with pytest.raises(EntryError, match="is gone, so"):
+        remove_entry(heir, path)
+    assert entries([tmp_path]) == [heir]
 
 
 @pytest.mark.parametrize(
@@ -106,8 +117,6 @@ def test_what_are_no_sightings_is_one_clear_line(text, tmp_path):
 
 
 def test_every_order_of_merging_gives_the_same_entry(tmp_path):
-    from graphfuzz.corpus import add_entry
-
     versions = [entry_in("a", "sin", "relu", day="2026-01-01"), entry_in("a", "relu", day="2026-02-01")]
     versions.append(entry_in("a", "cos", "relu", "sin", day="2026-03-01"))
     written = set()
