@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,11 @@ def test_a_writer_that_writes_in_place_is_found_out(tmp_path, monkeypatch):
     def carelessly(place, files):
         place.mkdir(exist_ok=True)
         for name, content in files.items():
-            for at in range(0, len(content), 200):
-                with (place / name).open("r+b" if at else "wb") as file:
-                    file.seek(at)
-                    file.write(content[at : at + 200])
+            (place / name).write_bytes(content)
+            time.sleep(0.02)
 
     monkeypatch.setattr(entry, "put_folder", carelessly)
-    found = atomicity.kills(tmp_path, 8)
+    found = atomicity.kills(tmp_path, 16)
     assert found["half_written"] + found["lost"] + found["errors"] > 0
 
 
