@@ -25,6 +25,7 @@ NAMES = (
     "minimizer",
     "mutants",
     "false-alarms",
+    "atomicity",
 )
 BY_ROUTE = ("false-alarms",)
 """The benchmarks that take hours a route, so that one may be measured at a time."""

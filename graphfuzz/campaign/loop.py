@@ -25,7 +25,7 @@ from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.corpus.entry import Entry, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry, write_entry
 from graphfuzz.corpus.signature import kind, known_by, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.generator import Support
@@ -180,6 +180,7 @@ class Campaign:
         slug = known_by(signatures, found.outcome, found.case.graph)
         if slug is None:
             return False
+        self._saw(slug, found.outcome)
         self._count(slug, found.place)
         return True
 
@@ -226,6 +227,8 @@ class Campaign:
                 if again is None:
                     continue
                 slug = self._store(found.place, shown, again, blame)
+            else:
+                self._saw(slug, seen)
             self._count(slug, found.place)
             return
 
@@ -253,27 +256,33 @@ class Campaign:
     def _store(self, place: Place, case: Case, outcome: Outcome, attribution: Attribution | None) -> str:
         """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""
         entry = self._entry(case, outcome, attribution)
-        if entry.slug not in self.statistics.buckets:
-            path = write_entry(self.corpus, entry)
+        if entry.slug in self.statistics.buckets:
+            self._saw(entry.slug, outcome)
+        else:
+            path = add_entry(self.corpus, entry)
             self.statistics.buckets[entry.slug] = Bucket(
                 entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), place.index, place.lane
             )
         return entry.slug
 
     def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None = None) -> Entry:
-        today = datetime.now(UTC).date().isoformat()
         settings = self.configuration
         return make_entry(
             case,
             outcome,
             load_route(outcome.route),
             self.registry,
-            today,
+            _today(),
             tolerance=settings.tolerance,
             seconds=settings.seconds_a_case,
             memory=settings.memory_a_case,
             attribution=attribution,
         )
+
+    def _saw(self, slug: str, outcome: Outcome) -> None:
+        """Note in the corpus that a finding of a stored bucket was seen once more."""
+        path = Path(self.statistics.buckets[slug].path)
+        count_sighting(path, _today(), self.configuration.seed, outcome.versions)
 
     def _count(self, slug: str, place: Place) -> None:
         bucket = self.statistics.buckets[slug]
@@ -284,8 +293,13 @@ class Campaign:
     def _keep_waiting(self) -> None:
         """Store what could not be minimized any more as it is, one of a kind, beside the corpus or where it can be."""
         entries_by_slug: dict[str, Entry] = {}
+        trouble: EntryError | None = None
         for found in self.queue:
-            if not self._is_known(found):
+            try:
+                known = self._is_known(found)
+            except EntryError as error:  # known, but it cannot be counted: told once the others are stored
+                known, trouble = True, error
+            if not known:
                 entry = self._entry(found.case, found.outcome)
                 entries_by_slug.setdefault(entry.slug, entry)
         self.queue.clear()
@@ -297,6 +311,8 @@ class Campaign:
                 folder = Path(tempfile.mkdtemp(prefix="graphfuzz-findings-"))
                 path = write_entry(folder, entry)
             self.statistics.unminimized.append(str(path))
+        if trouble is not None:
+            raise trouble
 
     def _load_known(self) -> list[Case]:
         """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""
@@ -309,3 +325,8 @@ class Campaign:
                 finding.signature, finding.summary(), str(path), len(entry.case.graph.nodes), known=True
             )
         return cases
+
+
+def _today() -> str:
+    """The date, ISO 8601, in UTC."""
+    return datetime.now(UTC).date().isoformat()

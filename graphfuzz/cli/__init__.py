@@ -20,6 +20,7 @@ COMMANDS = {
     "minimize": "Make an entry's case smaller.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
     "bisect": "Find the version of a package that brought an entry's defect, or mended it.",
+    "corpus": "List, check, merge, prune, limit and migrate a corpus.",
     "ops": "List the operators at hand.",
 }
 """Each command with its line of the overview; the command is the function of its name in the module of its name."""

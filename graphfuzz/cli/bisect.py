@@ -83,7 +83,7 @@ def bisect(
     name = canonicalize_name(package)
     check_requirements(companions)
     if not dry_run:
-        check_writable(entry)
+        check_writable(entry.resolve().parent)
         read_bisections(entry)  # what is damaged is told now, not after the work
     versions = between(known_versions(name), first, last or installed(name))
     limit, folder = seconds or patience(found.finding), (cache or default_cache()) / "environments"

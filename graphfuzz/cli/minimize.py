@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 
 from graphfuzz.campaign.attributing import attributed
@@ -86,7 +87,7 @@ def minimize(
         memory=limits.memory_bytes,
         attribution=blame,
     )
-    _report(found.case, reduction, _store(folder, smaller, entry))
+    _report(found.case, reduction, _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry))
 
 
 def _store(folder: Path, smaller: Entry, original: Path) -> Path:
@@ -94,7 +95,7 @@ def _store(folder: Path, smaller: Entry, original: Path) -> Path:
     path = write_entry(folder, smaller)
     before, after = original.resolve(), path.resolve()
     if after.parent == before.parent and after != before:
-        remove_entry(before)
+        remove_entry(before, heir=after)
     return path
 
 

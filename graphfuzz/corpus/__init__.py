@@ -1,6 +1,17 @@
 """Findings kept: their signatures, and the entries that hold them."""
 
-from graphfuzz.corpus.entry import Entry, check_writable, entries, make_entry, read_entry, remove_entry, write_entry
+from graphfuzz.corpus.entry import (
+    Entry,
+    add_entry,
+    check_writable,
+    count_sighting,
+    entries,
+    make_entry,
+    read_entry,
+    remove_entry,
+    update_entry,
+    write_entry,
+)
 from graphfuzz.corpus.finding import Finding
 from graphfuzz.corpus.signature import Signature, kind, normalize, signature
 
@@ -8,7 +19,9 @@ __all__ = [
     "Entry",
     "Finding",
     "Signature",
+    "add_entry",
     "check_writable",
+    "count_sighting",
     "entries",
     "kind",
     "make_entry",
@@ -16,5 +29,6 @@ __all__ = [
     "read_entry",
     "remove_entry",
     "signature",
+    "update_entry",
     "write_entry",
 ]

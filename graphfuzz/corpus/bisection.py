@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
-from graphfuzz.corpus.entry import BISECTION, put_file
+from graphfuzz.corpus.entry import BISECTION
+from graphfuzz.corpus.storage import put_file, writing
 from graphfuzz.errors import EntryError
-from graphfuzz.graph.codec import canonical, check_schema
+from graphfuzz.graph.codec import canonical, upgraded
 
 BAD = "bad"
 GOOD = "good"
@@ -36,8 +38,8 @@ class Bisection(msgspec.Struct, frozen=True):
     """One package's versions, and what those that were probed did.
 
     script: the SHA-256 of the repro.py that was run. companions: further requirements that were asked for. python,
-    others: the versions that all probes share, of Python and of the other packages at work. date: ISO 8601. versions: all
-    in the range, oldest first. probes: those that were run, oldest first.
+    others: the versions that all probes share, of Python and of the other packages at work. date: ISO 8601. versions:
+    all in the range, oldest first. probes: those that were run, oldest first.
     """
 
     package: str
@@ -93,7 +95,7 @@ def changes(bisection: Bisection) -> list[Change]:
     at = {version: i for i, version in enumerate(bisection.versions)}
     return [
         Change(new.state, bisection.versions[at[old.version] + 1 : at[new.version] + 1], old.version)
-        for old, new in zip(told, told[1:], strict=False)
+        for old, new in pairwise(told)
         if old.state != new.state
     ]
 
@@ -126,8 +128,7 @@ def read_bisections(entry: Path) -> list[Bisection]:
     """The bisections stored in an entry's folder, sorted by package; none where there are none. Raises EntryError."""
     path = entry / BISECTION
     try:
-        data = msgspec.json.decode(path.read_bytes())
-        check_schema(data["schema"], SCHEMA, str(path))
+        data = upgraded(msgspec.json.decode(path.read_bytes()), (), str(path))
         return [_consistent(bisection) for bisection in msgspec.convert(data["bisections"], list[Bisection])]
     except FileNotFoundError:
         return []
@@ -147,7 +148,9 @@ def store_bisection(entry: Path, bisection: Bisection) -> None:
     """Store it in the entry's folder, in place of an older one of the same package. Raises EntryError."""
     kept = [older for older in read_bisections(entry) if older.package != bisection.package]
     told = sorted([*kept, bisection], key=lambda one: one.package)
-    put_file(entry / BISECTION, (canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n").encode())
+    content = canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n"
+    with writing(entry.resolve().parent):
+        put_file(entry / BISECTION, content.encode())
 
 
 def facts(bisections: Sequence[Bisection], script: str) -> Iterator[tuple[str, str]]:

@@ -4,24 +4,23 @@
            tensors.npz    inputs, weights, and the source model's recorded outputs as `expected.<name>`;
                           inputs of other sizes as `<name>.1`, `<name>.2`, ...
            finding.json   what was found, in what versions, since when
+           seen.json      how often campaigns have seen it, until when, in what versions; once there is more to tell
+                          than that it was found
            repro.py       runs alone; exit 1 while the finding stands
            model.onnx     the converted model, where one was produced
            bisection.json the versions that brought or mended it, where that was asked (`graphfuzz.corpus.bisection`)
 
-An entry is there whole or not at all: it is written to a temporary folder beside its place, synced, and renamed.
+An entry is there whole or not at all, and what was counted stays counted when another takes its place
+(`graphfuzz.corpus.storage`).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from graphfuzz.corpus.finding import (
     MEMORY,
@@ -33,6 +32,18 @@ from graphfuzz.corpus.finding import (
     make_finding,
 )
 from graphfuzz.corpus.repro import repro_source
+from graphfuzz.corpus.sightings import (
+    Sighting,
+    Sightings,
+    first_seen,
+    first_sighting,
+    once_more,
+    sightings_from_json,
+    sightings_to_json,
+    united,
+)
+from graphfuzz.corpus.storage import check_writable as check_writable
+from graphfuzz.corpus.storage import folders, identity, put_file, put_folder, remove_folder, whereabouts, writing
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.oracle.attribution import Attribution
@@ -41,25 +52,56 @@ from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import Registry
 
 EXPECTED = "expected."
-TEMPORARY = ".writing-"
-ASIDE = ".replaced-"
+SEEN = "seen.json"
+MODEL = "model.onnx"
 BISECTION = "bisection.json"
 """What is no part of an `Entry`, and outlives its replacement: it says itself of which repro.py it is."""
+READINGS = 5
+"""How often an entry is read that others replace meanwhile, before its reader gives up."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
-    """A finding with everything needed to see it again. expected: the source model's outputs by name."""
+    """A finding with everything needed to see it again.
+
+    expected: the source model's outputs by name. further: what campaigns have seen, by campaign, where that is more
+    than the finding itself tells.
+    """
 
     case: Case
     finding: Finding
     expected: dict[str, Array]
     repro: str
     model: bytes = b""
+    further: dict[str, Sighting] = {}
 
     @property
     def slug(self) -> str:
         """The folder's name."""
         return self.finding.slug
+
+    @property
+    def seen(self) -> dict[str, Sighting]:
+        """What campaigns have seen of it, by campaign."""
+        return self.further or first_sighting(self.finding, self.case.origin)
+
+    def files(self) -> dict[str, bytes]:
+        """The folder: files by name, the JSON among them canonical."""
+        expected = {EXPECTED + name: array for name, array in self.expected.items()}
+        files = {
+            "case.json": case_to_json(self.case).encode(),
+            "tensors.npz": pack_arrays({**self.case.arrays(), **expected}),
+            "finding.json": finding_to_json(self.finding).encode(),
+            "repro.py": self.repro.encode(),
+        }
+        if self.seen != first_sighting(self.finding, self.case.origin):
+            files[SEEN] = sightings_to_json(self.seen).encode()
+        return {**files, MODEL: self.model} if self.model else files
+
+    def size(self) -> tuple[int, int, str, bytes]:
+        """Orders cases: fewer nodes first, then fewer elements, then what is nothing but an order."""
+        arrays = self.case.arrays()
+        elements = sum(array.size for array in arrays.values())
+        return len(self.case.graph.nodes), elements, case_to_json(self.case), pack_arrays(arrays)
 
 
 def make_entry(
@@ -77,11 +119,18 @@ def make_entry(
     """The entry of a (minimized) finding. first_seen: a date, ISO 8601.
 
     tolerance: the rule of comparison in force, as `parse_tolerance` reads it. seconds, memory (bytes): what the case
-    was allowed to take. attribution: who is to blame, where that was asked. Raises EntryError where the outcome's arrays cannot be read or the route's source cannot be
-    shown, UsageError for a tolerance that does not exist.
+    was allowed to take. attribution: who is to blame, where that was asked. Raises EntryError where the outcome's
+    arrays cannot be read or the route's source cannot be shown, UsageError for a tolerance that does not exist.
     """
     finding = make_finding(
-        case.graph, outcome, registry, first_seen, tolerance=tolerance, seconds=seconds, memory=memory, attribution=attribution
+        case.graph,
+        outcome,
+        registry,
+        first_seen,
+        tolerance=tolerance,
+        seconds=seconds,
+        memory=memory,
+        attribution=attribution,
     )
     told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
@@ -90,59 +139,90 @@ def make_entry(
 
 
 def write_entry(folder: Path, entry: Entry) -> Path:
-    """Store the entry below the folder, in place of one of the same slug. Returns where it is.
+    """Store the entry below the folder, in place of one of the same slug, whose sightings it takes over. Returns where.
 
-    What killed writers left behind is removed. Raises EntryError where it cannot be written;
-    an entry of the same slug that was there before is there still.
+    Raises EntryError where it cannot be written; an entry of the same slug that was there before is there still.
     """
     place = folder / entry.slug
-    with _writing(place):
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder)
-        temporary = _temporary(folder)
-        try:
-            temporary.mkdir()
-            for name, content in _files(entry).items():
-                _write_synced(temporary / name, content)
-            if (place / BISECTION).exists():
-                _write_synced(temporary / BISECTION, (place / BISECTION).read_bytes())
-            _sync_folder(temporary)
-            _move_into_place(temporary, place)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        _sync_folder(folder)
+    with writing(folder):
+        _put(place, entry)
     return place
 
 
-def put_file(place: Path, content: bytes) -> None:
-    """Write one more file of an entry, or replace it: the new one is there whole, or the old one still. Raises EntryError."""
-    with _writing(place):
-        temporary = place.with_name(f"{TEMPORARY}{place.name}")
-        _write_synced(temporary, content)
-        temporary.replace(place)
-        _sync_folder(place.parent)
+def add_entry(folder: Path, entry: Entry) -> Path:
+    """Store the entry below the folder; where one of the same slug is there, the smaller of the two stays.
+
+    What was seen of either was seen of the bucket. Adding in any order, or again, gives the same, and writes nothing
+    where it changes nothing. Returns where it is. Raises EntryError as `write_entry` and `read_entry` do.
+    """
+    place = folder / entry.slug
+    with writing(folder):
+        if not place.exists():
+            _put(place, entry)
+            return place
+        there = read_entry(place)
+        seen = united(there.seen, entry.seen)
+        kept = entry if entry.size() < there.size() else there
+        finding = msgspec.structs.replace(kept.finding, first_seen=first_seen(seen))
+        kept = msgspec.structs.replace(kept, finding=finding, further=seen)
+        if kept.files() != there.files():
+            _put(place, kept)
+    return place
 
 
-def remove_entry(path: Path) -> None:
-    """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible."""
-    with _writing(path):
-        temporary = _temporary(path.parent)
-        path.rename(temporary)
-        shutil.rmtree(temporary)
+def update_entry(path: Path, change: Callable[[Entry], Entry]) -> None:
+    """Put what `change` makes of the entry in its place. Raises EntryError as `write_entry` and `read_entry` do."""
+    with writing(path.parent):
+        _put(path, change(read_entry(path)))
 
 
-def check_writable(folder: Path) -> None:
-    """Make the folder where it is missing, and try to write there. Raises EntryError."""
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = _temporary(folder)
-        trial.mkdir()
-        trial.rmdir()
+def count_sighting(path: Path, date: str, seed: int, versions: Mapping[str, str]) -> None:
+    """Count one more finding of an entry's bucket: of the campaign of a seed, at a date (ISO 8601), in these versions.
+
+    An entry that was removed meanwhile stays removed. Raises EntryError.
+    """
+    if path.parent.is_dir():
+        with writing(path.parent):
+            _put_seen(path, lambda known: once_more(known, date, seed, versions))
+
+
+def remove_entry(path: Path, heir: Path | None = None) -> None:
+    """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible.
+
+    heir: an entry that takes over what was seen of this one, which stays where the heir is gone.
+    """
+    if not path.parent.is_dir():
+        raise EntryError(f"{path}: there is no such entry")
+    held = {place.parent.resolve() for place in (path, heir) if place is not None}
+    with ExitStack() as stack:
+        for folder in sorted(held):
+            stack.enter_context(writing(folder))
+        if heir is not None and not heir.is_dir():
+            raise EntryError(f"{heir}: is gone, so {path} stays")
+        if heir is not None:
+            _put_seen(heir, lambda known: united(known, _seen(path)))
+        remove_folder(path)
 
 
 def read_entry(path: Path) -> Entry:
-    """The entry in a folder. Raises EntryError where it is missing, damaged or newer than this graphfuzz."""
+    """The entry in a folder, of any schema so far. Raises EntryError where it is missing, damaged or newer.
+
+    What is replaced while it is read is read again.
+    """
+    for _ in range(READINGS):
+        before = identity(path)
+        try:
+            entry = _read_entry(whereabouts(path))
+        except EntryError:
+            if before == identity(path):
+                raise
+        else:
+            if before == identity(path):
+                return entry
+    raise EntryError(f"{path}: is replaced again and again by another process; read it when that has ended")
+
+
+def _read_entry(path: Path) -> Entry:
     if not path.is_dir():
         raise EntryError(f"{path}: there is no such entry; name a folder that holds a case.json")
     arrays = unpack_arrays(_read(path / "tensors.npz"), str(path / "tensors.npz"))
@@ -150,8 +230,38 @@ def read_entry(path: Path) -> Entry:
     case = case_from_json(_read(path / "case.json"), given, str(path / "case.json"))
     finding = finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
     expected = {name.removeprefix(EXPECTED): a for name, a in arrays.items() if name.startswith(EXPECTED)}
-    model = path / "model.onnx"
-    return Entry(case, finding, expected, _text(path / "repro.py"), _read(model) if model.exists() else b"")
+    model = _read(path / MODEL) if (path / MODEL).exists() else b""
+    return Entry(case, finding, expected, _text(path / "repro.py"), model, _further(path))
+
+
+def _further(path: Path) -> dict[str, Sighting]:
+    seen = path / SEEN
+    return sightings_from_json(_read(seen), str(seen)) if seen.exists() else {}
+
+
+def _put(place: Path, entry: Entry) -> None:
+    """Put the entry in its place; what was seen of one there stays counted, if it can be read."""
+    try:
+        known = _seen(place) if place.exists() else {}
+    except EntryError:
+        known = {}
+    files = msgspec.structs.replace(entry, further=united(known, entry.seen)).files()
+    if (place / BISECTION).exists():
+        files[BISECTION] = (place / BISECTION).read_bytes()
+    put_folder(place, files)
+
+
+def _seen(place: Path) -> dict[str, Sighting]:
+    return _further(place) or read_entry(place).seen
+
+
+def _put_seen(path: Path, change: Callable[[Sightings], dict[str, Sighting]]) -> None:
+    if not path.is_dir():
+        return
+    known = _seen(path)
+    changed = change(known)
+    if changed != known:
+        put_file(path / SEEN, sightings_to_json(changed).encode())
 
 
 def entries(paths: Iterable[Path]) -> list[Path]:
@@ -168,25 +278,21 @@ def entries(paths: Iterable[Path]) -> list[Path]:
 
 
 def _entries_below(path: Path) -> Iterator[Path]:
-    names = {p.name for p in path.iterdir()}
-    if {"case.json", "finding.json"} & names:
+    place = _folder_at(path)
+    if any((place[0] / name).is_file() for name in ("case.json", "finding.json")):
         yield path
         return
-    for name in sorted(names):
-        replaced = name.startswith(ASIDE) and name.removeprefix(ASIDE) not in names
-        if (path / name).is_dir() and (replaced or not name.startswith(".")):
-            yield from _entries_below(path / name)
+    names = folders(place[0])
+    if _folder_at(path) != place:
+        yield from _entries_below(path)  # it was replaced meanwhile
+        return
+    for name in names:
+        yield from _entries_below(path / name)
 
 
-def _files(entry: Entry) -> dict[str, bytes]:
-    expected = {EXPECTED + name: array for name, array in entry.expected.items()}
-    files = {
-        "case.json": case_to_json(entry.case).encode(),
-        "tensors.npz": pack_arrays({**entry.case.arrays(), **expected}),
-        "finding.json": finding_to_json(entry.finding).encode(),
-        "repro.py": entry.repro.encode(),
-    }
-    return {**files, "model.onnx": entry.model} if entry.model else files
+def _folder_at(path: Path) -> tuple[Path, int | None]:
+    found = identity(path)
+    return whereabouts(path), found and found[0]
 
 
 def _read(path: Path) -> bytes:
@@ -203,61 +309,3 @@ def _text(path: Path) -> str:
         return _read(path).decode()
     except UnicodeDecodeError as error:
         raise EntryError(f"{path}: not a text file ({error}); restore it or delete the entry") from None
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EntryError(
-            f"{place}: cannot be written: {error.strerror or error}; free some space or choose another folder"
-        ) from error
-
-
-def _temporary(folder: Path) -> Path:
-    """A new name in the folder that `entries` passes over, and `_remove_leftovers` removes once its writer is gone."""
-    return folder / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Clear away what killed writers left; an entry that had stepped aside and was not replaced goes back."""
-    for leftover in folder.glob(f"{TEMPORARY}*"):
-        writer = leftover.name.removeprefix(TEMPORARY).partition("-")[0]
-        if writer.isdecimal() and not psutil.pid_exists(int(writer)):
-            shutil.rmtree(leftover)
-    for aside in folder.glob(f"{ASIDE}*"):
-        place = folder / aside.name.removeprefix(ASIDE)
-        if place.exists():
-            shutil.rmtree(aside)
-        else:
-            aside.rename(place)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _move_into_place(temporary: Path, place: Path) -> None:
-    """Rename over an older entry; a rename cannot replace a full folder, so the older one steps aside first.
-
-    A kill between the two renames leaves the older entry aside, where `entries` finds it.
-    """
-    if not place.exists():
-        temporary.rename(place)
-        return
-    aside = place.parent / f"{ASIDE}{place.name}"
-    place.rename(aside)
-    temporary.rename(place)
-    shutil.rmtree(aside)

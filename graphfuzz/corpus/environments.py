@@ -1,8 +1,9 @@
 """Environments in which one package is of another version than here, and all others are this environment's own.
 
-Key insight: a virtual environment whose path ends in the site-packages of the Python that runs now costs nothing but what
-is installed over it, and pip, run for it, sees both: it installs what is missing, touches nothing outside, and what it
-installs comes first. A guard in each such environment ends every process that would import the package from elsewhere.
+Key insight: a virtual environment whose path ends in the site-packages of the Python that runs now costs nothing but
+what is installed over it, and pip, run for it, sees both: it installs what is missing, touches nothing outside, and
+what it installs comes first. A guard in each such environment ends every process that would import the package from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def known_versions(package: str) -> list[str]:
 
 
 def between(versions: Sequence[str], first: str | None, last: str | None) -> list[str]:
-    """Those from one version to another, both included. Raises UsageError for what is no version, and where none is left."""
+    """Those from one version to another, both included. Raises UsageError for what is no version, and for none left."""
     begin, end = (_version(text) if text else None for text in (first, last))
     found = [one for one in versions if (begin or Version(one)) <= Version(one) <= (end or Version(one))]
     if not found:
@@ -109,7 +110,9 @@ def unmet(python: Path, package: str) -> list[str]:
     over = [str(_site(python.parent.parent)), *sys.path]
     (found, *_) = metadata.distributions(name=package, path=over)
     needs = [Requirement(text) for text in found.requires or ()]
-    return [str(need) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}) if not _has(over, need)]
+    return [
+        str(need) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}) if not _has(over, need)
+    ]
 
 
 def _has(path: Sequence[str], need: Requirement) -> bool:

@@ -12,19 +12,22 @@ import msgspec
 from graphfuzz.corpus.signature import Signature, normalize, signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.graph import Graph
-from graphfuzz.graph.codec import canonical, check_schema
+from graphfuzz.graph.codec import Step, canonical, upgraded
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
 
-SCHEMA = 1
+STEPS: tuple[Step, ...] = ()
+"""Takes data from schema 1 to 2, and so on."""
+SCHEMA = len(STEPS) + 1
 
 TOLERANCE = "conditioning"
 SECONDS = 60.0
 MEMORY = 4 << 30
 """The rule of comparison and the limits of a finding that records none."""
 
+_PLAIN = re.compile(r"\w[\w.+-]*\Z")
 _INSTALLED = re.compile(r"(?:[A-Za-z]:)?[\\/][^\s'\":]*[\\/](?:site|dist)-packages[\\/]")
 _ABSOLUTE = re.compile(r"(?<![\w./:])(?:[A-Za-z]:)?[\\/](?:[^\s'\":\\/]+[\\/])+([^\s'\":\\/]+[\\/][^\s'\":\\/]+)")
 
@@ -33,9 +36,10 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found: the outcome without its bulk.
 
     normalized: the message without what belongs to this one graph. first_diverging: the node where the converted model
-    first departs from the source, where it is known: attribution's, or that of a graph of one node. versions: of the packages at work.
-    first_seen: a date, ISO 8601. binding: for which of the case's inputs, 0 for its own. tolerance: the rule of comparison, as `parse_tolerance` reads it. seconds_a_case,
-    memory_a_case: the limits it was found under, wall time and bytes. attribution: who is to blame, where that was asked.
+    first departs from the source, where it is known: attribution's, or that of a graph of one node. versions: of the
+    packages at work. first_seen: a date, ISO 8601. binding: for which of the case's inputs, 0 for its own. tolerance:
+    the rule of comparison, as `parse_tolerance` reads it. seconds_a_case, memory_a_case: the limits it was found under,
+    wall time and bytes. attribution: who is to blame, where that was asked.
     """
 
     schema: int
@@ -136,8 +140,7 @@ def finding_to_json(finding: Finding) -> str:
 def finding_from_json(text: bytes, where: str) -> Finding:
     """The finding in the text of a `finding.json`. Raises EntryError, naming `where` and what is wrong."""
     try:
-        data = msgspec.json.decode(text)
-        check_schema(data["schema"], SCHEMA, where)
+        data = upgraded(msgspec.json.decode(text), STEPS, where)
         mismatch = data["mismatch"]
         for name in ("expected", "float64", "actual", "allowed"):
             if mismatch is not None and isinstance(mismatch[name], str):
@@ -150,8 +153,11 @@ def finding_from_json(text: bytes, where: str) -> Finding:
 
 
 def _sensible(finding: Finding) -> Finding:
-    """The finding. Raises UsageError for a tolerance, ValueError for limits that nothing can run under."""
+    """The finding. Raises UsageError for a tolerance, ValueError for a slug that is no name of a folder, and for limits
+    that nothing can run under."""
     parse_tolerance(finding.tolerance)
+    if not _PLAIN.match(finding.slug):
+        raise ValueError(f"slug {finding.slug!r}")
     if not (finding.seconds_a_case > 0 and finding.memory_a_case > 0):
         raise ValueError(f"limits of {finding.seconds_a_case} seconds and {finding.memory_a_case} bytes")
     return finding

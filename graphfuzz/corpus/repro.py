@@ -20,8 +20,8 @@ from graphfuzz.graph import Axes, Case, bound_cases, symbolic_axes, text
 from graphfuzz.materializer import source
 from graphfuzz.materializer.keras_source import run_keras
 from graphfuzz.materializer.torch_source import run_torch
-from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.checking import WrongInputs, check
+from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex, load_onnx, run_onnx
 from graphfuzz.oracle.tolerance import parse_tolerance, within

@@ -82,7 +82,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def patience(finding: Finding) -> float:
-    """How long a finding's script may run, in seconds: twice its own limit, which is that of a hang that it waits for."""
+    """How long a finding's script may run, in seconds: twice its own limit, which is that of a hang it waits for."""
     return 2 * (min(finding.seconds_a_case, 3600) + STARTUP_SECONDS)
 
 

@@ -1,8 +1,8 @@
 """Which findings are presumably one defect.
 
-Key insight: where a converter raised, and the message without the names and numbers of this very graph, tell its defects
-apart better than the graph does. What else can be seen of a defect (an objection of the checker or the runtime, a wrong
-output, a death) is seen alike of many: there the operator that attribution blames speaks for it.
+Key insight: where a converter raised, and the message without the names and numbers of this very graph, tell its
+defects apart better than the graph does. What else can be seen of a defect (an objection of the checker or the runtime,
+a wrong output, a death) is seen alike of many: there the operator that attribution blames speaks for it.
 """
 
 from __future__ import annotations
@@ -83,9 +83,7 @@ class Signature(msgspec.Struct, frozen=True):
         return f"{error.rpartition('.')[2]} {next(iter(operators_named(rest)), rest)}"
 
 
-def signature(
-    outcome: Outcome, graph: Graph, registry: Registry, attribution: Attribution | None = None
-) -> Signature:
+def signature(outcome: Outcome, graph: Graph, registry: Registry, attribution: Attribution | None = None) -> Signature:
     """The bucket of a finding; give it the minimized graph, whose operators, dtypes and attributes are those that
     matter."""
     message, stage = _telling(outcome, graph.values()), attribution.stage if attribution else ""

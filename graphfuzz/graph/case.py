@@ -11,12 +11,18 @@ import msgspec
 import numpy as np
 
 from graphfuzz.errors import EntryError
-from graphfuzz.graph.codec import canonical, check_schema, graph_from_json, graph_to_json
+from graphfuzz.graph.codec import Step, canonical, graph_from_json, graph_to_json, upgraded
 from graphfuzz.graph.evaluation import Array
 from graphfuzz.graph.graph import Graph, Value
 
-SCHEMA = 2
-"""1 had neither bindings nor twins."""
+
+def _with_bindings(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "bindings": []}
+
+
+STEPS: tuple[Step, ...] = (_with_bindings,)
+"""Takes data from schema 1 to 2, and so on."""
+SCHEMA = len(STEPS) + 1
 _BITS = ".bfloat16"
 """Ends the name of an array whose bits are stored as uint16: the .npy format has no bfloat16."""
 
@@ -67,11 +73,10 @@ def case_to_json(case: Case) -> str:
 def case_from_json(text: str | bytes, arrays: dict[str, Array], where: str) -> Case:
     """The case in the text of a `case.json` with its `arrays`. Raises EntryError, naming `where` and what is wrong."""
     try:
-        data = msgspec.json.decode(text)
-        check_schema(data["schema"], SCHEMA, where)
+        data = upgraded(msgspec.json.decode(text), STEPS, where)
         graph = graph_from_json(data["graph"])
         framework, origin = str(data["framework"]), dict(data["origin"])
-        bindings = [{name: tuple(shape) for name, shape in shapes.items()} for shapes in data.get("bindings", [])]
+        bindings = [{name: tuple(shape) for name, shape in shapes.items()} for shapes in data["bindings"]]
         twins = tuple((str(one), str(other)) for one, other in data.get("twins", []))
         dtypes = {v.name: v.dtype for v in graph.inputs}
         wanted = [Value(f"{n}.{i}", dtypes[n], shape) for i, b in enumerate(bindings, 1) for n, shape in b.items()]

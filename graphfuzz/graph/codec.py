@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,10 +26,26 @@ def graph_from_json(data: Any) -> Graph:
     return Graph(tuple(map(_value, graph.inputs)), tuple(map(_value, graph.weights)), nodes, graph.outputs)
 
 
-def check_schema(found: Any, known: int, where: str) -> None:
-    """Raises EntryError, naming `where`, for a file of a schema that this graphfuzz does not read."""
-    if not isinstance(found, int) or found > known:
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes a file's data from one schema to the next, its number apart. What was written before a field was there has the
+field's default, and needs no step; another meaning, name or place does."""
+
+
+def upgraded(data: Any, steps: Sequence[Step], where: str) -> dict[str, Any]:
+    """A file's data as the newest schema has it. steps: from schema 1 to 2, from 2 to 3, ...
+
+    Raises EntryError, naming `where`, for a schema that this graphfuzz does not read; KeyError and TypeError where
+    there is none.
+    """
+    found, known = data["schema"], len(steps) + 1
+    if not isinstance(found, int) or isinstance(found, bool) or found > known:
         raise EntryError(f"{where}: schema {found!r} is newer than {known}, which this graphfuzz reads; update it")
+    if found < 1:
+        raise EntryError(f"{where}: there is no schema {found}; restore it or delete the entry")
+    newest: dict[str, Any] = data
+    for step in steps[found - 1 :]:
+        newest = step(newest)
+    return {**newest, "schema": known}
 
 
 def _value(value: Value) -> Value:

@@ -8,13 +8,17 @@ import pytest
 from graphfuzz.campaign import epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.lanes import DEFAULT
-from graphfuzz.campaign.loop import REPEATS, Campaign
+from graphfuzz.campaign.loop import REPEATS, Campaign, Found
+from graphfuzz.campaign.schedule import Place
+from graphfuzz.campaign.statistics import Bucket
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
+from graphfuzz.corpus.signature import signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
 from graphfuzz.graph import evaluate, features, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
+from tests.examples import crash, relu_case
 
 ROUTE = "torch-script-ort"
 PLACE = 'Traceback (most recent call last):\n  File "converter.py", line 7, in convert\nKeyError: not here\n'
@@ -94,10 +98,41 @@ def test_a_known_crash_is_counted_without_being_minimized_again(tmp_path, regist
 def test_what_the_corpus_has_is_known(tmp_path, registry):
     first, _ = campaign(tmp_path, registry, PredicateWorkers(registry, broken=["tanh"]))
     assert [b.known for b in first.found()] == [False]
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "corpus").rglob("*")}
+    (path,) = entries([tmp_path / "corpus"])
+    before = {file.name: file.stat().st_mtime_ns for file in path.iterdir() if file.name != "seen.json"}
     second, _ = campaign(tmp_path, registry, PredicateWorkers(registry, broken=["tanh"]), seed=5)
     assert [b.known for b in second.found()] == [True]
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "corpus").rglob("*")} == before
+    assert entries([tmp_path / "corpus"]) == [path]
+    assert {file.name: file.stat().st_mtime_ns for file in path.iterdir() if file.name != "seen.json"} == before
+
+
+def test_every_finding_of_a_bucket_is_counted_in_the_corpus(tmp_path, registry):
+    counts = []
+    for seed in (4, 5):
+        statistics, _ = campaign(tmp_path, registry, PredicateWorkers(registry, crashing=["exp"]), cases=30, seed=seed)
+        counts.append(statistics.found()[0].count)
+    (path,) = entries([tmp_path / "corpus"])
+    seen = read_entry(path).seen
+    assert [name.partition(" ")[2] for name in seen] == ["seed 4", "seed 5"]
+    assert [sighting.count for sighting in seen.values()] == counts
+
+
+def test_what_waits_is_stored_even_where_a_known_finding_cannot_be_counted(tmp_path, registry, monkeypatch):
+    def refuse(*arguments):
+        raise EntryError("corpus: cannot be written: No space left on device")
+
+    configuration = Configuration((ROUTE,), seed=4, cases=1)
+    workers = PredicateWorkers(registry)
+    made = Campaign(configuration, check(configuration, registry), registry, tmp_path / "corpus", workers)
+    known, new = crash("known", "KeyError"), crash("new")
+    bucket = signature(known, relu_case().graph)
+    made.statistics.buckets[bucket.slug] = Bucket(bucket, "", str(tmp_path / "corpus" / bucket.slug), 1)
+    made.queue.extend(Found(Place(i, "random"), relu_case(), outcome) for i, outcome in enumerate((known, new)))
+    monkeypatch.setattr(loop, "count_sighting", refuse)
+    with pytest.raises(EntryError, match="No space left"):
+        made.run()
+    (path,) = entries([tmp_path / "unminimized"])
+    assert read_entry(path).finding.message == "new"
 
 
 def test_one_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, registry):

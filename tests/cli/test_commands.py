@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from graphfuzz.campaign.workers import Limits
 from graphfuzz.cli import main
 from graphfuzz.cli.replay import alike
-from graphfuzz.corpus import Entry, make_entry, read_entry, write_entry
-from graphfuzz.corpus.entry import TEMPORARY
+from graphfuzz.corpus import Entry, entries, make_entry, read_entry, write_entry
 from graphfuzz.corpus.replay import CANNOT_RUN, CHANGED, DAMAGED, FIXED, STILL_FAILING, compared, obstacle
+from graphfuzz.corpus.storage import TEMPORARY
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.tolerance import parse_tolerance
@@ -176,7 +176,7 @@ def test_minimize_beside_the_entry_takes_its_place(registry, tmp_path):
     path = sine_relu(registry, tmp_path, tolerance="absolute:0.5", seconds=50.0, memory=5 << 30)
     result = invoke("minimize", path, "--workers", 1)
     assert result.exit_code == 0, result.output
-    (left,) = tmp_path.iterdir()
+    (left,) = entries([tmp_path])
     assert left == Path(result.stdout.splitlines()[-1]) != path
     finding = read_entry(left).finding
     assert (finding.tolerance, finding.seconds_a_case, finding.memory_a_case) == ("absolute:0.5", 50.0, 5 << 30)
@@ -193,7 +193,7 @@ def test_minimize_keeps_the_entry_where_its_successor_cannot_be_written(registry
 
     monkeypatch.setattr(Path, "rename", refuse)
     result = invoke("minimize", path, "--workers", 1)
-    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [path])
+    assert (result.exit_code, list(tmp_path.glob("[!.]*"))) == (2, [path])
     assert "No space left" in result.stderr
 
 

@@ -49,7 +49,7 @@ def test_the_index_is_asked_and_versions_come_oldest_first():
 
 
 def test_an_unknown_package_is_named_with_what_pip_says():
-    with pytest.raises(UsageError, match="'no-such-package'.*No matching distribution"):
+    with pytest.raises(UsageError, match=r"'no-such-package'.*No matching distribution"):
         known_versions("no-such-package")
 
 
@@ -118,7 +118,7 @@ def test_requirements_come_along_unless_it_is_alone(tmp_path):
 
 
 def test_what_cannot_be_installed_is_said_and_leaves_nothing(tmp_path):
-    with pytest.raises(Uninstallable, match="conflict|ResolutionImpossible"):
+    with pytest.raises(Uninstallable, match=r"conflict|ResolutionImpossible"):
         environment(tmp_path, "tinyrt", "1.9", ["tinydep<2"])
     assert list(tmp_path.iterdir()) == []
 
@@ -153,7 +153,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_without_pip_it_is_said_how_to_have_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(environments, "_PIP", (environments.sys.executable, "-c", "raise SystemExit('No module named pip')"))
+    monkeypatch.setattr(
+        environments, "_PIP", (environments.sys.executable, "-c", "raise SystemExit('No module named pip')")
+    )
     with pytest.raises(UsageError, match="ensurepip"):
         known_versions("tinyrt")
 

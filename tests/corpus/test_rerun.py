@@ -35,7 +35,8 @@ def outputs(dtype: str = "float32", shape: str = "[2, 3]") -> str:
 
 def stack(*functions: str, signal: str = "Segmentation fault") -> str:
     frames = "".join(f'  File "{name}.py", line 7 in {name}\n' for name in functions)
-    return f"Fatal Python error: {signal}\n\nCurrent thread 0x1 (most recent call first):\n{frames}\nExtension modules: x\n"
+    thread = "Current thread 0x1 (most recent call first):"
+    return f"Fatal Python error: {signal}\n\n{thread}\n{frames}\nExtension modules: x\n"
 
 
 def test_the_scripts_own_word_counts_not_the_exit_code_alone():
@@ -53,7 +54,9 @@ def test_the_scripts_own_word_counts_not_the_exit_code_alone():
 
 
 def test_a_childs_cause_is_told_and_not_its_parents():
-    stderr = "onnxruntime.Fail: Unsupported model IR version: 10\nRuntimeError: a Python exception came before the end\n"
+    stderr = (
+        "onnxruntime.Fail: Unsupported model IR version: 10\nRuntimeError: a Python exception came before the end\n"
+    )
     said = told(finding(PROCESS_CRASH), Run(2, "SOMETHING ELSE went wrong\n", stderr))
     assert said == (CANNOT_TELL, "onnxruntime.Fail: Unsupported model IR version: 10")
 
@@ -78,7 +81,9 @@ def test_a_mismatch_of_another_kind_is_not_the_defect(what, stdout, state):
 
 
 def test_an_error_about_another_operator_is_not_the_defect():
-    known = finding(INVALID_MODEL, "", "check", error="InferenceError", message="(op_type:Relu, node name: n): unsupported")
+    known = finding(
+        INVALID_MODEL, "", "check", error="InferenceError", message="(op_type:Relu, node name: n): unsupported"
+    )
     assert told(known, failed(INVALID_MODEL, stderr="(op_type:Relu, node name: m): unsupported"))[0] == BAD
     assert told(known, failed(INVALID_MODEL, stderr="(op_type:Max, node name: m): unsupported")) == (
         CANNOT_TELL,
@@ -115,7 +120,9 @@ def test_a_memory_limit_wants_a_word_of_memory():
 
 def test_a_script_that_crashes_indeed(tmp_path, registry):
     """The very text of a process crash's repro.py, with a conversion that dies."""
-    outcome = Outcome(ROUTE, PROCESS_CRASH, "conversion", error="SIGSEGV", message="Fatal Python error: Segmentation fault")
+    outcome = Outcome(
+        ROUTE, PROCESS_CRASH, "conversion", error="SIGSEGV", message="Fatal Python error: Segmentation fault"
+    )
     source = repro_source(relu_case(), outcome, plain_routes.right, registry)
     head, _, rest = source.partition("class Model(")
     dying = rest[rest.index("def dies()") :]

@@ -88,7 +88,9 @@ def test_the_same_generic_error_in_two_places_is_two_defects(registry):
     graph = relu_case().graph
     found = [
         signature(
-            crash("list index out of range", "IndexError", traceback=TRACEBACK.format(file="a", function=f)), graph, registry
+            crash("list index out of range", "IndexError", traceback=TRACEBACK.format(file="a", function=f)),
+            graph,
+            registry,
         )
         for f in ("squeeze", "unsqueeze", "squeeze")
     ]
@@ -100,14 +102,18 @@ def test_what_the_runtime_says_is_told_apart_by_the_operator_to_blame(registry):
     outcome = Outcome(ROUTE, RUN_FAILURE, "run", error="a.b.Fail", message="while running LSTM node. Name:'LSTM_3' no")
     one, other = relu_case().graph, two_nodes()
     alone = signature(outcome, one, registry, blame("relu"))
-    assert alone == signature(outcome, other, registry, blame("relu")) != signature(outcome, other, registry, blame("sin"))
+    assert (
+        alone == signature(outcome, other, registry, blame("relu")) != signature(outcome, other, registry, blame("sin"))
+    )
     assert alone.slug.startswith("torch-script-ort-run-failure-relu-")
     assert signature(outcome, other, registry).operators == ("sin", "relu")
 
 
 def test_stages_are_told_apart(registry):
     case = relu_case()
-    kernel, converter = (signature(wrong(case), case.graph, registry, blame("relu", s)) for s in ("runtime kernel", "capture"))
+    kernel, converter = (
+        signature(wrong(case), case.graph, registry, blame("relu", s)) for s in ("runtime kernel", "capture")
+    )
     assert kernel.slug != converter.slug
 
 
@@ -136,7 +142,13 @@ def test_the_order_of_the_checkers_objections_does_not_count(registry):
     head = "[ShapeInferenceError] "
     graph = relu_case().graph
     one, other = (
-        Outcome(ROUTE, INVALID_MODEL, "check", error="InferenceError", message=head + "Inference error(s): " + "".join(order))
+        Outcome(
+            ROUTE,
+            INVALID_MODEL,
+            "check",
+            error="InferenceError",
+            message=head + "Inference error(s): " + "".join(order),
+        )
         for order in (objections, objections[::-1])
     )
     assert complaints(one.message) == [head + objection.strip() for objection in objections]
