@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from graphfuzz.corpus.replay import Line
 
 WORKERS = 2
+REPEATS = 2
+"""As for `graphfuzz replay`; told here, as nothing else is imported."""
+
+_REPEATS = "Further runs of what does not show its finding. [default: 2]"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--graphfuzz-operators", metavar="PACK", **many, help="A further operator pack (repeatable).")
     group.addoption("--graphfuzz-expect", metavar="FILE", help="The file of expected statuses: whatever is news fails.")
     group.addoption("--graphfuzz-workers", metavar="N", type=int, default=WORKERS, help="Child processes. [default: 2]")
+    group.addoption("--graphfuzz-repeats", metavar="N", type=int, default=REPEATS, help=_REPEATS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,7 +91,8 @@ class _Replay:
 
         if self._replayer is None:
             routes = sorted({test.job.route for test in tests if test.job is not None})
-            self._replayer = Replayer(number, routes, packs=self.config.getoption("graphfuzz_operators"))
+            packs, repeats = (self.config.getoption(f"graphfuzz_{name}") for name in ("operators", "repeats"))
+            self._replayer = Replayer(number, routes, packs=packs, repeats=repeats)
         return self._replayer
 
 
