@@ -8,6 +8,7 @@ is a Pebble pool of one, so that one can be replaced without the others noticing
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
 import sys
@@ -61,8 +62,9 @@ class Limits(msgspec.Struct, frozen=True):
 class Workers:
     """A number of workers, as a context manager. Leaving it stops them at once, whatever they are at.
 
-    routes: by name; their targets are imported beforehand. packs: paths of further operator packs. Entering it raises
-    UsageError where a worker cannot start.
+    routes: by name; their targets are imported beforehand. packs: paths of further operator packs. warm: further
+    modules that workers will need, of this and later ones, as the first fixes what workers are forked with. Entering it
+    raises UsageError where a worker cannot start.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Workers:
         packs: Sequence[str] = (),
         limits: Limits = Limits(),  # noqa: B008 - frozen
         tolerance: str = "conditioning",
+        warm: Sequence[str] = (),
     ) -> None:
         self.limits = limits
-        self._preload = [module for route in routes for module in load_route(route).preload]
+        self._preload = [*warm, *(module for route in routes for module in load_route(route).preload)]
         rule = parse_tolerance(tolerance)
         self._folder = tempfile.TemporaryDirectory(prefix="graphfuzz-")
         self._settings = child.Settings(
@@ -237,12 +240,14 @@ class _Slot:
 def _warm(modules: Sequence[str]) -> None:
     """Have the fork server import the targets, and what a worker's main module will import again.
 
-    A server that runs already keeps what it has imported; its workers import the rest themselves.
+    A server that runs already keeps what it has imported; its workers import the rest themselves. The targets are named
+    in a variable, as the server would not survive one whose import fails with anything but ImportError.
     """
     ours = [
         name for name in sys.modules if name.partition(".")[0] == "graphfuzz" and name != "graphfuzz.campaign.child"
     ]
-    preload = ["graphfuzz.campaign.forkserver", *dict.fromkeys(modules), *ours, "graphfuzz.campaign.child"]
+    os.environ["GRAPHFUZZ_PRELOAD"] = " ".join(dict.fromkeys(modules))
+    preload = ["graphfuzz.campaign.forkserver", *ours, "graphfuzz.campaign.child"]
     multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
 
 

@@ -16,7 +16,7 @@ from graphfuzz.errors import GraphfuzzError
 
 COMMANDS = {
     "fuzz": "Make random graphs, convert, run and compare them; keep what fails.",
-    "replay": "Run corpus entries again: still failing, fixed, changed, or cannot run.",
+    "replay": "Run corpus entries again: still failing, changed, flaky, fixed, or cannot run.",
     "minimize": "Make an entry's case smaller.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
     "bisect": "Find the version of a package that brought an entry's defect, or mended it.",

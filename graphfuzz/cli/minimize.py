@@ -13,8 +13,8 @@ import msgspec
 from rich.console import Console
 
 from graphfuzz.campaign.attributing import attributed
+from graphfuzz.campaign.replaying import recorded_limits
 from graphfuzz.campaign.workers import Task, Workers
-from graphfuzz.cli.replay import recorded_limits
 from graphfuzz.corpus.entry import Entry, check_writable, make_entry, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.replay import STILL_FAILING, compared, obstacle
 from graphfuzz.errors import UsageError
@@ -55,7 +55,7 @@ def minimize(
     """
     found = read_entry(entry)
     registry = load_registry(packs)
-    reason = obstacle(found, registry)
+    reason = obstacle(found, registry, found.finding.route)
     if reason:
         raise UsageError(f"{entry}: cannot run: {reason}")
     folder = output or entry.resolve().parent

@@ -264,3 +264,5 @@ disputed_and_deadly = Route("disputed-and-deadly", "torch", PACKAGES, convert_di
 dying = Route("dying", "torch", PACKAGES, convert_dying, _never)
 hanging = Route("hanging", "torch", PACKAGES, convert_hanging, _never)
 greedy = Route("greedy", "torch", PACKAGES, convert_greedy, _never)
+unimportable = Route("unimportable", "torch", PACKAGES, convert_right, _never, ("tests.corpus.unimportable",))
+of_keras = Route("of-keras", "keras", (), convert_right, _never)
