@@ -11,14 +11,14 @@ from graphfuzz.corpus.export.source import (
     Parts,
     arguments,
     assignments,
-    dynamic_shapes,
+    export_options,
     import_block,
-    numpy_text,
+    table,
     torch_text,
     torchscript_call,
     weights_text,
 )
-from graphfuzz.oracle.attribution.evidence import RUNTIME_OPTIMIZATION
+from graphfuzz.corpus.export.wording import optimizer, value_text
 from graphfuzz.oracle.twins import TWINS
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE, RUN_FAILURE, WRONG_OUTPUT, Mismatch
 from graphfuzz.spec.dtypes import is_complex
@@ -69,9 +69,9 @@ def _code(text: str, found: Parts) -> str:
 
 def _dynamo(entry: Entry, found: Parts) -> str:
     names = list(found.inputs)
-    export = f"program = torch.onnx.export(model, {arguments(names)}, dynamo=True{dynamic_shapes(found)})"
+    export = f"program = torch.onnx.export(model, {arguments(names)}, dynamo=True{export_options(found)})"
     lines = [export, *_other_inputs(found)]
-    lines += _shown(entry, f"model{_call(names)}", f"program{_call(names)}", "program.model_proto", single=False)
+    lines += _shown(entry, f"model{_call(names)}", f"program{_call(names)}", "program.model_proto")
     return _torch_model(found) + "\n".join(lines) + "\n"
 
 
@@ -81,7 +81,7 @@ def _torchscript(entry: Entry, found: Parts) -> str:
     session = 'onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])'
     feeds = "{" + ", ".join(f'"{name}": {name}.numpy()' for name in names) + "}"
     proto = "onnx.load_from_string(buffer.getvalue())"
-    lines += _shown(entry, f"model{_call(names)}", f"session.run(None, {feeds})", proto, session, single=False)
+    lines += _shown(entry, f"model{_call(names)}", f"session.run(None, {feeds})", proto, session)
     return _torch_model(found) + "\n".join(lines) + "\n"
 
 
@@ -107,35 +107,37 @@ def _tf2onnx(entry: Entry, found: Parts) -> str:
         symbols = found.axes.get(name, (None,) * array.ndim)
         shape = tuple(None if s else size for size, s in zip(array.shape, symbols, strict=True))
         specs.append(f'tf.TensorSpec({shape}, "{array.dtype}", "{name}")')
-    lines = [
-        f"function = tf.function(lambda {', '.join(names)}: model([{', '.join(names)}]))",
-        f"proto, _ = tf2onnx.convert.from_function(function, [{', '.join(specs)}], opset=18)",
-    ]
+    convert = f"function = tf.function(lambda {', '.join(names)}: model([{', '.join(names)}]))\n"
+    convert += f"signature = {_list(specs)}\nproto, _ = tf2onnx.convert.from_function(function, signature, opset=18)\n"
     session = 'onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])'
-    feeds = "{" + ", ".join(f'"{name}": {name}' for name in names) + "}"
-    shown = _shown(entry, f"model([{', '.join(names)}])", f"session.run(None, {feeds})", "proto", session, single=True)
-    data = assignments(found.given, numpy_text) if any(re.search(rf"\b{n}\b", "\n".join(shown)) for n in names) else ""
+    shown = _shown(entry, "model(list(feeds.values()))", "session.run(None, feeds)", "proto", session, eager=True)
+    data = table("feeds", found.given) if any("feeds" in line for line in shown) else ""
     kernels = (
         "" if "channels_first" not in model else 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # for such kernels\n\n'
     )
     start = f"{kernels}{helpers}\n" if helpers.strip() else kernels
-    return f"{start}{weights_text(found.weights)}{model}{_joined(lines)}\n\n{data}{_joined(shown)}\n"
+    used = "\n".join(shown)
+    return f"{start}{weights_text(found.weights)}{model}{convert}\n{data}{used}".rstrip() + "\n"
 
 
-def _joined(lines: list[str]) -> str:
-    return "\n".join(lines)
+def _list(items: list[str]) -> str:
+    """A list, one item a line where they would make a long one."""
+    line = f"[{', '.join(items)}]"
+    return line if len(line) <= 90 else "[\n" + "".join(f"    {item},\n" for item in items) + "]"
 
 
 def _call(names: list[str]) -> str:
     return f"({', '.join(names)})"
 
 
-def _shown(entry: Entry, expected: str, actual: str, proto: str, session: str = "", *, single: bool) -> list[str]:
+def _shown(
+    entry: Entry, expected: str, actual: str, proto: str, session: str = "", *, eager: bool = False
+) -> list[str]:
     """The lines in which the finding shows.
 
     expected, actual: what the source model, and a session on the converted model, give: expressions. proto: the
-    converted model. session: what makes the session, unless the run itself does. single: whether a source model of one
-    output may return a list of it.
+    converted model. session: what makes the session, unless the run itself does. eager: whether the source model gives
+    TensorFlow's tensors.
     """
     finding, mismatch = entry.finding, entry.finding.mismatch
     opened = [f"session = {session}"] if session else []
@@ -156,54 +158,49 @@ def _shown(entry: Entry, expected: str, actual: str, proto: str, session: str = 
         ((one, _),) = [pair for pair in entry.case.twins if pair[1] == mismatch.output]
         right = f"{actual}[{outputs.index(one)}]"
     elif len(outputs) > 1:
-        right = f"{expected}[{at}]"
+        right = f"{expected}[{at}]" + (".numpy()" if eager else "")
     else:
-        right = f"{expected}[0]" if single and _listed(entry) else expected
-    return [*lines, f"expected = {right}", *_printed(mismatch)]
+        right = f"{expected}.numpy()" if eager else expected
+    return [*lines, f"expected = {right}", *_printed(entry, mismatch)]
 
 
-def _listed(entry: Entry) -> bool:
-    """Keras' functional models return a list of one output where they were made with one."""
-    return entry.case.framework == "keras"
-
-
-def _printed(mismatch: Mismatch) -> list[str]:
+def _printed(entry: Entry, mismatch: Mismatch) -> list[str]:
     if mismatch.expected is None:
         what = "dtype" if mismatch.what == "dtype" else "shape"
         return [f'print("expected:", expected.{what})', f'print("actual:  ", actual.{what})']
-    at = f"[{', '.join(map(str, mismatch.index))}]" if mismatch.index else ""
+    at = _at(mismatch)
     return [
-        f'print("expected:", float(expected{at}))  # {mismatch.expected!r}',
-        f'print("actual:  ", float(actual{at}))  # {mismatch.actual!r}',
+        f'print("expected:", expected{at}.item())  # {value_text(entry, mismatch.expected)}',
+        f'print("actual:  ", actual{at}.item())  # {value_text(entry, mismatch.actual)}',
     ]
 
 
+def _at(mismatch: Mismatch) -> str:
+    return f"[{', '.join(map(str, mismatch.index))}]" if mismatch.index else ""
+
+
 def _runtime(entry: Entry, found: Parts, text: str) -> str:
-    """From the model's own text; twice, where an optimizer is at fault: with it, and without."""
+    """From the model's own text; twice, where an optimizer makes results wrong: without it, and with it."""
     import onnx
 
-    finding, known = entry.finding, entry.finding.attribution
+    finding = entry.finding
     graph = onnx.load_from_string(entry.model).graph
     initialized = {tensor.name for tensor in graph.initializer}
-    names = [value.name for value in graph.input if value.name not in initialized]
-    feeds = "{" + ", ".join(f'"{name}": {name}' for name in names) + "}"
-    optimizers = [[known.optimizer], []] if known and known.stage == RUNTIME_OPTIMIZATION and known.optimizer else [[]]
+    inputs = {value.name: found.given[value.name] for value in graph.input if value.name not in initialized}
     model = f'model = onnx.parser.parse_model("""\n{text.strip()}\n""")\n'
-    run = ["session.run(None, feeds)"]
-    if finding.mismatch is not None:
-        outputs = entry.case.graph.outputs
-        place = outputs.index(finding.mismatch.output) if finding.mismatch.output in outputs else 0
-        at = f"[{', '.join(map(str, finding.mismatch.index))}]" if finding.mismatch.index else ""
-        run = [f"actual = session.run(None, feeds)[{place}]", f"print({{what}}float(actual{at}))"]
-        if finding.mismatch.expected is None:
-            run[1] = f"print({{what}}actual.{'dtype' if finding.mismatch.what == 'dtype' else 'shape'})"
-    elif finding.stage == "load":
-        run = []
-    load = 'session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]{more})'
-    data = assignments({name: found.given[name] for name in names}, numpy_text) if run else ""
-    data += f"feeds = {feeds}\n" if run else ""
-    if finding.mismatch is None or len(optimizers) == 1:
-        return f"{model}\n{data}" + "\n".join(line.format(more="", what="") for line in [load, *run]) + "\n"
-    looped = [load.format(more=", disabled_optimizers=disabled"), *(line.format(what="disabled, ") for line in run)]
-    body = textwrap.indent("\n".join(looped), "    ")
-    return f'{model}\n{data}for disabled in ["{optimizers[0][0]}"], []:\n{body}\n'
+    data = "" if finding.stage == "load" else table("feeds", inputs)
+    made = 'model.SerializeToString(), providers=["CPUExecutionProvider"]'
+    load = f"session = onnxruntime.InferenceSession(\n    {made}{{}}\n)\n"
+    if finding.mismatch is None:
+        run = "" if finding.stage == "load" else "session.run(None, feeds)\n"
+        return f"{model}\n{data}{load.format('')}{run}"
+    outputs, mismatch = entry.case.graph.outputs, finding.mismatch
+    place = outputs.index(mismatch.output) if mismatch.output in outputs else 0
+    shown = {"dtype": "actual.dtype", "shape": "actual.shape"}.get(mismatch.what, f"actual{_at(mismatch)}.item()")
+    run = f"actual = session.run(None, feeds)[{place}]\n"
+    wrong = "" if mismatch.actual is None else f"  # {value_text(entry, mismatch.actual)}"
+    right = "" if mismatch.expected is None else f"  # right is {value_text(entry, mismatch.expected)}"
+    if not optimizer(entry):
+        return f'{model}\n{data}{load.format("")}{run}print("actual:  ", {shown}){wrong}{right}\n'
+    body = load.format(", disabled_optimizers=disabled") + run + f"print(disabled, {shown}){wrong and right}\n"
+    return f'{model}\n{data}for disabled in ["{optimizer(entry)}"], []:\n{textwrap.indent(body, "    ")}'

@@ -9,6 +9,8 @@ LONGEST = 3000
 """The most characters of a model's text that are shown."""
 _VALUES = re.compile(r"\{([^{}]{160})[^{}]{40,}\}")
 _TARGET = re.compile(r"target=torch\.ops\.(\S+?)\]")
+_OF_TENSORFLOW = re.compile(r"(?:.*/)([A-Za-z]\w*?)(?:_\d+)?(?:__\d+.*)?\Z")
+"""The name of a TensorFlow node, in tf2onnx's name for what it made of it."""
 
 
 class Contents(NamedTuple):
@@ -19,11 +21,15 @@ class Contents(NamedTuple):
 
 
 def stripped(model: bytes) -> Any:
-    """The model without metadata and documentation, which are of no consequence. Raises onnx's DecodeError."""
+    """The model without metadata, documentation and what is told of constants twice, which are of no consequence."""
     import onnx
 
     proto = onnx.load_from_string(model)
     for graph in _graphs(proto.graph):
+        known = {tensor.name for tensor in graph.initializer}
+        typed = [value for value in graph.value_info if value.name not in known]
+        del graph.value_info[:]
+        graph.value_info.extend(typed)
         for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
             part.ClearField("doc_string")
             part.ClearField("metadata_props")
@@ -38,10 +44,13 @@ def contents(model: bytes) -> Contents:
 
     if not model:
         return Contents()
-    graphs = _graphs(onnx.load_from_string(model).graph)
+    proto = onnx.load_from_string(model)
+    graphs = _graphs(proto.graph)
     nodes = [node for graph in graphs for node in graph.node]
     notes = (prop.value for node in nodes for prop in node.metadata_props if prop.key == "pkg.torch.onnx.fx_node")
     targets = dict.fromkeys(target for note in notes for target in _TARGET.findall(note))
+    if proto.producer_name == "tf2onnx":
+        targets = dict.fromkeys(match[1] for node in nodes if (match := _OF_TENSORFLOW.match(node.name)))
     operators = dict.fromkeys(node.op_type for node in nodes if node.op_type != "Constant")
     return Contents(tuple(operators), tuple(targets))
 
@@ -77,11 +86,13 @@ def _canonical(proto: Any) -> bytes:
     """The same bytes for models that differ in how constants are stored and defaults are spelled out only."""
     from onnx import numpy_helper
 
+    for opset in proto.opset_import:
+        opset.domain = opset.domain  # which makes a default explicit
     for graph in _graphs(proto.graph):
         tensors = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute if a.HasField("t"))]
         for tensor in tensors:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
-            tensor.name = tensor.name  # which makes a default explicit
+            tensor.name = tensor.name
         for node in graph.node:
             node.name, node.domain = node.name, node.domain
     made: bytes = proto.SerializeToString(deterministic=True)

@@ -7,13 +7,25 @@ onnx/tensorflow-onnx, 08-general.yml of microsoft/onnxruntime (its fields in the
 from __future__ import annotations
 
 import platform
+import re
 from urllib.parse import quote_plus
 
 from graphfuzz.corpus.entry import Entry
 from graphfuzz.corpus.export.minimal import minimal
 from graphfuzz.corpus.export.onnx_text import contents, shown
 from graphfuzz.corpus.export.source import parts
-from graphfuzz.corpus.export.wording import FRAMEWORKS, blame, culprit, is_of_runtime, observed, search_words, title
+from graphfuzz.corpus.export.wording import (
+    FRAMEWORKS,
+    baseline,
+    blame,
+    culprit,
+    is_of_runtime,
+    observed,
+    search_words,
+    subject,
+    title,
+    value_text,
+)
 from graphfuzz.errors import UsageError
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG
 from graphfuzz.spec.registry import Registry
@@ -135,10 +147,10 @@ def report(entry: Entry, registry: Registry, project: str | None = None) -> dict
         raise UsageError(f"there is no project '{chosen}'; choose among {', '.join(PROJECTS)}")
     found, known = parts(entry, registry), contents(entry.model)
     versions = {name: version for name, version in entry.finding.versions.items() if name != "graphfuzz"}
-    words = search_words(entry, known)
+    words = search_words(entry, known, found.expression)
     link = f"https://github.com/{PROJECTS[chosen]}/issues?q={quote_plus(f'is:issue {words}')}"
     text = _SHAPES[chosen].format(
-        what=observed(entry),
+        what=f"{subject(entry, found.expression)} {observed(entry)}",
         code=minimal(entry, found, for_runtime=chosen == "onnxruntime"),
         outcome=_outcome(entry),
         analysis=_analysis(entry, chosen),
@@ -172,24 +184,27 @@ def _outcome(entry: Entry) -> str:
     finding, mismatch = entry.finding, entry.finding.mismatch
     framework = FRAMEWORKS[entry.case.framework]
     if mismatch is None:
-        expected = f"Expected: {framework} runs the model" + (
-            " and it is converted." if finding.verdict == CONVERSION_CRASH else "; so should the converted model."
-        )
-        lines = finding.traceback if finding.verdict == CONVERSION_CRASH else finding.message
-        said = _shortened(lines) if finding.error != "WrongInputs" and finding.verdict not in (HANG,) else ""
-        return f"{expected}\n\n```\n{said}\n```" if said else expected
+        should = "be converted" if finding.verdict == CONVERSION_CRASH else "give the same when it is converted"
+        expected = f"Expected: {framework} runs the model, so it should {should}."
+        crashed = finding.verdict == CONVERSION_CRASH
+        said = _frames(finding.traceback) if crashed else finding.message.strip()
+        telling = said and finding.error != "WrongInputs" and finding.verdict != HANG
+        return f"{expected}\n\n```\n{said}\n```" if telling else expected
     if mismatch.expected is None:
         return ""
     at = f" at {list(mismatch.index)}" if mismatch.index else ""
-    rows = [f"| | value{at} |", "|---|---|", f"| {framework} | {mismatch.expected!r} |"]
-    rows += [f"| {framework}, in float64 | {mismatch.float64!r} |"] if mismatch.float64 is not None else []
-    return "\n".join([*rows, f"| converted model, ONNX Runtime | {mismatch.actual!r} |"])
+    rows = [f"| | value{at} |", "|---|---|", f"| {framework} | {value_text(entry, mismatch.expected)} |"]
+    wide = baseline(entry)
+    rows += [f"| {framework}, in float64 | {wide} |"] if wide is not None else []
+    return "\n".join([*rows, f"| converted model, ONNX Runtime | {value_text(entry, mismatch.actual)} |"])
 
 
-def _shortened(text: str, lines: int = 40) -> str:
-    """An error's text, of a long one the end, without the frames that are ours."""
-    kept = text.strip().splitlines()
-    return "\n".join(kept if len(kept) <= lines else ["...", *kept[-lines:]])
+def _frames(traceback: str) -> str:
+    """A traceback from the converter's own frames on, without underlining."""
+    head, *frames = re.split(r"(?=^  File )", traceback.strip(), flags=re.MULTILINE)
+    ours = [i for i, frame in enumerate(frames) if re.match(r'  File "(?:oracle|routes|logging|campaign)/', frame)]
+    theirs = frames[ours[-1] + 1 if ours else 0 :] or frames[-1:]
+    return re.sub(r"^ *[\^~]+ *\n", "", head + "".join(theirs), flags=re.MULTILINE).strip()
 
 
 def _analysis(entry: Entry, project: str) -> str:
@@ -197,7 +212,7 @@ def _analysis(entry: Entry, project: str) -> str:
     text, known = shown(entry.model), contents(entry.model)
     paragraphs = [" ".join(blame(entry))]
     suspect = culprit(entry, known)
-    paragraphs += [f"I would look at {suspect} first."] if suspect else []
+    paragraphs += [f"Suspected: {suspect}."] if suspect else []
     if text and project != "onnxruntime":
         paragraphs += [f"The converted model:\n\n```\n{text.strip()}\n```"]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)

@@ -124,7 +124,7 @@ def numpy_text(array: Array) -> str:
     if array.size <= INLINE or literal(array).count("\n") == 0:
         return literal(array)
     packed = base64.b85encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
-    rows = "\n".join(f"    {row!r}" for row in textwrap.wrap(packed, 100))
+    rows = "\n".join(f"    {packed[i : i + 100]!r}" for i in range(0, len(packed), 100))
     return f'np.frombuffer(zlib.decompress(base64.b85decode(\n{rows}\n)), "{array.dtype}").reshape({array.shape})'
 
 
@@ -150,8 +150,13 @@ def assignments(arrays: dict[str, Array], text: Callable[[Array], str]) -> str:
 
 def weights_text(weights: dict[str, Array]) -> str:
     """The table of the weights; empty where there are none."""
-    rows = "".join(f'"{name}": {numpy_text(array)},\n' for name, array in weights.items())
-    return f"weights = {{\n{textwrap.indent(rows, '    ')}}}\n" if rows else ""
+    return table("weights", weights) if weights else ""
+
+
+def table(name: str, arrays: dict[str, Array]) -> str:
+    """A dictionary of the arrays by name."""
+    rows = "".join(f'"{key}": {numpy_text(array)},\n' for key, array in arrays.items())
+    return f"{name} = {{\n{textwrap.indent(rows, '    ')}}}\n"
 
 
 def arguments(names: Iterable[str]) -> str:
@@ -204,9 +209,10 @@ def torchscript_call(entry: Entry, found: Parts) -> str:
     return f"torch.onnx.export(model, {arguments(names)}, buffer, {options})".replace("'", '"')
 
 
-def dynamic_shapes(found: Parts) -> str:
-    """The option of the default exporter that names the dynamic axes; empty where there are none."""
-    if not found.axes:
-        return ""
-    shapes = ({i: symbol for i, symbol in enumerate(found.axes[name]) if symbol} for name in found.inputs)
-    return f", dynamic_shapes={arguments(map(repr, shapes))}".replace("'", '"')
+def export_options(found: Parts) -> str:
+    """The options of the default exporter: the inputs' names, and their dynamic axes, if any."""
+    options = f", input_names={list(found.inputs)!r}"
+    if found.axes:
+        shapes = ({i: symbol for i, symbol in enumerate(found.axes[name]) if symbol} for name in found.inputs)
+        options += f", dynamic_shapes={arguments(map(repr, shapes))}"
+    return options.replace("'", '"')

@@ -54,11 +54,14 @@ class {name}Tests(Tf2OnnxBackendTestBase):
 def tf2onnx_test(entry: Entry, registry: Registry) -> dict[str, bytes]:
     """One test file, for the folder `tests` of tf2onnx.
 
-    Raises UsageError for an entry of another converter, and for a finding at other sizes than those of the conversion:
-    the harness converts a function for the very shapes of what it is then run on.
+    Raises UsageError for an entry of another converter, and for what the harness cannot show: a wrong set of inputs,
+    which it names to the converter itself, and dynamic shapes, for it converts a function for the very shapes of what it
+    is then run on.
     """
     if entry.finding.route != "tf2onnx-ort":
         raise UsageError(f"{entry.slug}: tf2onnx-test is for tf2onnx, and the entry is of {entry.finding.route}")
+    if entry.finding.error == "WrongInputs":
+        raise UsageError(f"{entry.slug}: tf2onnx's harness says itself what a model's inputs are; export a script")
     found = parts(entry, registry)
     if found.axes:
         raise UsageError(
@@ -87,8 +90,7 @@ def _body(entry: Entry, found: Parts) -> str:
     lines += [f"def func({', '.join(names)}):"]
     call = f"model([{', '.join(names)}], training=False)"
     if len(outputs) == 1:
-        lines += [f"    made = {call}", "    made = made[0] if isinstance(made, (list, tuple)) else made"]
-        lines += [f'    return tf.identity(made, name="{outputs[0]}")']
+        lines += [f'    return tf.identity({call}, name="{outputs[0]}")']
     else:
         named = [f'tf.identity(made[{i}], name="{name}")' for i, name in enumerate(outputs)]
         lines += [f"    made = {call}", f"    return {', '.join(named)}"]

@@ -15,7 +15,7 @@ from graphfuzz.corpus.export.source import (
     Parts,
     arguments,
     assignments,
-    dynamic_shapes,
+    export_options,
     file_name,
     import_block,
     parts,
@@ -92,7 +92,7 @@ def _dynamo(entry: Entry, found: Parts) -> str:
     mismatch = entry.finding.mismatch
     names = list(found.inputs)
     lines = [
-        f"program = torch.onnx.export(model, {arguments(names)}, dynamo=True, verbose=False{dynamic_shapes(found)})"
+        f"program = torch.onnx.export(model, {arguments(names)}, dynamo=True, verbose=False{export_options(found)})"
     ]
     if entry.finding.verdict == INVALID_MODEL:
         lines.append("onnx.checker.check_model(program.model_proto, full_check=True)")
