@@ -55,8 +55,8 @@ def tf2onnx_test(entry: Entry, registry: Registry) -> dict[str, bytes]:
     """One test file, for the folder `tests` of tf2onnx.
 
     Raises UsageError for an entry of another converter, and for what the harness cannot show: a wrong set of inputs,
-    which it names to the converter itself, and dynamic shapes, for it converts a function for the very shapes of what it
-    is then run on.
+    which it names to the converter itself, and dynamic shapes, for it converts a function for the very shapes that it
+    then runs.
     """
     if entry.finding.route != "tf2onnx-ort":
         raise UsageError(f"{entry.slug}: tf2onnx-test is for tf2onnx, and the entry is of {entry.finding.route}")
