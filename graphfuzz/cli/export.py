@@ -57,16 +57,22 @@ def export(
 
 def _write(folder: Path, files: Mapping[str, bytes], force: bool) -> None:
     """Write all files below the folder, each whole or not at all. Raises EntryError."""
-    there = [folder / name for name in files if (folder / name).exists()]
+    there = [folder / name for name in files if os.path.lexists(folder / name)]
     if there and not force:
         raise EntryError(f"{there[0]}: is there already; choose another folder, or replace it by --force")
     for name, content in files.items():
-        path = folder / name
-        temporary = path.with_name(f".writing-{uuid.uuid4().hex}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
+            _write_file(folder / name, content)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise EntryError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
+            raise EntryError(f"{folder / name}: cannot be written: {error.strerror}; choose another folder") from error
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".writing-{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

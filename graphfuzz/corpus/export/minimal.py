@@ -193,7 +193,8 @@ def _runtime(entry: Entry, found: Parts, text: str) -> str:
     load = f"session = onnxruntime.InferenceSession(\n    {made}{{}}\n)\n"
     if finding.mismatch is None:
         run = "" if finding.stage == "load" else "session.run(None, feeds)\n"
-        return f"{model}\n{data}{load.format('')}{run}"
+        other = f'# compare: disabled_optimizers=["{optimizer(entry)}"]\n' if optimizer(entry) else ""
+        return f"{model}\n{data}{other}{load.format('')}{run}"
     outputs, mismatch = entry.case.graph.outputs, finding.mismatch
     place = outputs.index(mismatch.output) if mismatch.output in outputs else 0
     shown = {"dtype": "actual.dtype", "shape": "actual.shape"}.get(mismatch.what, f"actual{_at(mismatch)}.item()")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 LONGEST = 3000
 """The most characters of a model's text that are shown."""
-_VALUES = re.compile(r"\{([^{}]{160})[^{}]{40,}\}")
+_VALUES = re.compile(r"\{([-+.,\w ]{160})[-+.,\w ]{40,}\}")
 _TARGET = re.compile(r"target=torch\.ops\.(\S+?)\]")
 _OF_TENSORFLOW = re.compile(r"(?:.*/)([A-Za-z]\w*?)(?:_\d+)?(?:__\d+.*)?\Z")
 """The name of a TensorFlow node, in tf2onnx's name for what it made of it."""

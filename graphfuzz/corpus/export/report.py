@@ -27,7 +27,7 @@ from graphfuzz.corpus.export.wording import (
     value_text,
 )
 from graphfuzz.errors import UsageError
-from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG
+from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH
 from graphfuzz.spec.registry import Registry
 
 PROJECTS = {
@@ -184,11 +184,10 @@ def _outcome(entry: Entry) -> str:
     finding, mismatch = entry.finding, entry.finding.mismatch
     framework = FRAMEWORKS[entry.case.framework]
     if mismatch is None:
-        should = "be converted" if finding.verdict == CONVERSION_CRASH else "give the same when it is converted"
-        expected = f"Expected: {framework} runs the model, so it should {should}."
+        expected = f"Expected: the result that {framework} gives."
         crashed = finding.verdict == CONVERSION_CRASH
         said = _frames(finding.traceback) if crashed else finding.message.strip()
-        telling = said and finding.error != "WrongInputs" and finding.verdict != HANG
+        telling = said and finding.error != "WrongInputs" and finding.verdict not in (HANG, PROCESS_CRASH)
         return f"{expected}\n\n```\n{said}\n```" if telling else expected
     if mismatch.expected is None:
         return ""

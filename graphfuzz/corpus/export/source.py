@@ -29,7 +29,7 @@ SMALL = 32
 """The most elements of an array whose values are kept though they do not matter."""
 INLINE = 512
 """The most elements that are written out; more are written compressed."""
-EXPRESSION = 70
+EXPRESSION = 80
 """The longest expression that stands in a title."""
 
 _NO_WEIGHTS = "    def __init__(self, weights):\n        super().__init__()\n\n"
@@ -76,12 +76,14 @@ def _short(model: str) -> str:
 
 
 def _expression(entry: Entry, registry: Registry) -> str:
-    """The computation at fault as its framework writes it; where it is long, its operator's name."""
+    """The computation at fault as its framework writes it; where that is long, the graph's operators."""
     graph = entry.case.graph
     walked = steps(graph, registry, entry.case.framework, weight_text=str, layer_text=lambda node: "layer")
-    blamed = [step for step in walked if step.node.name == entry.finding.first_diverging] or walked[-1:]
-    call = blamed[0].layer or blamed[0].call
-    return call if len(call) <= EXPRESSION and "\n" not in call else blamed[0].node.op
+    at = next((i for i, step in enumerate(walked) if step.node.name == entry.finding.first_diverging), len(walked) - 1)
+    call = walked[at].layer or walked[at].call
+    for step in reversed(walked[:at]):
+        call = re.sub(rf"\b{step.targets}\b", lambda _, step=step: step.layer or step.call, call)  # type: ignore[misc]
+    return call if len(call) <= EXPRESSION and "\n" not in call else ", ".join(dict.fromkeys(graph.operators()))
 
 
 def _simple_inputs(entry: Entry, registry: Registry) -> dict[str, Array]:
@@ -104,7 +106,8 @@ def import_block(code: str, *lines: str) -> str:
     found = []
     for line in lines:
         start, _, names = line.partition(" import ") if line.startswith("from") else ("import", "", line[7:])
-        kept = [name for name in names.split(", ") if _is_used(name.rpartition(" as ")[2], code)]
+        dot = "." if start == "import" else ""
+        kept = [name for name in names.split(", ") if _is_used(name.rpartition(" as ")[2] + dot, code)]
         if kept:
             found.append(f"{start} {'import ' if start != 'import' else ''}{', '.join(kept)}")
     if '"bfloat16"' in code:
@@ -116,7 +119,7 @@ def import_block(code: str, *lines: str) -> str:
 
 
 def _is_used(name: str, code: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(name)}\b", code) is not None
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)" if name[-1] != "." else rf"(?<![\w.]){re.escape(name)}\w", code) is not None
 
 
 def numpy_text(array: Array) -> str:
@@ -125,7 +128,7 @@ def numpy_text(array: Array) -> str:
         return literal(array)
     packed = base64.b85encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
     rows = "\n".join(f"    {packed[i : i + 100]!r}" for i in range(0, len(packed), 100))
-    return f'np.frombuffer(zlib.decompress(base64.b85decode(\n{rows}\n)), "{array.dtype}").reshape({array.shape})'
+    return f'np.frombuffer(zlib.decompress(base64.b85decode(\n{rows}\n)), "{array.dtype}").reshape({array.shape}).copy()'
 
 
 def torch_text(array: Array) -> str:

@@ -67,6 +67,7 @@ def said(message: str) -> str:
     text = " ".join(message.split())
     operators = re.findall(r"op_type:(\w+)", text)
     text = text[match.end() :] if (match := _PREFIX.match(text)) else text
+    text = re.sub(r"(\w+) typestr: \w+, has unsupported type: ", r"\1 has unsupported type ", text)
     text = f"{operators[-1]}: {text}" if operators else text
     text = re.sub(r"^Non-zero status code returned while running (\w+) node\..*?Status Message: ", r"\1: ", text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3].rstrip()}..."
@@ -91,6 +92,7 @@ def title(entry: Entry, expression: str) -> str:
         PROCESS_CRASH: f"process killed by {finding.error}",
     }[finding.verdict]
     reason = "" if finding.verdict in (HANG, PROCESS_CRASH) else f": {said(finding.message)}"
+    reason = f", which asks for {_strange(entry)}" if finding.error == "WrongInputs" else reason
     return f"{of}: {wrong}{at}{reason}"
 
 
@@ -164,9 +166,8 @@ def observed(entry: Entry) -> str:
     if finding.error == "WrongInputs":
         return f"The converted model asks for an input that the source model does not have: {_strange(entry)}.{sizes}"
     if finding.verdict in (HANG, PROCESS_CRASH):
-        message = " ".join(finding.message.split())
         stage = {"load": "loading the model", "run": "running the model"}.get(finding.stage, finding.stage)
-        return f"{words}; it happens in {stage}." + (f" ({message})" if message else "") + sizes
+        return f"{words}; it happens in {stage}.{sizes}"
     return f"{words} `{finding.error.rpartition('.')[2]}`.{sizes}"
 
 
