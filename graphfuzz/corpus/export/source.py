@@ -82,7 +82,8 @@ def _expression(entry: Entry, registry: Registry) -> str:
     at = next((i for i, step in enumerate(walked) if step.node.name == entry.finding.first_diverging), len(walked) - 1)
     call = walked[at].layer or walked[at].call
     for step in reversed(walked[:at]):
-        call = re.sub(rf"\b{step.targets}\b", lambda _, step=step: step.layer or step.call, call)  # type: ignore[misc]
+        inner = (step.layer or step.call).replace("\\", r"\\")
+        call = re.sub(rf"\b{step.targets}\b", inner, call)
     return call if len(call) <= EXPRESSION and "\n" not in call else ", ".join(dict.fromkeys(graph.operators()))
 
 
@@ -106,8 +107,8 @@ def import_block(code: str, *lines: str) -> str:
     found = []
     for line in lines:
         start, _, names = line.partition(" import ") if line.startswith("from") else ("import", "", line[7:])
-        dot = "." if start == "import" else ""
-        kept = [name for name in names.split(", ") if _is_used(name.rpartition(" as ")[2] + dot, code)]
+        following = r"\.\w" if start == "import" else r"\b"
+        kept = [name for name in names.split(", ") if _is_used(name.rpartition(" as ")[2], following, code)]
         if kept:
             found.append(f"{start} {'import ' if start != 'import' else ''}{', '.join(kept)}")
     if '"bfloat16"' in code:
@@ -118,8 +119,8 @@ def import_block(code: str, *lines: str) -> str:
     return "\n\n".join("\n".join(group) for group in (own, others) if group)
 
 
-def _is_used(name: str, code: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)" if name[-1] != "." else rf"(?<![\w.]){re.escape(name)}\w", code) is not None
+def _is_used(name: str, following: str, code: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}{following}", code) is not None
 
 
 def numpy_text(array: Array) -> str:
@@ -128,7 +129,9 @@ def numpy_text(array: Array) -> str:
         return literal(array)
     packed = base64.b85encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
     rows = "\n".join(f"    {packed[i : i + 100]!r}" for i in range(0, len(packed), 100))
-    return f'np.frombuffer(zlib.decompress(base64.b85decode(\n{rows}\n)), "{array.dtype}").reshape({array.shape}).copy()'
+    return (
+        f'np.frombuffer(zlib.decompress(base64.b85decode(\n{rows}\n)), "{array.dtype}").reshape({array.shape}).copy()'
+    )
 
 
 def torch_text(array: Array) -> str:

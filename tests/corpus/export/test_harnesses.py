@@ -28,21 +28,22 @@ import contextlib, io, re, runpy
 from pathlib import Path
 import pytest
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("*.md")), ids=lambda path: path.stem)
-def test_report(path):
-    """Runs the code of a report; fails with what it printed, or with what it raised."""
-    code = re.search(r"```python\\n(.*?)```", path.read_text(), re.DOTALL)[1]
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(compile(code, str(path), "exec"), {"__name__": "__main__"})
-    pytest.fail(said.getvalue())
+FOLDER = Path(__file__).parent
+PATHS = {path.stem: path for path in FOLDER.glob("*.md")}
+PATHS |= {path.parent.name: path for path in FOLDER.glob("*/repro.py")}
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("*/repro.py")), ids=lambda path: path.parent.name)
-def test_script(path):
-    """Runs a script; fails with its exit code."""
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(path), run_name="__main__")
-    pytest.fail(f"exit code {ended.value.code}")
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_code(name):
+    """Runs a report's code, which fails with what it raised or printed, or a script, which ends with its exit code."""
+    text, said = PATHS[name].read_text(), io.StringIO()
+    if PATHS[name].suffix == ".py":
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(PATHS[name]), run_name="__main__")
+        pytest.fail(f"exit code {ended.value.code}")
+    code = re.search(r"```python\\n(.*?)```", text, re.DOTALL)[1]
+    with contextlib.redirect_stdout(said):
+        exec(compile(code, name, "exec"), {"__name__": "__main__"})
+    pytest.fail(said.getvalue())
 '''
 
 
