@@ -190,7 +190,7 @@ def _outcome(entry: Entry) -> str:
         telling = said and finding.error != "WrongInputs" and finding.verdict not in (HANG, PROCESS_CRASH)
         return f"{expected}\n\n```\n{said}\n```" if telling else expected
     if mismatch.expected is None:
-        return ""
+        return f"Expected: as {framework} gives it."
     at = f" at {list(mismatch.index)}" if mismatch.index else ""
     rows = [f"| | value{at} |", "|---|---|", f"| {framework} | {value_text(entry, mismatch.expected)} |"]
     wide = baseline(entry)

@@ -18,7 +18,7 @@ from graphfuzz.corpus.literals import literal
 from graphfuzz.errors import InvalidGraph, UsageError
 from graphfuzz.graph import Array, Axes, bound_cases, ordinary_values, symbolic_axes, validate
 from graphfuzz.materializer import source
-from graphfuzz.materializer.walk import steps
+from graphfuzz.materializer.walk import Step, steps
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.twins import TWINS
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, INVALID_MODEL, LOAD_FAILURE
@@ -80,11 +80,15 @@ def _expression(entry: Entry, registry: Registry) -> str:
     graph = entry.case.graph
     walked = steps(graph, registry, entry.case.framework, weight_text=str, layer_text=lambda node: "layer")
     at = next((i for i, step in enumerate(walked) if step.node.name == entry.finding.first_diverging), len(walked) - 1)
-    call = walked[at].layer or walked[at].call
+    call = _written(walked[at])
     for step in reversed(walked[:at]):
-        inner = (step.layer or step.call).replace("\\", r"\\")
+        inner = _written(step).replace("\\", r"\\")
         call = re.sub(rf"\b{step.targets}\b", inner, call)
     return call if len(call) <= EXPRESSION and "\n" not in call else ", ".join(dict.fromkeys(graph.operators()))
+
+
+def _written(step: Step) -> str:
+    return step.call if step.layer is None else re.sub(r"\blayer\b", lambda _: str(step.layer), step.call)
 
 
 def _simple_inputs(entry: Entry, registry: Registry) -> dict[str, Array]:
