@@ -18,6 +18,7 @@ COMMANDS = {
     "fuzz": "Make random graphs, convert, run and compare them; keep what fails.",
     "replay": "Run corpus entries again: still failing, changed, flaky, fixed, or cannot run.",
     "minimize": "Make an entry's case smaller.",
+    "export": "Write entries as tests, data or bug reports for other projects.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
     "bisect": "Find the version of a package that brought an entry's defect, or mended it.",
     "corpus": "List, check, merge, prune, limit and migrate a corpus.",
