@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -17,11 +18,13 @@ from graphfuzz.errors import GraphfuzzError
 COMMANDS = {
     "fuzz": "Make random graphs, convert, run and compare them; keep what fails.",
     "replay": "Run corpus entries again: still failing, fixed, changed, or cannot run.",
+    "import": "Make a case of somebody else's model.",
     "minimize": "Make an entry's case smaller.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
     "ops": "List the operators at hand.",
 }
-"""Each command with its line of the overview; the command is the function of its name in the module of its name."""
+"""Each command with its line of the overview; the command is the function of its name in the module of its name, with
+an underscore behind a name that Python has taken."""
 
 BAD_INPUT = 2
 
@@ -37,7 +40,8 @@ class Commands(click.Group):
         """The command, imported now; None for a name that is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"graphfuzz.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"graphfuzz.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -110,6 +110,15 @@ def write_entry(folder: Path, entry: Entry) -> Path:
     return place
 
 
+def write_case(folder: Path, case: Case) -> Path:
+    """Store a case of which nothing is found, as an entry has it: `case.json` and `tensors.npz`. Raises EntryError."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_synced(folder / "tensors.npz", pack_arrays(case.arrays()))
+        _write_synced(folder / "case.json", case_to_json(case).encode())
+    return folder
+
+
 def remove_entry(path: Path) -> None:
     """Remove an entry's folder, at once for whoever looks for entries. Raises EntryError where that is impossible."""
     with _writing(path):

@@ -1,6 +1,7 @@
 """Minimize a case: apply edits as long as they make it smaller and it still shows the same defect.
 
-The contract: every case handed to `check` is admissible (types inferred again, values in their domains); what is kept
+The contract: every case handed to `check` is admissible (types inferred again, values in their domains, but for what
+was not from the beginning); what is kept
 is strictly smaller by `size` than what it replaces, so the end is reached; which candidate is kept depends only on the
 case, the outcomes and `width`, never on timing. The defect never changes: route, verdict, and error (or kind of
 mismatch) stay what they were.
@@ -9,7 +10,7 @@ mismatch) stay what they were.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ import msgspec
 
 from graphfuzz.corpus.signature import kind
 from graphfuzz.graph import Array, Case, case_to_json, pack_arrays
-from graphfuzz.minimizer.admission import admitted, values_of
+from graphfuzz.minimizer.admission import admitted, not_ordinary, values_of
 from graphfuzz.minimizer.edits import Bindings, Edit, canonical_names, edited
 from graphfuzz.minimizer.passes import PASSES, Pass
 from graphfuzz.oracle.verdict import HANG, Outcome
@@ -80,9 +81,10 @@ def minimize(
     seen = {_fingerprint(case)}
     runs = 0
     values = values_of(case, registry)
+    exempt = not_ordinary(case, values, registry) if values else frozenset()
     while values:
         found = None
-        candidates = _candidates(case, values, passes, registry, seen)
+        candidates = _candidates(case, values, passes, registry, exempt, seen)
         while found is None and runs < budget and not deadline():
             batch = list(islice(candidates, min(width, budget - runs)))
             if not batch:
@@ -118,7 +120,7 @@ def size(case: Case) -> tuple[int, ...]:
 
 
 def _candidates(
-    case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, seen: set[str]
+    case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, exempt: Collection[str], seen: set[str]
 ) -> Iterator[_Candidate]:
     """What the passes propose, as far as it is new, smaller and admissible."""
     largest = size(case)
@@ -131,7 +133,7 @@ def _candidates(
             if mark in seen:
                 continue
             seen.add(mark)
-            found = admitted(made, registry)
+            found = admitted(made, registry, exempt)
             if found is not None:
                 yield _Candidate(each.__name__, edit, made, found)
 
