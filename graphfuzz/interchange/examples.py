@@ -16,7 +16,7 @@ from graphfuzz.conformance import bindings, case_at
 from graphfuzz.generator import Exhausted
 from graphfuzz.graph import Array, Case
 from graphfuzz.graph.graph import normalize_attributes
-from graphfuzz.interchange.program import Call, Program
+from graphfuzz.interchange.program import Call, Program, family
 from graphfuzz.interchange.reader import Reader
 from graphfuzz.materializer import build, source
 from graphfuzz.spec.operator import Operator
@@ -24,6 +24,9 @@ from graphfuzz.spec.registry import Registry
 
 CASES = 4
 """How many cases of an operator are captured: attributes are told apart by where they differ."""
+
+PLAIN = 2
+"""How many of one that has no attributes."""
 
 UNBOUND = -1
 """Stands in for an operand of the case where a call takes something else: a constant, a weight written otherwise."""
@@ -48,29 +51,31 @@ class Example(msgspec.Struct, frozen=True):
 
 
 Table = Mapping[str, Mapping[str, Sequence[Example]]]
-"""Examples by target and operator."""
+"""Examples by the family of their targets and by operator: an overload may stand for another."""
 
 
 def table_of(examples: Iterable[Example]) -> Table:
-    """The examples by target and operator."""
+    """The examples by family and operator."""
     table: dict[str, dict[str, list[Example]]] = {}
     for example in examples:
-        table.setdefault(example.call.target, {}).setdefault(example.operator, []).append(example)
+        table.setdefault(family(example.call.target), {}).setdefault(example.operator, []).append(example)
     return table
 
 
-def example_keys(op: Operator, framework: str) -> list[str]:
+def example_keys(op: Operator, framework: str, count: int) -> list[str]:
     """The cases (see `graphfuzz.conformance.case_at`) that an operator is captured in: what an operator becomes hardly
     depends on dtypes, so they are of a single dtype binding, float32 where there is that."""
     bound = max(bindings(op, framework), key=lambda dtypes: list(dtypes.values()).count("float32"))
     text = ",".join(f"{variable}={dtype}" for variable, dtype in bound.items())
-    return [f"{op.name}/{framework}/{text}/{number}" for number in range(2 * CASES)]
+    return [f"{op.name}/{framework}/{text}/{number}" for number in range(count)]
 
 
 def examples_of(name: str, reader: Reader, registry: Registry) -> tuple[Example, ...]:
     """The examples that an operator's cases give; none where it becomes several calls, or cannot be captured."""
     found: list[Example] = []
-    for key in example_keys(registry[name], reader.framework):
+    op = registry[name]
+    wanted = CASES if op.attrs else PLAIN
+    for key in example_keys(op, reader.framework, 2 * wanted):
         try:
             example = example_of(case_at(key, registry), reader, registry)
         except Exhausted:
@@ -81,7 +86,7 @@ def examples_of(name: str, reader: Reader, registry: Registry) -> tuple[Example,
             break
         if all(example != other for other in found):
             found.append(example)
-        if len(found) == CASES:
+        if len(found) == wanted:
             break
     return tuple(found)
 

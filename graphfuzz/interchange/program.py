@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -62,12 +64,33 @@ def constant(value: Any) -> Any:
     return value if plain else str(value)
 
 
+def number(value: Any) -> bool | int | float | complex | None:
+    """The number that an argument is, as `constant` has it; None for anything else."""
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        for read in (float, complex):
+            with suppress(ValueError):
+                return read(value)
+    return None
+
+
+def family(target: str) -> str:
+    """An operator's name without that of the overload."""
+    return target.rpartition(".")[0] or target
+
+
 def slots(arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every place of an argument from which an attribute may come, by a name that says the same of any call, and the
-    value there: whole arguments, elements of lists from either end, and regular parts of lists."""
+    value there: whole arguments, two integers side by side, elements of lists from either end, and regular parts of
+    lists."""
     for name, value in arguments.items():
         if not is_place(value):
             yield from _slots(name, value)
+    for (one, a), (other, b) in pairwise(arguments.items()):
+        if type(a) is int and type(b) is int:
+            yield f"{one}, {other}", (a, b)
+            yield f"{other}, {one}", (b, a)
 
 
 def _slots(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from graphfuzz.graph import Array, output_types
 from graphfuzz.interchange.examples import Example, Table
-from graphfuzz.interchange.program import Call, Program, is_place, slots
+from graphfuzz.interchange.program import Call, Program, family, is_place, number, slots
 from graphfuzz.spec.attributes import Attribute, Choice
 from graphfuzz.spec.inference import parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Rejected, Tensor
@@ -44,7 +44,7 @@ class Proposal(msgspec.Struct, frozen=True, eq=False):
 
 def proposals(call: Call, program: Program, table: Table, registry: Registry, framework: str) -> Iterator[Proposal]:
     """The uses that a call may be, those of the operators first whose examples look most like it."""
-    known = table.get(call.target, {})
+    known = table.get(family(call.target), {})
     likeness = {
         name: min(_differences(call, example, examples) for example in examples) for name, examples in known.items()
     }
@@ -54,7 +54,7 @@ def proposals(call: Call, program: Program, table: Table, registry: Registry, fr
 
 def _differences(call: Call, example: Example, examples: Sequence[Example]) -> int:
     """How many arguments an example has otherwise than a call, though no example and no attribute varies them."""
-    found = 0
+    found = 0 if example.call.target == call.target else len(call.arguments)
     for name, value in call.arguments.items():
         theirs = example.call.arguments.get(name)
         varies = any(other.call.arguments.get(name) != theirs for other in examples)
@@ -109,8 +109,8 @@ def _aligned(call: Call, program: Program, example: Example) -> list[str | Array
         value: Any = call.arguments.get(name)
         if is_place(value):
             found.append(call.operands[value["operand"]])
-        elif is_place(theirs) and isinstance(value, bool | int | float) and first is not None:
-            found.append(np.asarray(value, first.dtype))
+        elif is_place(theirs) and (constant := number(value)) is not None and first is not None:
+            found.append(np.asarray(constant, first.dtype))
         elif is_place(theirs) or (isinstance(theirs, list) and any(map(is_place, theirs))):
             return None
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Values
-from graphfuzz.interchange.program import PLACE, Call, Program, constant, simplified
+from graphfuzz.interchange.program import PLACE, Call, Program, constant, number, simplified
 from graphfuzz.interchange.reader import Reader
 from graphfuzz.materializer.torch_source import as_array, as_tensor
 from graphfuzz.spec.dtypes import KNOWN
@@ -261,11 +261,8 @@ def _decoded(kind: Any, value: Any, tensors: Sequence[Any]) -> Any:
     if isinstance(value, list):
         return [_decoded(kind, item, tensors) for item in value]
     if isinstance(value, str):
-        for read in (float, complex):
-            try:
-                return read(value)
-            except ValueError:
-                continue
+        if (read := number(value)) is not None:
+            return read
         plain = getattr(torch, value, None)
         return plain if isinstance(plain, torch.dtype | torch.memory_format | torch.layout) else value
     return value

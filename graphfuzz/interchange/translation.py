@@ -18,7 +18,7 @@ from graphfuzz.errors import UsageError
 from graphfuzz.generator.bindings import value_like
 from graphfuzz.graph import Array, Case, Graph, Node, Value, validate
 from graphfuzz.interchange.examples import Table, captured, same_array
-from graphfuzz.interchange.program import Call, Program
+from graphfuzz.interchange.program import Call, Program, family
 from graphfuzz.interchange.proposals import Proposal, proposals
 from graphfuzz.interchange.reader import Reader
 from graphfuzz.materializer import build, run, source
@@ -81,8 +81,8 @@ def _matched(
     call: Call, needed: set[str], program: Program, table: Table, registry: Registry, reader: Reader
 ) -> tuple[_Found | None, str]:
     """The uses that together make all outputs of a call that anything needs, or why there are none."""
-    left = {i for i, name in enumerate(call.outputs) if name in needed}
-    taken, uses, tried = list[Proposal](), list[bool](), 0
+    wanted = {i for i, name in enumerate(call.outputs) if name in needed}
+    left, taken, uses, tried = set(wanted), list[Proposal](), list[bool](), 0
     for proposal in proposals(call, program, table, registry, reader.framework):
         if not left & set(proposal.made):
             continue
@@ -91,12 +91,14 @@ def _matched(
         tried += 1
         alike = _confirmed(proposal, call, program, registry, reader)
         if alike is not None:
+            if wanted <= set(proposal.made):
+                return _Found(call, (proposal,), alike), ""
             taken.append(proposal)
             uses.append(alike)
             left -= set(proposal.made)
         if not left:
             return _Found(call, tuple(taken), all(uses)), ""
-    writers = len(table.get(call.target, {}))
+    writers = len(table.get(family(call.target), {}))
     if not writers:
         return None, "no operator is written as it alone"
     fits = f"{tried} uses fit, none makes the same" if tried else "none for these types and arguments"
@@ -193,6 +195,10 @@ def _largest_part(found: Sequence[_Found], program: Program) -> list[_Found]:
 def _case(chosen: Sequence[_Found], program: Program, registry: Registry, reader: Reader) -> Case:
     """The case of these calls, checked as a whole. Raises UsageError."""
     maker = _Maker(program, registry, reader.framework)
+    used = {operand for one in chosen for use in one.uses for operand in use.operands if isinstance(operand, str)}
+    for name in program.inputs:
+        if name in used:
+            maker.operand(name)
     for one in chosen:
         for use in one.uses:
             maker.add(use, [f"v{maker.count + i}" for i in range(len(use.types))], one.call)
@@ -229,7 +235,7 @@ class _Maker:
 
     def add(self, use: Proposal, outputs: Sequence[str], call: Call | None = None) -> None:
         """Add a use whose outputs get these names; those of a call are known by the call's from now on."""
-        operands = tuple(self._operand(operand) for operand in use.operands)
+        operands = tuple(self.operand(operand) for operand in use.operands)
         typed = zip(outputs, use.types, strict=True)
         values = tuple(Value(name, t.dtype, tuple(t.shape)) for name, t in typed)  # type: ignore[arg-type]
         self.nodes.append(Node(use.operator, operands, use.attrs, values))
@@ -246,7 +252,8 @@ class _Maker:
         graph = Graph(tuple(self.inputs), tuple(self.weights), tuple(self.nodes), tuple(outputs))
         return Case(graph, self.framework, self.tensors)
 
-    def _operand(self, operand: str | Array) -> str:
+    def operand(self, operand: str | Array) -> str:
+        """Our name of an operand; what is not known yet becomes a leaf."""
         if isinstance(operand, str):
             if operand not in self.names:
                 is_weight = operand in self.program.weights

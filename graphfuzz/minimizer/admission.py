@@ -3,8 +3,8 @@
 An edit that changes values can leave an operator's domain, make a tie or a NaN, or overflow: what a converted model
 does then proves nothing. So the whole case is inferred and evaluated again, under the rules that generation follows.
 
-Somebody else's model (`graphfuzz import`) need not keep to them: weights beyond a domain, a mask of infinities. Operators
-that it uses so from the beginning may go on to be.
+Somebody else's model (`graphfuzz import`) need not keep to them: weights beyond a domain, a mask of infinities. What
+operators it uses so from the beginning it may use so to the end.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Minimize a case: apply edits as long as they make it smaller and it still shows the same defect.
 
-The contract: every case handed to `check` is admissible (types inferred again, values in their domains, but for what
-was not from the beginning); what is kept
-is strictly smaller by `size` than what it replaces, so the end is reached; which candidate is kept depends only on the
-case, the outcomes and `width`, never on timing. The defect never changes: route, verdict, and error (or kind of
-mismatch) stay what they were.
+The contract: every case handed to `check` is admissible (types inferred again, values in their domains, but for
+operators that were used otherwise from the beginning); what is kept is strictly smaller by `size` than what it
+replaces, so the end is reached; which candidate is kept depends only on the case, the outcomes and `width`, never on
+timing. The defect never changes: route, verdict, and error (or kind of mismatch) stay what they were.
 """
 
 from __future__ import annotations
