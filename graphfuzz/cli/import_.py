@@ -89,9 +89,12 @@ def import_(
 
 
 def _learned(reader: Reader, registry: Registry, cache: Cache, pool: Workers) -> Table:
+    todo = unlearned(reader, registry, cache)
+    if not todo:
+        return learned(reader, registry, cache, pool)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("learning", total=unlearned(reader, registry, cache))
+        task = progress.add_task("learning", total=todo)
 
         def advance(name: str) -> None:
             progress.update(task, advance=1, description=f"learning what {name} becomes")

@@ -7,7 +7,7 @@ the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -44,15 +44,20 @@ class Program(msgspec.Struct, frozen=True, eq=False):
     values: dict[str, Array]
 
 
-def simplified(program: Program) -> Program:
-    """The program without calls that nothing depends on; what takes no operand (zeros, a range) is a weight."""
-    constant = [call for call in program.calls if not call.operands]
+def simplified(program: Program, constants: Iterable[str] = ()) -> Program:
+    """The program without calls that nothing depends on; what takes no operand (zeros, a range), or nothing but these
+    constants (numbers that the code has), is a weight."""
+    fixed, made = set(constants), list[str]()
+    for call in program.calls:
+        if fixed.issuperset(call.operands):
+            fixed.update(call.outputs)
+            made += call.outputs
     needed, calls = set(program.outputs), list[Call]()
     for call in reversed(program.calls):
-        if call.operands and needed & set(call.outputs):
+        if not fixed.issuperset(call.outputs) and needed & set(call.outputs):
             calls.append(call)
             needed.update(call.operands)
-    weights = (*program.weights, *(name for call in constant for name in call.outputs))
+    weights = (*program.weights, *made)
     return msgspec.structs.replace(
         program, weights=tuple(w for w in weights if w in needed), calls=tuple(reversed(calls))
     )

@@ -84,9 +84,9 @@ def _program(module: Any, inputs: tuple[Any, ...]) -> Program:
         warnings.simplefilter("ignore")
         exported = torch.export.export(module, inputs, strict=False)
         try:
-            return simplified(_Interpreter(exported, inputs).program())
+            return _Interpreter(exported, inputs).program()
         except Aliased:
-            return simplified(_Interpreter(exported.run_decompositions({}), inputs).program())
+            return _Interpreter(exported.run_decompositions({}), inputs).program()
 
 
 class _Interpreter:
@@ -118,7 +118,8 @@ class _Interpreter:
         named = {node.name: self.names.get(node) for node in self.exported.graph.nodes}
         outputs = [named.get(name) for name in signature.user_outputs if isinstance(name, str)]
         known = tuple(dict.fromkeys(name for name in outputs if isinstance(name, str)))
-        return Program(tuple(inputs), tuple(weights), tuple(self.calls), known, self.values)
+        constants = [named[name] for name in signature.inputs_to_lifted_tensor_constants]
+        return simplified(Program(tuple(inputs), tuple(weights), tuple(self.calls), known, self.values), constants)
 
     def _begin(self) -> tuple[list[str], list[str]]:
         signature, constants = self.exported.graph_signature, self.exported.constants

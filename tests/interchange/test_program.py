@@ -17,6 +17,10 @@ def test_what_takes_no_operand_is_a_weight_and_what_nothing_needs_is_gone() -> N
     found = simplified(Program(("x",), ("w",), calls, ("a",), dict.fromkeys("xwzan", x)))
     assert [call.target for call in found.calls] == ["add"]
     assert found.weights == ("z",)
+    kept = simplified(Program(("x",), ("w",), calls, ("a", "n"), dict.fromkeys("xwzan", x)))
+    assert ([call.target for call in kept.calls], kept.weights) == (["add", "neg"], ("w", "z"))
+    fixed = simplified(Program(("x",), ("w",), calls, ("a", "n"), dict.fromkeys("xwzan", x)), ["w"])
+    assert ([call.target for call in fixed.calls], fixed.weights) == (["add"], ("z", "n"))
 
 
 def test_attributes_are_looked_for_in_arguments_their_elements_and_their_parts() -> None:

@@ -97,6 +97,13 @@ def test_a_number_where_ours_has_an_operand_becomes_a_weight(few, table, tmp_pat
     assert [v.dtype for v in found.case.graph.inputs] == ["float32", "bool"], "in the model's order"
 
 
+def test_a_tensor_that_the_code_has_becomes_a_weight(few, table, tmp_path):
+    body = "def model(x):\n    return x * torch.tensor([1.0, 2.0]) + torch.arange(2.0)"
+    found = imported(tmp_path, few, table, body, "torch.randn(3, 2)")
+    assert [node.op for node in found.case.graph.nodes] == ["multiply", "add"]
+    assert [w.tolist() for w in found.case.weights().values()] == [[1.0, 2.0], [0.0, 1.0]]
+
+
 def test_a_recurrent_layer_keeps_its_weights(few, table, tmp_path):
     body = "layer = nn.LSTM(4, 3, batch_first=True)\ndef model(x):\n    return torch.relu(layer(x)[0])"
     found = imported(tmp_path, few, table, f"{body}", "torch.randn(2, 5, 4)")
