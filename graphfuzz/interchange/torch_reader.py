@@ -118,7 +118,9 @@ class _Interpreter:
         named = {node.name: self.names.get(node) for node in self.exported.graph.nodes}
         outputs = [named.get(name) for name in signature.user_outputs if isinstance(name, str)]
         known = tuple(dict.fromkeys(name for name in outputs if isinstance(name, str)))
-        constants = [named[name] for name in signature.inputs_to_lifted_tensor_constants]
+        constants = [
+            self.names[node] for node in self.names if node.name in signature.inputs_to_lifted_tensor_constants
+        ]
         return simplified(Program(tuple(inputs), tuple(weights), tuple(self.calls), known, self.values), constants)
 
     def _begin(self) -> tuple[list[str], list[str]]:
