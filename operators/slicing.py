@@ -89,6 +89,37 @@ def strided_slice(
     return tuple(_slice_length(*entry) for entry in zip(x.shape, starts, stops, steps, strict=True))
 
 
+ENDLESS = 2**63 - 1
+"""What PyTorch itself writes for a stop that is left out."""
+
+
+def _propose_along(rng: random.Random, operands: Sequence[Tensor], attrs: Proposal) -> Proposal:
+    """Places in order, some counted from the end, and some stops beyond it."""
+    lengths = known(operands[0].shape)
+    n = lengths[attrs["axis"]] if lengths else 0
+    if n == 0:
+        return attrs
+    start = rng.randrange(n)
+    stop = rng.choice((rng.randint(start + 1, n), n + 1, ENDLESS))
+    start, stop = (p - n if n - 16 <= p < n and rng.random() < 0.3 else p for p in (start, stop))
+    return {**attrs, "start": start, "stop": stop}
+
+
+@operator(
+    tensor("x", rank=range(1, 7)),
+    attrs={"axis": axis(), "start": size(-16, ENDLESS), "stop": size(-16, ENDLESS), "step": size(1, 16)},
+    dtypes=ANY,
+    empty=True,
+    reference=lambda x, axis, start, stop, step: x[(slice(None),) * (axis % x.ndim) + (slice(start, stop, step),)],
+    propose=_propose_along,
+    torch=lambda x, axis, start, stop, step: f"{x}[{':, ' * (axis % x.rank)}{start}:{stop}:{step}]",
+)
+def slice_along(require: Require, x: Tensor, *, axis: int, start: Size, stop: Size, step: Size) -> Shape:
+    """Every step-th entry from start to stop of one axis."""
+    place = axis % x.rank
+    return (*x.shape[:place], _slice_length(x.shape[place], start, stop, step), *x.shape[place + 1 :])
+
+
 _FORMS = ("full", "at", "from", "to", "between", "stepped")
 
 
@@ -327,6 +358,7 @@ OPERATORS: Sequence[Operator] = [
     on_special(everywhere(op))
     for op in (
         strided_slice,
+        slice_along,
         subscript,
         reversed_slice,
         narrow,

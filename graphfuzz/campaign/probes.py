@@ -1,8 +1,8 @@
-"""What probing found, and the cache that keeps it between runs.
+"""What probing found, and the cache that keeps it between runs, as it does what operators become when captured.
 
-The cache holds one file a route and family (the module that declares operators), named by a digest of all that its
-content depends on: the versions of the route's packages, the text of the route's own file and that of the declaring
-file. An edit therefore makes one family's probes be missing, or a route's, and an update a route's.
+The cache holds one file a route (or reader) and family (the module that declares operators), named by a digest of all
+that its content depends on: the versions of the route's packages, the text of the route's own file and that of the
+declaring file. An edit therefore makes one family's probes be missing, or a route's, and an update a route's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import TypeVar
 import msgspec
 
 from graphfuzz.errors import UsageError
+from graphfuzz.interchange import Example, Reader
 from graphfuzz.oracle.ledger import Stock
-from graphfuzz.oracle.route import Route, versions
+from graphfuzz.oracle.route import Route, installed
 from graphfuzz.spec.origins import Origin, digest
 
 SCHEMA = 2
@@ -56,7 +57,10 @@ class Trial(msgspec.Struct, frozen=True):
 Probes = dict[str, tuple[Trial, ...]]
 """The trials of operators, by name."""
 
-Kept = TypeVar("Kept", Probes, Stock)
+Examples = dict[str, tuple[Example, ...]]
+"""What operators become when captured, by name."""
+
+Kept = TypeVar("Kept", Probes, Stock, Examples)
 
 
 class Cache:
@@ -82,9 +86,18 @@ class Cache:
         """Store a route's ledger. Raises UsageError."""
         self._write(self._path(route, "ledger", ""), stock)
 
-    def _path(self, route: Route, name: str, family: str) -> Path:
-        own = digest(route.convert.__code__.co_filename)
-        decides = [SCHEMA, route.name, sorted(versions(route).items()), own, name, family]
+    def examples(self, reader: Reader, origin: Origin) -> Examples:
+        """What a family's operators become; empty where that is not known. Raises UsageError."""
+        return self._read(self._path(reader, origin.module, origin.digest), Examples) or {}
+
+    def keep_examples(self, reader: Reader, origin: Origin, examples: Examples) -> None:
+        """Store what a family's operators become. Raises UsageError."""
+        self._write(self._path(reader, origin.module, origin.digest), examples)
+
+    def _path(self, route: Route | Reader, name: str, family: str) -> Path:
+        works = route.convert if isinstance(route, Route) else route.captured
+        own = digest(works.__code__.co_filename)
+        decides = [SCHEMA, route.name, sorted(installed(route.packages).items()), own, name, family]
         key = hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]
         return self.folder / re.sub(r"[^\w.-]", "_", route.name) / f"{name}-{key}.json"
 
@@ -99,7 +112,7 @@ class Cache:
             self.complain(f"{path} is damaged ({error}) and counts as missing")
             return None
 
-    def _write(self, path: Path, kept: Probes | Stock) -> None:
+    def _write(self, path: Path, kept: Probes | Stock | Examples) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")

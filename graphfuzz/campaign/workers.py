@@ -124,18 +124,29 @@ class Workers:
         task = msgspec.structs.replace(task, guide=lend(task.guide), support=lend(task.support))
         return self._threads.submit(self._run, task)
 
+    def ask(self, function: Callable[..., Any], *arguments: Any, seconds: float | None = None) -> Future[Any]:
+        """What a function of `graphfuzz.campaign.child` returns in a worker, in time.
+
+        It fails with what the function raises, TimeoutError, ProcessExpired, or CancelledError when all is to stop.
+        """
+        return self._threads.submit(self._ask, function, arguments, seconds)
+
     def stock(self, route: str) -> Stock:
         """What the route's converter registers, told by a worker. Raises UsageError where that cannot be told."""
-        slot = self._idle.get()
         try:
-            told: Stock = slot.call(child.stock, route)
+            told: Stock = self.ask(child.stock, route).result()
         except GraphfuzzError:
             raise
         except Exception as error:
             raise UsageError(f"the ledger of '{route}' cannot be read: {type(error).__name__}: {error}") from error
+        return told
+
+    def _ask(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float | None) -> Any:
+        slot = self._idle.get()
+        try:
+            return slot.call(function, *arguments, timeout=seconds)
         finally:
             self._idle.put(slot)
-        return told
 
     def _run(self, task: Task) -> Result:
         slot, number = self._idle.get(), next(self._numbers)

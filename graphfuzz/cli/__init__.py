@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from graphfuzz.errors import GraphfuzzError
 COMMANDS = {
     "fuzz": "Make random graphs, convert, run and compare them; keep what fails.",
     "replay": "Run corpus entries again: still failing, changed, flaky, fixed, or cannot run.",
+    "import": "Make a case of somebody else's model.",
     "minimize": "Make an entry's case smaller.",
     "export": "Write entries as tests, data or bug reports for other projects.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
@@ -24,7 +26,8 @@ COMMANDS = {
     "corpus": "List, check, merge, prune, limit and migrate a corpus.",
     "ops": "List the operators at hand.",
 }
-"""Each command with its line of the overview; the command is the function of its name in the module of its name."""
+"""Each command with its line of the overview; the command is the function of its name in the module of its name, with
+an underscore behind a name that Python has taken."""
 
 BAD_INPUT = 2
 
@@ -40,7 +43,8 @@ class Commands(click.Group):
         """The command, imported now; None for a name that is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"graphfuzz.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"graphfuzz.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -149,6 +149,13 @@ def write_entry(folder: Path, entry: Entry) -> Path:
     return place
 
 
+def write_case(folder: Path, case: Case) -> Path:
+    """Store a case of which nothing is found, as an entry has it: `case.json` and `tensors.npz`. Raises EntryError."""
+    with writing(folder.resolve().parent):
+        put_folder(folder, {"case.json": case_to_json(case).encode(), "tensors.npz": pack_arrays(case.arrays())})
+    return folder
+
+
 def add_entry(folder: Path, entry: Entry) -> Path:
     """Store the entry below the folder; where one of the same slug is there, the smaller of the two stays.
 

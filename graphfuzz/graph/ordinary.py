@@ -10,7 +10,7 @@ declares itself for them (`Operator.special`). So a graph has them only where it
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,15 +55,18 @@ def ordinary_outputs(
     return defined_outputs(op, node, arrays, framework) if fits else None
 
 
-def ordinary_values(graph: Graph, leaves: Values, registry: Registry, framework: str) -> Values | None:
+def ordinary_values(
+    graph: Graph, leaves: Values, registry: Registry, framework: str, exempt: Collection[str] = ()
+) -> Values | None:
     """Every value of a graph by name, from those of its inputs and weights; None where some use is not an ordinary one
-    in a framework. Raises WrongReference.
+    in a framework. exempt: operators whose uses need not be. Raises WrongReference.
     """
     values, known = dict(leaves), graph.values()
     for node in graph.nodes:
         given = [values[name] for name in node.inputs]
         types = operands(graph, node, known)
-        made = ordinary_outputs(registry[node.op], node, types, given, framework)
+        op = registry[node.op]
+        made = apply(op, node, given) if op.name in exempt else ordinary_outputs(op, node, types, given, framework)
         if made is None:
             return None
         values.update((v.name, array) for v, array in zip(node.outputs, made, strict=True))

@@ -1,16 +1,16 @@
 """Minimize a case: apply edits as long as they make it smaller and it still shows the same defect.
 
-The contract: every case handed to `check` is admissible (types inferred again, values in their domains); what is kept
-is strictly smaller by `size` than what it replaces, so the end is reached; which candidate is kept depends only on the
-case, the outcomes and `width`, never on timing. The defect never changes: route, verdict, and error (or kind of
-mismatch) stay what they were.
+The contract: every case handed to `check` is admissible (types inferred again, values in their domains, but for
+operators that were used otherwise from the beginning); what is kept is strictly smaller by `size` than what it
+replaces, so the end is reached; which candidate is kept depends only on the case, the outcomes and `width`, never on
+timing. The defect never changes: route, verdict, and error (or kind of mismatch) stay what they were.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ import msgspec
 
 from graphfuzz.corpus.signature import kind
 from graphfuzz.graph import Case, case_to_json, pack_arrays
-from graphfuzz.minimizer.admission import admitted, values_of
+from graphfuzz.minimizer.admission import admitted, not_ordinary, values_of
 from graphfuzz.minimizer.edits import Bindings, Edit, Keep, Replace, edited
 from graphfuzz.minimizer.passes import PASSES, Pass
 from graphfuzz.minimizer.size import size
@@ -94,9 +94,10 @@ def minimize(
     seen = {_fingerprint(case)}
     runs = slipped = first = 0
     values = values_of(case, registry)
+    exempt = not_ordinary(case, values, registry) if values else frozenset()
     while values:
         found = None
-        candidates = _candidates(case, values, [*passes[first:], *passes[:first]], registry, seen)
+        candidates = _candidates(case, values, [*passes[first:], *passes[:first]], registry, exempt, seen)
         while found is None and runs < budget and not deadline():
             batch = list(islice(candidates, min(width, budget - runs)))
             if not batch:
@@ -137,7 +138,7 @@ def _tried(cases: Sequence[Case], check: Check, wanted: tuple[str, ...], trials:
 
 
 def _candidates(
-    case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, seen: set[str]
+    case: Case, values: Bindings, passes: Sequence[Pass], registry: Registry, exempt: Collection[str], seen: set[str]
 ) -> Iterator[_Candidate]:
     """What the passes propose, as far as it is new, smaller and admissible."""
     largest = size(case, registry)
@@ -150,7 +151,7 @@ def _candidates(
             if mark in seen:
                 continue
             seen.add(mark)
-            found = admitted(made, registry)
+            found = admitted(made, registry, exempt)
             if found is not None:
                 control = None
                 if isinstance(edit, Replace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -77,7 +77,12 @@ def load_route(name: str) -> Route:
 
 def versions(route: Route) -> dict[str, str]:
     """The installed version of each distribution that matters to the route."""
-    return {package: _version(package) for package in ("graphfuzz", *route.packages)}
+    return installed(route.packages)
+
+
+def installed(packages: Sequence[str]) -> dict[str, str]:
+    """The installed version of each of these distributions, and of graphfuzz."""
+    return {package: _version(package) for package in ("graphfuzz", *packages)}
 
 
 @cache

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case, Graph, case_to_json, evaluate, validate
 from graphfuzz.minimizer import BUDGET, HANG_BUDGET, minimize, size
-from graphfuzz.minimizer.admission import admitted
+from graphfuzz.minimizer.admission import admitted, not_ordinary, values_of
 from graphfuzz.minimizer.passes import bypass_one_node
 from graphfuzz.oracle.verdict import HANG, OK, Outcome
 from graphfuzz.spec.operator import Operator
@@ -287,3 +287,15 @@ def test_what_fails_otherwise_is_counted(registry):
     reduction = minimize(case, crash(), check, registry)
     assert len(reduction.case.graph.nodes) == 3
     assert reduction.slipped > 0
+
+
+def test_what_was_not_ordinary_from_the_beginning_need_not_become_so(registry):
+    case = row("sin", "log", "negative")
+    case = replace(case, tensors={"x0": np.full((2, 3), -1.5, "float32")})
+    assert admitted(case, registry) is None, "the logarithm of negative numbers"
+    check = checker(lambda c: "log" in c.graph.operators())
+    reduction = minimize(case, check([case])[0], check, registry, budget=60)
+    assert reduction.steps[0].pass_name == "isolate_one_node"
+    assert list(reduction.case.graph.operators()) == ["log"]
+    assert not_ordinary(case, values_of(case, registry), registry) == {"log"}
+    assert not_ordinary(row("sin"), values_of(row("sin"), registry), registry) == set()

@@ -1,0 +1,133 @@
+"""`graphfuzz import`: a case made of somebody else's model, and judged."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from graphfuzz.campaign.attributing import attributed
+from graphfuzz.campaign.importing import learned, read, unlearned
+from graphfuzz.campaign.probes import Cache
+from graphfuzz.campaign.workers import Limits, Task, Workers
+from graphfuzz.cli.ops_probe import default_cache
+from graphfuzz.corpus.entry import check_writable, make_entry, write_case, write_entry
+from graphfuzz.errors import UsageError
+from graphfuzz.graph import Case, text
+from graphfuzz.interchange import Reader, Table, Translation, reader_of
+from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
+from graphfuzz.spec.registry import Registry, load_registry
+
+FAULT = 3
+"""The exit code where graphfuzz itself made a mistake, as that of `fuzz`."""
+
+_ROUTE_HELP = "Judge it on this route (repeatable). [default: all of its framework]"
+_PARTIAL_HELP = "Where operators are unknown, import the largest connected part that is known."
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("corpus"),
+    help="The folder to store entries in. [default: corpus]",
+)
+@click.option("--route", "routes", multiple=True, help=_ROUTE_HELP)
+@click.option("--partial", is_flag=True, help=_PARTIAL_HELP)
+@click.option(
+    "--case", "folder", type=click.Path(path_type=Path), help="Store the case in this folder, whatever comes of it."
+)
+@click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
+@click.option("--case-seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time limit a route.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), help="The folder of what is learned. [default: the user's cache]"
+)
+def import_(
+    file: Path,
+    output: Path,
+    routes: tuple[str, ...],
+    partial: bool,
+    folder: Path | None,
+    packs: tuple[str, ...],
+    workers: int,
+    case_seconds: float,
+    cache: Path | None,
+) -> None:
+    """Make a case of somebody else's model, judge it, and store an entry for each finding, which can be minimized.
+
+    FILE is a Python file that defines `model`, a torch.nn.Module or function of tensors, and `inputs`, a tuple of
+    tensors. It is run. What our operators become is learned at the first import, which takes some minutes, and kept.
+
+    Exit code: 0; 2 for bad input, which operators that are unknown are without --partial; 3 for a mistake of graphfuzz.
+    """
+    reader, registry = reader_of(file), load_registry(packs)
+    chosen = routes or tuple(name for name in route_names() if load_route(name).framework == reader.framework)
+    for name in chosen:
+        if load_route(name).framework != reader.framework:
+            raise UsageError(f"--route {name}: is not for {reader.framework}, which {file} is read as")
+    for place in (output, folder):
+        if place is not None:
+            check_writable(place)
+    limits = Limits(seconds=case_seconds)
+    with Workers(workers, chosen, packs=packs, limits=limits) as pool:
+        table = _learned(reader, registry, Cache(cache or default_cache(), _warn), pool)
+        translation = read(file.resolve(), reader, table, pool, partial)
+        case = _told(file, translation)
+        if folder is not None:
+            click.echo(f"case    {write_case(folder, case)}")
+        outcomes = [pool.submit(Task(route=name, case=case, recipe=None, plain=True)) for name in chosen]
+        faults = [_conclude(case, f.result().outcome, pool, output, registry, limits) for f in outcomes]
+    sys.exit(FAULT if any(faults) else 0)
+
+
+def _learned(reader: Reader, registry: Registry, cache: Cache, pool: Workers) -> Table:
+    todo = unlearned(reader, registry, cache)
+    if not todo:
+        return learned(reader, registry, cache, pool)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("learning", total=todo)
+
+        def advance(name: str) -> None:
+            progress.update(task, advance=1, description=f"learning what {name} becomes")
+
+        return learned(reader, registry, cache, pool, advance)
+
+
+def _told(file: Path, translation: Translation) -> Case:
+    """The case, told. Raises UsageError where there is none."""
+    click.echo(f"{file}: {translation.calls} calls, {translation.known} known, {translation.alike} written alike")
+    for unknown in translation.unknown:
+        click.echo(f"unknown {unknown.target} × {unknown.count}: {unknown.reason}")
+    left = translation.calls - translation.known
+    if translation.case is None:
+        more = "; --partial imports what is known" if translation.known else ""
+        raise UsageError(f"{file}: {left} of {translation.calls} calls are of no operator that we know{more}")
+    if left:
+        click.echo(f"partial: {translation.taken} calls")
+    click.echo(text(translation.case.graph))
+    return translation.case
+
+
+def _conclude(case: Case, outcome: Outcome, pool: Workers, output: Path, registry: Registry, limits: Limits) -> bool:
+    """Tell the verdict, and store a finding. Whether graphfuzz made a mistake."""
+    click.echo(f"{outcome.route}: {outcome.summary()}")
+    if outcome.is_finding:
+        blame = attributed(lambda task: pool.submit(task).result(), case, outcome)
+        today = datetime.now(UTC).date().isoformat()
+        route, seconds = load_route(outcome.route), limits.seconds
+        entry = make_entry(case, outcome, route, registry, today, seconds=seconds, attribution=blame)
+        click.echo(f"entry   {write_entry(output, entry)}")
+    return outcome.verdict == HARNESS_ERROR
+
+
+def _warn(words: str) -> None:
+    click.echo(f"graphfuzz: {words}", err=True)

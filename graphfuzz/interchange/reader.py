@@ -1,0 +1,29 @@
+"""A reader: one way to have models as programs, those of others and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from graphfuzz.graph import Array, Values
+from graphfuzz.interchange.program import Call, Program
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """One way to have models as programs.
+
+    framework: whose type rules the operators follow. packages: the distributions whose versions decide what a model
+    becomes. preload: the modules that it imports. read: a file as a program; raises UsageError. captured: a source
+    model, as the materializer builds it, with its inputs by name. run: a call's outputs for other operands.
+    """
+
+    name: str
+    framework: str
+    packages: tuple[str, ...]
+    preload: tuple[str, ...]
+    read: Callable[[Path], Program]
+    captured: Callable[[Any, Values], Program]
+    run: Callable[[Call, Sequence[Array]], list[Array]]
