@@ -28,6 +28,9 @@ LONGEST = 240
 _TARGET_NAME = re.compile(r"[A-Z][A-Za-z]*\d?\Z|aten(::|\.)\w|.*\bdtype\b|tensor\(\w+\)\Z")
 """Quoted words to keep: operators as ONNX or ATen write them, and types."""
 
+_OF_THE_GRAPH = "[Caused by the value '"
+"""With this PyTorch's TorchScript exporter begins to tell of the graph at hand: the value's definition, and its place."""
+
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\x1b\[[0-9;]*m", ""),
     (r"\b\w+(?: \| \w+)+\b", "<any>"),  # a set of types, in any order
@@ -124,7 +127,7 @@ def normalize(message: str, names: Iterable[str] = ()) -> str:
     Numbers, sizes, addresses, paths, quoted names and the graph's own `names` go; the types of tensors too, since a
     defect seldom stops at one type. Names of operators stay.
     """
-    text = message
+    text = message.partition(_OF_THE_GRAPH)[0]
     own = [re.escape(name) for name in names if re.search(r"\d", name)]
     if own:
         text = re.sub(rf"\b(?:{'|'.join(sorted(own, key=len, reverse=True))})\b", "_", text)
