@@ -29,7 +29,10 @@ _TARGET_NAME = re.compile(r"[A-Z][A-Za-z]*\d?\Z|aten(::|\.)\w|.*\bdtype\b|tensor
 """Quoted words to keep: operators as ONNX or ATen write them, and types."""
 
 _OF_THE_GRAPH = "[Caused by the value '"
-"""With this PyTorch's TorchScript exporter begins to tell of the graph at hand: the value's definition, and its place."""
+"""With this PyTorch's TorchScript exporter begins to tell of the graph at hand: a value's definition, and its place."""
+
+_OBJECTOR = re.compile(r"\(op_type:\w+")
+"""Which node's types ONNX's shape inference objects to: what a wrong translation leads to, behind it or in it."""
 
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\x1b\[[0-9;]*m", ""),
@@ -75,7 +78,8 @@ class Signature(msgspec.Struct, frozen=True):
     @property
     def slug(self) -> str:
         """A readable name, safe for file systems: `torch-script-ort-wrong-output-argmax-3f2a91`."""
-        identity = "\n".join((self.route, self.stage, self.verdict, *self.operators, self.message))
+        message = _OBJECTOR.sub("(op_type:_", self.message) if self.operators else self.message
+        identity = "\n".join((self.route, self.stage, self.verdict, *self.operators, message))
         short = hashlib.sha256(identity.encode()).hexdigest()[:6]
         words = _plain("-".join(self.operators) or self._words())[:48].rstrip("-")
         return "-".join(part for part in (_plain(self.route), self.verdict, words, short) if part)

@@ -168,6 +168,18 @@ def test_the_order_of_the_checkers_objections_does_not_count(registry):
     assert kind(one, graph) != kind(replace(one, message=head + objections[0]), graph)
 
 
+def test_it_does_not_count_behind_which_node_a_wrong_translation_is_objected_to(registry):
+    graph = two_nodes()
+    told = "[ShapeInferenceError] (op_type:{}, node name: n): Inferred shape and existing shape differ in rank"
+    one, other, third = (
+        signature(
+            Outcome(ROUTE, INVALID_MODEL, "check", error="InferenceError", message=told.format(op)), graph, registry, by
+        )
+        for op, by in (("Relu", blame("sin")), ("Sin", blame("sin")), ("Relu", blame("relu")))
+    )
+    assert one.slug == other.slug != third.slug
+
+
 @pytest.mark.parametrize("verdict", [LOAD_FAILURE, PROCESS_CRASH])
 def test_an_error_that_says_nothing_is_told_by_the_operators(verdict, registry):
     outcome = Outcome(ROUTE, verdict, "load", error="SIGSEGV")

@@ -104,16 +104,16 @@ def test_pytorchs_tests_and_reports(registry, tmp_path):
     tests = {
         "torch-dynamo-ort-wrong-output-gelu-tanh-5db213": "Greatest absolute difference: 4.8",
         "torch-dynamo-ort-invalid-model-cast-b5d2c0": "single static assignment",
-        "torch-script-ort-wrong-output-floor-divide-by-b36799": "Mismatched elements: 61 / 144",
+        "torch-script-ort-wrong-output-floor-divide-by-5aef49": "Mismatched elements: 61 / 144",
         "torch-script-ort-wrong-output-cumsum-388f28": "torch.int32 != torch.int64",
     }
     reports = {
-        "torch-dynamo-ort-wrong-output-scale-da6d8e": "expected: 0.887\nactual:   0.8870000243186951\n",
+        "torch-dynamo-ort-wrong-output-scale-da78ea": "expected: 0.887\nactual:   0.8870000243186951\n",
         "torch-dynamo-ort-load-failure-where-2e6909": "Node input 'logical_not' is not a graph input",
         "torch-script-ort-wrong-output-attention-616d10": "['MatMulScaleFusion'] -0.47442446",
-        "torch-script-ort-wrong-output-roll-f5bfc7": "expected: 8\nactual:   -3\n",
+        "torch-script-ort-wrong-output-roll-4f7d20": "expected: 8\nactual:   -3\n",
     }
-    scripts = {"torch-script-ort-wrong-output-roll-bafc21": "exit code 1"}
+    scripts = {"torch-script-ort-wrong-output-roll-6b8f15": "exit code 1"}
     write(tmp_path, [*map(stored, tests), *good], "torch-pytest", registry)
     write(tmp_path, map(stored, scripts), "script", registry)
     write(tmp_path, map(stored, reports), "report", registry)
@@ -151,7 +151,7 @@ def test_tf2onnxs_tests_and_reports(tf2onnx_tests, registry, tmp_path):
     good = blameless("tf2onnx-ort", "keras", registry)
     tests = {
         "tf2onnx-ort-wrong-output-log-216bc7": "Mismatched elements: 8 / 8",
-        "tf2onnx-ort-invalid-model-relu-9344c1": "INVALID_GRAPH",
+        "tf2onnx-ort-invalid-model-relu-3dbc00": "INVALID_GRAPH",
         "tf2onnx-ort-wrong-output-floor-divide-23b6ed": "Mismatched elements: 28 / 72",
     }
     reports = {
@@ -202,8 +202,8 @@ def test_onnxs_backend_tests(registry, tmp_path):
 
 def test_a_script_that_reads_its_arrays_has_them_beside_it(registry, tmp_path):
     large, small = (
-        stored("tf2onnx-ort-wrong-output-attention-7833ca"),
-        stored("torch-script-ort-wrong-output-roll-f5bfc7"),
+        stored("tf2onnx-ort-wrong-output-attention-a121f1"),
+        stored("torch-script-ort-wrong-output-roll-4f7d20"),
     )
     write(tmp_path, [large, small], "script", registry)
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
