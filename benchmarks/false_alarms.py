@@ -27,7 +27,7 @@ from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.workers import Workers
 from graphfuzz.corpus.entry import read_entry
-from graphfuzz.generator import CONTROL, Support
+from graphfuzz.generator import CONTROL
 from graphfuzz.oracle.route import route_names
 from graphfuzz.oracle.verdict import WRONG_OUTPUT, Outcome
 from graphfuzz.spec import Registry, load_registry
@@ -48,8 +48,7 @@ OURS = "ours"
 
 
 class Tally(msgspec.Struct):
-    """What the cases of a route have come to so far: counts by verdict, by bucket, and by what the rule said; and what
-    the route was seen to take and refuse."""
+    """What the cases of a route have come to so far: counts by verdict, by bucket, and by what the rule said."""
 
     cases: int = 0
     verdicts: dict[str, int] = {}
@@ -57,7 +56,6 @@ class Tally(msgspec.Struct):
     rule: dict[str, int] = {}
     flaky: int = 0
     harness_errors: list[str] = []
-    support: Support = Support()
 
 
 def run(quick: bool, routes: Sequence[str] = ()) -> dict[str, Any]:
@@ -127,11 +125,9 @@ def _after(
         registry,
         corpus,
         workers,
-        support={route: tally.support},
         on_execution=heard,
     )
     found = campaign.run()
-    refusals = campaign.epochs.refusals[route]
     return Tally(
         tally.cases + found.cases,
         dict(Counter(tally.verdicts) + Counter(found.verdicts[route])),
@@ -139,7 +135,6 @@ def _after(
         dict(said),
         tally.flaky + len(found.flaky),
         tally.harness_errors + [error.summary for error in found.harness_errors],
-        refusals.support(f"{route}-{tally.cases + found.cases}"),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from graphfuzz.campaign.child import Task
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import Epochs
+from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.generator import CONTROL, LANES, Recipe
 from graphfuzz.graph import Case
 
@@ -25,8 +26,12 @@ class Place(msgspec.Struct, frozen=True):
 def schedule(
     configuration: Configuration, frameworks: Mapping[str, str], epochs: Epochs
 ) -> Iterator[tuple[Place, Task]]:
-    """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next."""
+    """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next.
+
+    Where every case is of the control, which avoids nothing, no refused use is tried alone.
+    """
     index, turns = configuration.first_case, Counter[str]()
+    avoiding = set(shares_of(configuration.lanes)) != {CONTROL}
     while configuration.cases is None or index < configuration.first_case + configuration.cases:
         known = epochs.at(index)
         lane = configuration.lane(index, known.shares)
@@ -34,7 +39,8 @@ def schedule(
             recipe = configuration.recipe(index, framework, lane, turns[lane])
             guide = None if lane == CONTROL else known.guides[framework]
             start = _start(known.starts[framework], recipe) if LANES[lane].starts else None
-            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start, support=known.support[route])
+            support = known.support[route] if avoiding else None
+            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start, support=support)
         turns[lane] += 1
         index += 1
 
