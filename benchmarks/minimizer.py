@@ -1,8 +1,7 @@
 """How small the minimizer makes planted defects of known minimal form, and what that takes.
 
 Each defect is planted in random graphs of several sizes: the case fails wherever a chain of uses fulfills its
-condition, and nothing is converted. What findings of real targets take is told by `--route`-less campaigns beside it:
-the seconds that minimizing each took.
+condition, and nothing is converted. Beside them, findings of the routes in random graphs: what minimizing them takes.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -19,11 +19,14 @@ from rich.table import Table
 
 from benchmarks.faults.forms import FORMS, Form
 from benchmarks.progress import track
+from graphfuzz.campaign.loop import MINIMIZER_BUDGET
+from graphfuzz.campaign.workers import Task, Workers
 from graphfuzz.generator import Exhausted, Recipe
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.job import Job
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import minimize
+from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, OK, Outcome
 from graphfuzz.spec import Registry, load_registry
 
@@ -31,8 +34,8 @@ NODES = (10, 30, 100)
 ATTEMPTS = 4000
 """How many graphs are grown until one shows a defect."""
 ROUTE = "torch-script-ort"
-SLACK = 1
-"""How many nodes beyond the least are allowed."""
+FOUND_NODES, FOUND = 10, 12
+"""How many findings of a route in graphs of so many nodes are minimized."""
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -44,7 +47,12 @@ def run(quick: bool) -> dict[str, Any]:
         for number, form in enumerate(track(forms, "planted defects"))
         for nodes in sizes
     ]
-    return {"rows": rows, "by_nodes": {nodes: _summary([r for r in rows if r["nodes"] == nodes]) for nodes in sizes}}
+    routes, findings = (route_names()[:1], 1) if quick else (route_names(), FOUND)
+    return {
+        "rows": rows,
+        "by_nodes": {nodes: _summary([r for r in rows if r["nodes"] == nodes]) for nodes in sizes},
+        "routes": {name: real(name, findings, registry) for name in routes},
+    }
 
 
 def row(form: Form, nodes: int, number: int, registry: Registry) -> dict[str, Any]:
@@ -69,6 +77,32 @@ def row(form: Form, nodes: int, number: int, registry: Registry) -> dict[str, An
         "kept": form.shows(left, registry),
         "runs": reduction.runs,
         "seconds": time.perf_counter() - started,
+    }
+
+
+def real(route: str, findings: int, registry: Registry) -> dict[str, float]:
+    """What minimizing the first findings of a route takes, on two workers as in a campaign: medians, and the most."""
+    reductions, seconds = [], []
+    framework = load_route(route).framework
+    recipes = (Recipe(7, index, framework, FOUND_NODES) for index in count())
+    with Workers(2, [route]) as workers:
+
+        def check(cases: Sequence[Case]) -> list[Outcome]:
+            futures = [workers.submit(Task(route, case, None)) for case in cases]
+            return [future.result().outcome for future in futures]
+
+        for _ in track(range(findings), f"findings of {route}"):
+            found = (workers.submit(Task(route, None, recipe)).result() for recipe in recipes)
+            case, outcome = next((r.case, r.outcome) for r in found if r.outcome.is_finding and r.case is not None)
+            started = time.perf_counter()
+            reductions.append(minimize(case, outcome, check, registry, MINIMIZER_BUDGET))
+            seconds.append(time.perf_counter() - started)
+    return {
+        "findings": findings,
+        "median_left": median(len(reduction.case.graph.nodes) for reduction in reductions),
+        "median_runs": median(reduction.runs for reduction in reductions),
+        "median_seconds": median(seconds),
+        "most_seconds": max(seconds),
     }
 
 
@@ -135,4 +169,10 @@ def render(result: dict[str, Any]) -> Group:
         f"{row['what']} in {row['nodes']}: {row['left']} nodes, {row['elements']} elements of {row['known_elements']}"
         for row in beyond
     ]
-    return Group(table, "\n".join(told) or "none is larger than it need be")
+    found = Table(title=f"Findings in graphs of {FOUND_NODES} nodes", title_justify="left")
+    found.add_column("")
+    for name in result["routes"]:
+        found.add_column(name, justify="right")
+    for name in next(iter(result["routes"].values())):
+        found.add_row(name.replace("_", " "), *(f"{of[name]:.3g}" for of in result["routes"].values()))
+    return Group(table, "\n".join(told) or "none is larger than it need be", found)
