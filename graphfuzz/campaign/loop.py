@@ -30,7 +30,8 @@ from graphfuzz.corpus.signature import kind, known_by, signature
 from graphfuzz.errors import EntryError
 from graphfuzz.generator import Support
 from graphfuzz.graph import Case
-from graphfuzz.minimizer import HANG_BUDGET, minimize
+from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize
+from graphfuzz.minimizer.history import store_history
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import HANG, Outcome
@@ -205,7 +206,7 @@ class Campaign:
                 deadline=lambda: self._over(GRACE),
             )
             self.statistics.minimizer_runs += reduction.runs
-            self._settle(found, reduction.case, reduction.outcome)
+            self._settle(found, reduction)
             self.statistics.minimizing += time.monotonic() - started
         self.queue.popleft()
 
@@ -214,19 +215,22 @@ class Campaign:
         futures = [self.workers.submit(Task(route=route, case=case, recipe=None, plain=plain)) for case in cases]
         return [self._wait(future).outcome for future in futures]
 
-    def _settle(self, found: Found, case: Case, outcome: Outcome) -> None:
+    def _settle(self, found: Found, reduction: Reduction) -> None:
         """Count a minimized finding of a known bucket; confirm any other in a fresh process, and store it.
 
         What does not repeat there is flaky. Where only the unminimized case repeats, that is what is stored.
         """
-        for shown, seen in ((case, outcome), (found.case, found.outcome)):
+        for shown, seen in ((reduction.case, reduction.outcome), (found.case, found.outcome)):
             blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
             slug = signature(seen, shown.graph, self.registry, blame).slug
             if slug not in self.statistics.buckets:
                 again = self._confirmed(found, shown)
                 if again is None:
                     continue
+                known = len(self.statistics.buckets)
                 slug = self._store(found.place, shown, again, blame)
+                if shown is reduction.case and len(self.statistics.buckets) > known:
+                    store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
             self._count(slug, found.place)

@@ -21,6 +21,7 @@ from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import BUDGET, HANG_BUDGET, Reduction, Step
 from graphfuzz.minimizer import minimize as reduce_case
+from graphfuzz.minimizer.history import store_history
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec.registry import load_registry
@@ -87,7 +88,9 @@ def minimize(
         memory=limits.memory_bytes,
         attribution=blame,
     )
-    _report(found.case, reduction, _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry))
+    path = _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry)
+    store_history(path, reduction)
+    _report(found.case, reduction, path)
 
 
 def _store(folder: Path, smaller: Entry, original: Path) -> Path:

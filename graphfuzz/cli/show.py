@@ -15,6 +15,7 @@ from graphfuzz.corpus.bisection import facts as bisected
 from graphfuzz.corpus.bisection import read_bisections
 from graphfuzz.corpus.entry import Entry, read_entry
 from graphfuzz.graph import text
+from graphfuzz.minimizer.history import read_history
 from graphfuzz.oracle.attribution import Attribution
 
 
@@ -28,7 +29,9 @@ def show(entry: Path, with_traceback: bool) -> None:
     _section(console, "graph")
     console.print(Text(text(found.case.graph)), soft_wrap=True)
     _section(console, "finding")
-    _print_facts(console, {**facts(found), **dict(bisected(read_bisections(entry), found.repro))})
+    history = read_history(entry)
+    made_smaller = {"made smaller": history.summary()} if history else {}
+    _print_facts(console, {**facts(found), **made_smaller, **dict(bisected(read_bisections(entry), found.repro))})
     if with_traceback and found.finding.traceback:
         _section(console, "traceback")
         console.print(Text(found.finding.traceback), soft_wrap=True)

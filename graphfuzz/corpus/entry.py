@@ -8,6 +8,7 @@
                           than that it was found
            repro.py       runs alone; exit 1 while the finding stands
            model.onnx     the converted model, where one was produced
+           history.json   how its case was made smaller (`graphfuzz.minimizer.history`)
            bisection.json the versions that brought or mended it, where that was asked (`graphfuzz.corpus.bisection`)
 
 An entry is there whole or not at all, and what was counted stays counted when another takes its place
