@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks.faults.forms import FORMS, Form
 from benchmarks.progress import track
+from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.loop import MINIMIZER_BUDGET
 from graphfuzz.campaign.workers import Task, Workers
 from graphfuzz.generator import Exhausted, Recipe
@@ -81,8 +82,9 @@ def row(form: Form, nodes: int, number: int, registry: Registry) -> dict[str, An
 
 
 def real(route: str, findings: int, registry: Registry) -> dict[str, float]:
-    """What minimizing the first findings of a route takes, on two workers as in a campaign: medians, and the most."""
-    reductions, seconds = [], []
+    """What minimizing and attributing the first findings of a route takes, on two workers as in a campaign: medians, and
+    the most."""
+    reductions, seconds, attributing = [], [], []
     framework = load_route(route).framework
     recipes = (Recipe(7, index, framework, FOUND_NODES) for index in count())
     with Workers(2, [route]) as workers:
@@ -97,12 +99,17 @@ def real(route: str, findings: int, registry: Registry) -> dict[str, float]:
             started = time.perf_counter()
             reductions.append(minimize(case, outcome, check, registry, MINIMIZER_BUDGET))
             seconds.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            attributed(lambda task: workers.submit(task).result(), reductions[-1].case, reductions[-1].outcome)
+            attributing.append(time.perf_counter() - started)
     return {
         "findings": findings,
         "median_left": median(len(reduction.case.graph.nodes) for reduction in reductions),
         "median_runs": median(reduction.runs for reduction in reductions),
         "median_seconds": median(seconds),
         "most_seconds": max(seconds),
+        "median_seconds_of_attribution": median(attributing),
+        "most_seconds_of_attribution": max(attributing),
     }
 
 
