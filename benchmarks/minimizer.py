@@ -82,8 +82,7 @@ def row(form: Form, nodes: int, number: int, registry: Registry) -> dict[str, An
 
 
 def real(route: str, findings: int, registry: Registry) -> dict[str, float]:
-    """What minimizing and attributing the first findings of a route takes, on two workers as in a campaign: medians, and
-    the most."""
+    """What minimizing and attributing the first findings of a route takes, on two workers: medians, and the most."""
     reductions, seconds, attributing = [], [], []
     framework = load_route(route).framework
     recipes = (Recipe(7, index, framework, FOUND_NODES) for index in count())
