@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import click
 
+from graphfuzz.corpus.bisection import read_bisections
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.corpus.export import FORMATS, PROJECTS, report
 from graphfuzz.errors import EntryError, UsageError
@@ -43,11 +43,13 @@ def export(
     """
     if project and form != "report":
         raise UsageError(f"--project is for reports, not for {form}")
-    write = partial(report, project=project) if form == "report" else FORMATS[form]
     registry = load_registry(packs)
     files: dict[str, bytes] = {}
     for path in entries(paths):
-        files |= write(read_entry(path), registry)
+        if form == "report":
+            files |= report(read_entry(path), registry, project, read_bisections(path))
+        else:
+            files |= FORMATS[form](read_entry(path), registry)
     if not files:
         raise UsageError("no entry is there; name one, or a folder of entries")
     _write(output, files, force)

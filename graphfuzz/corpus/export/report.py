@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
 from urllib.parse import quote_plus
 
+from graphfuzz.corpus.bisection import Bisection, conclusions, digest
 from graphfuzz.corpus.entry import Entry
 from graphfuzz.corpus.export.minimal import minimal
 from graphfuzz.corpus.export.onnx_text import contents, shown
@@ -140,8 +142,13 @@ _SHAPES = {"pytorch": _PYTORCH, "tf2onnx": _TF2ONNX, "onnxruntime": _ONNXRUNTIME
 _MACHINES = {"x86_64": "X64", "AMD64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
 
 
-def report(entry: Entry, registry: Registry, project: str | None = None) -> dict[str, bytes]:
-    """One Markdown file. project: of `PROJECTS`, unless the one at fault. Raises UsageError for one that is none."""
+def report(
+    entry: Entry, registry: Registry, project: str | None = None, bisections: Sequence[Bisection] = ()
+) -> dict[str, bytes]:
+    """One Markdown file. project: of `PROJECTS`, unless the one at fault. bisections: the entry's.
+
+    Raises UsageError for a project that is none.
+    """
     chosen = project or _project(entry)
     if chosen not in PROJECTS:
         raise UsageError(f"there is no project '{chosen}'; choose among {', '.join(PROJECTS)}")
@@ -153,7 +160,7 @@ def report(entry: Entry, registry: Registry, project: str | None = None) -> dict
         what=f"{subject(entry, found.expression)} {observed(entry)}",
         code=minimal(entry, found, for_runtime=chosen == "onnxruntime"),
         outcome=_outcome(entry),
-        analysis=_analysis(entry, chosen),
+        analysis=_analysis(entry, chosen, bisections),
         versions="\n".join(f"- {name} {version}" for name, version in versions.items()),
         system=platform.platform(),
         python=platform.python_version(),
@@ -206,12 +213,18 @@ def _frames(traceback: str) -> str:
     return re.sub(r"^ *[\^~]+ *\n", "", head + "".join(theirs), flags=re.MULTILINE).strip()
 
 
-def _analysis(entry: Entry, project: str) -> str:
-    """The model as text, where the fault is, and what to look at first."""
+def _analysis(entry: Entry, project: str, bisections: Sequence[Bisection]) -> str:
+    """The model as text, where the fault is, since which version, and what to look at first."""
     text, known = shown(entry.model), contents(entry.model)
     paragraphs = [" ".join(blame(entry))]
     suspect = culprit(entry, known)
     paragraphs += [f"Suspected: {suspect}."] if suspect else []
+    since = [
+        f"{bisection.package}: {'; '.join(conclusions(bisection))}."
+        for bisection in bisections
+        if bisection.script == digest(entry.repro)
+    ]
+    paragraphs += ["\n".join(since)] if since else []
     if text and project != "onnxruntime":
         paragraphs += [f"The converted model:\n\n```\n{text.strip()}\n```"]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from graphfuzz.corpus import make_entry, read_entry
+from graphfuzz.corpus.bisection import conclusions, read_bisections
 from graphfuzz.corpus.export import FORMATS, report
 from graphfuzz.corpus.export.onnx_text import parseable
 from graphfuzz.corpus.export.source import numpy_text, rates, torch_text
@@ -26,6 +27,20 @@ def code_of(text: str) -> str:
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found[1]
+
+
+def test_a_report_tells_since_which_version_unless_that_was_asked_of_another_script(registry):
+    path = next(path for path in STORED if any("first bad" in said for said in told_by(read_bisections(path))))
+    entry, found = read_entry(path), read_bisections(path)
+    said = next(said for said in told_by(found) if "first bad" in said)
+    (content,) = report(entry, registry, bisections=found).values()
+    assert said in content.decode()
+    (other,) = report(replace(entry, repro=entry.repro + "#"), registry, bisections=found).values()
+    assert said not in other.decode()
+
+
+def told_by(bisections):
+    return [said for bisection in bisections for said in conclusions(bisection)]
 
 
 @EVERY
