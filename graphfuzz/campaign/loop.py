@@ -220,7 +220,8 @@ class Campaign:
 
         What does not repeat there is flaky. Where only the unminimized case repeats, that is what is stored.
         """
-        for shown, seen in ((reduction.case, reduction.outcome), (found.case, found.outcome)):
+        smaller = [(reduction.case, reduction.outcome)] if reduction.steps else []
+        for shown, seen in (*smaller, (found.case, found.outcome)):
             blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
             slug = signature(seen, shown.graph, self.registry, blame).slug
             if slug not in self.statistics.buckets:
@@ -229,7 +230,7 @@ class Campaign:
                     continue
                 known = len(self.statistics.buckets)
                 slug = self._store(found.place, shown, again, blame)
-                if shown is reduction.case and len(self.statistics.buckets) > known:
+                if shown is not found.case and len(self.statistics.buckets) > known:
                     store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
