@@ -187,13 +187,15 @@ def _unquoted(match: re.Match[str]) -> str:
 
 _OBJECTION = re.compile(r"^\(op_type:.*?(?=^\(op_type:|\Z)", re.MULTILINE | re.DOTALL)
 _LISTED = "Inference error(s): "
+_FOLLOWS = "expected to have type but instead is null"
 
 
 def complaints(message: str) -> list[str]:
     """The objections of ONNX's shape inference, which it lists node by node, in an order that may differ from one
-    conversion to the next; any other message alone."""
+    conversion to the next; any other message alone. That there is no type to take on follows from another objection."""
     head, listed, rest = message.partition(_LISTED)
-    return [f"{head}{each.strip()}" for each in _OBJECTION.findall(rest)] or [message] if listed else [message]
+    found = [f"{head}{each.strip()}" for each in _OBJECTION.findall(rest)] if listed else []
+    return [each for each in found if not each.endswith(_FOLLOWS)] or found or [message]
 
 
 def _categories(graph: Graph, outcome: Outcome) -> str:

@@ -139,6 +139,7 @@ def test_words_count_by_who_says_them_as_what(
     ("error", "words", "file", "function", "refused"),
     [
         ("SymbolicValueError", "STFT does not support it", SYMBOLIC, "stft", True),
+        ("SymbolicValueError", "STFT does not currently support complex types", SYMBOLIC, "stft", True),
         ("SymbolicValueError", "ONNX allows only (0, 255)", SYMBOLIC, "fake_quantize", True),
         ("SymbolicValueError", "Unknown aten::slice signature", SYMBOLIC, "slice", False),
         ("SymbolicValueError", "ONNX allows only (0, 255)", JIT, "_create_node", False),

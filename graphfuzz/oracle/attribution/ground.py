@@ -125,7 +125,7 @@ class Ground:
         return found
 
     def _drawn(self, case: Case) -> Iterator[dict[str, Array]]:
-        yield {name: np.ascontiguousarray(a.ravel()[::-1].reshape(a.shape)) for name, a in case.inputs().items()}
+        yield {name: a.ravel()[::-1].reshape(a.shape).copy() for name, a in case.inputs().items()}
         rng = np.random.default_rng(OTHERS)
         like = msgspec.structs.replace(case, tensors={name: _spread(array) for name, array in case.tensors.items()})
         for _ in range(DRAWS):

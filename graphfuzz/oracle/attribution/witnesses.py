@@ -39,6 +39,7 @@ from graphfuzz.oracle.verdict import (
     HARNESS_ERROR,
     OF_MODELS,
     PROCESS_CRASH,
+    UNSTABLE,
     UNSUPPORTED,
     WRONG_OUTPUT,
     Mismatch,
@@ -113,6 +114,10 @@ class Examiner:
         A wrong model gets beyond a stage with less of it known, and is wrong all the same.
         """
         wanted = self.ground.outcome
+        if wanted.verdict == WRONG_OUTPUT and found.verdict == UNSTABLE:
+            return Witness(
+                "", SILENT, "the outputs differ, and so does the source model when its rounding is disturbed"
+            )
         if is_sound(found):
             return Witness("", SOUND, found.verdict)
         if (found.verdict, found.stage, found.error) == (wanted.verdict, wanted.stage, wanted.error):

@@ -23,8 +23,11 @@ _REFUSALS = (
 )
 """The functions of `symbolic_helper.py` whose only purpose is to say that something is not supported."""
 
-_DECLINED = "not support|ONNX allows only"
+_DECLINED = "not (currently )?support|ONNX allows only"
 """How symbolic functions say so themselves."""
+
+_UNKNOWN_TYPE = "Unknown torch or scalar type: "
+"""How the exporter's table of types says that it has none for a dtype."""
 
 _SPOKEN = (
     (r"ScalarType \w+ is an unexpected tensor scalar type", "/torch/onnx/"),
@@ -32,6 +35,7 @@ _SPOKEN = (
         r"Detected that you are using FX to torch.jit.trace a dynamo-optimized function. This is not supported",
         "/torch/_dynamo/eval_frame.py",
     ),
+    (r"Unknown number type: complex", "/torch/onnx/"),
 )
 """What is said by a RuntimeError, and the innermost Python file that it comes from."""
 
@@ -107,7 +111,8 @@ def refused(error: BaseException) -> bool:
 
     Some symbolic functions raise the exporter's exception with such words themselves. Of a dtype that it has no ONNX
     type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
-    torch/csrc/jit/passes/onnx/helper.cpp), and of PyTorch's higher-order operators, that it does not support them.
+    torch/csrc/jit/passes/onnx/helper.cpp) or does not know it, and of PyTorch's higher-order operators, that it does
+    not support them.
     """
     root = root_cause(error)
     file, function = next(iter(raised_in(root)), ("", ""))
@@ -117,6 +122,8 @@ def refused(error: BaseException) -> bool:
         return False
     if type(root).__name__ == "UnsupportedOperatorError":
         return True
+    if file.endswith("/_type_utils.py"):
+        return str(root).startswith(_UNKNOWN_TYPE)
     if re.search(r"/symbolic_opset\d+\.py$", file):
         return re.search(_DECLINED, str(root), re.IGNORECASE) is not None
     return file.endswith("/symbolic_helper.py") and function in _REFUSALS
