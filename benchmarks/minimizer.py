@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Group
 from rich.table import Table
 
-from benchmarks.faults.forms import FORMS, Form
+from benchmarks.forms import FORMS, Form
 from benchmarks.progress import track
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.loop import MINIMIZER_BUDGET

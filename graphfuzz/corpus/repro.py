@@ -19,7 +19,7 @@ from graphfuzz.errors import EntryError
 from graphfuzz.graph import Axes, Case, bound_cases, symbolic_axes, text
 from graphfuzz.materializer import source
 from graphfuzz.materializer.keras_source import run_keras
-from graphfuzz.materializer.torch_source import run_torch
+from graphfuzz.materializer.torch_source import as_array, as_tensor, run_torch
 from graphfuzz.oracle.checking import WrongInputs, check
 from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Route
@@ -88,7 +88,7 @@ def repro_source(
         _LOAD: (load_onnx,),
         _RUN: (run_onnx,),
     }
-    functions: list[Callable[..., Any]] = [run_torch if case.framework == "torch" else run_keras]
+    functions: list[Callable[..., Any]] = [as_tensor, as_array, run_torch] if case.framework == "torch" else [run_keras]
     functions += [function for step in _steps(outcome) for function in needed[step]]
     functions += [as_complex] if _compares_complex(case, outcome) else []
     functions += [misdeclared if _is_misdeclared(outcome) else within] if outcome.verdict == WRONG_OUTPUT else []

@@ -125,7 +125,7 @@ def test_what_waits_is_stored_even_where_a_known_finding_cannot_be_counted(tmp_p
     workers = PredicateWorkers(registry)
     made = Campaign(configuration, check(configuration, registry), registry, tmp_path / "corpus", workers)
     known, new = crash("known", "KeyError"), crash("new")
-    bucket = signature(known, relu_case().graph)
+    bucket = signature(known, relu_case().graph, registry)
     made.statistics.buckets[bucket.slug] = Bucket(bucket, "", str(tmp_path / "corpus" / bucket.slug), 1)
     made.queue.extend(Found(Place(i, "random"), relu_case(), outcome) for i, outcome in enumerate((known, new)))
     monkeypatch.setattr(loop, "count_sighting", refuse)

@@ -9,6 +9,7 @@ import msgspec
 from graphfuzz.corpus import Entry, Signature
 from graphfuzz.corpus.finding import make_finding
 from graphfuzz.graph import Case, Graph, Node
+from graphfuzz.spec import load_registry
 from tests.examples import ROUTE, case_of, crash, node, value
 
 
@@ -22,7 +23,7 @@ def chain(*operators: str) -> Case:
 def entry_in(bucket: str, *operators: str, day: str = "2026-01-02", route: str = ROUTE, **fields: Any) -> Entry:
     """An entry of a bucket, with a graph of these operators (relu unless told). fields: of the entry."""
     case = chain(*operators or ("relu",))
-    finding = make_finding(case.graph, crash(bucket, versions={"onnx": "1.0"}), day)
+    finding = make_finding(case.graph, crash(bucket, versions={"onnx": "1.0"}), load_registry(), day)
     mark = Signature(route, finding.verdict, (), f"ValueError {bucket}", "capture")
     finding = msgspec.structs.replace(finding, signature=mark, slug=mark.slug, route=route)
     return Entry(case, finding, {}, "# a script\n", **fields)

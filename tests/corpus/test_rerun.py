@@ -14,6 +14,7 @@ from graphfuzz.corpus.finding import Finding, make_finding
 from graphfuzz.corpus.repro import repro_source
 from graphfuzz.corpus.rerun import Run, patience, run_script, told
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, INVALID_MODEL, PROCESS_CRASH, WRONG_OUTPUT, Outcome
+from graphfuzz.spec import load_registry
 from tests.corpus import plain_routes
 from tests.examples import ROUTE, relu_case, wrong
 
@@ -22,7 +23,7 @@ GRAPH = relu_case().graph
 
 def finding(verdict: str, what: str = "value", stage: str = "load", **fields: str) -> Finding:
     outcome = wrong(relu_case(), what) if verdict == WRONG_OUTPUT else Outcome(ROUTE, verdict, stage, **fields)
-    return make_finding(GRAPH, outcome, "2026-01-02")
+    return make_finding(GRAPH, outcome, load_registry(), "2026-01-02")
 
 
 def failed(verdict: str, stdout: str = "", stderr: str = "") -> Run:
@@ -129,7 +130,7 @@ def test_a_script_that_crashes_indeed(tmp_path, registry):
     script = tmp_path / "repro.py"
     fails = "def fails():\n    import ctypes\n    convert(ctypes)\n\n\ndef convert(c):\n    c.string_at(0)\n\n\n"
     script.write_text(head.replace("import torch", "#").replace("from torch", "#") + fails + dying)
-    known = make_finding(GRAPH, outcome, "2026-01-02")
+    known = make_finding(GRAPH, outcome, load_registry(), "2026-01-02")
     assert told(known, run_script(Path(sys.executable), script, 60)) == (BAD, "STILL FAILS: process-crash")
 
 

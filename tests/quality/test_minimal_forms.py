@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.faults.forms import FORMS
+from benchmarks.forms import FORMS
 from benchmarks.minimizer import planted
 from graphfuzz.graph import Case, text
 from graphfuzz.minimizer import minimize
