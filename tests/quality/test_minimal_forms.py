@@ -19,11 +19,6 @@ EXPECTED = {
         input   x0: float32[2]
         v0: float32[2] = roll(x0, shift=3, axis=0)
         return  v0""",
-    ("matmul", "three axes against two"): """
-        input   x0: float32[1, 1, 1]
-        input   x1: float32[1, 1]
-        v0: float32[1, 1, 1] = matmul(x0, x1)
-        return  v0""",
     ("transpose", "three axes the other way round"): """
         input   x0: float32[1, 1, 1]
         v0: float32[1, 1, 1] = transpose(x0, order=(2, 1, 0))
