@@ -97,4 +97,4 @@ def test_such_a_finding_is_minimized_with_its_special_values(registry: Registry)
 
     kept = minimize(case, wrong(case, registry=registry), checker(fails), registry).case
     assert list(kept.graph.operators()) == ["relu"]
-    np.testing.assert_array_equal(kept.tensors["x0"], [0, np.nan, 0, 0])
+    np.testing.assert_array_equal(kept.tensors["x0"], np.nan)
