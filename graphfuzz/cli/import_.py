@@ -15,7 +15,7 @@ from graphfuzz.campaign.importing import learned, read, unlearned
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.workers import Limits, Task, Workers
 from graphfuzz.cli.ops_probe import default_cache
-from graphfuzz.corpus.entry import check_writable, make_entry, write_case, write_entry
+from graphfuzz.corpus.entry import add_entry, check_free, check_writable, make_entry, write_case
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case, text
 from graphfuzz.interchange import Reader, Table, Translation, reader_of
@@ -61,7 +61,8 @@ def import_(
     case_seconds: float,
     cache: Path | None,
 ) -> None:
-    """Make a case of somebody else's model, judge it, and store an entry for each finding, which can be minimized.
+    """Make a case of somebody else's model, judge it, and store an entry for each finding, which can be minimized; of
+    a bucket that is there the smaller case stays.
 
     FILE is a Python file that defines `model`, a torch.nn.Module or function of tensors, and `inputs`, a tuple of
     tensors. It is run. What our operators become is learned at the first import, which takes some minutes, and kept.
@@ -73,9 +74,10 @@ def import_(
     for name in chosen:
         if load_route(name).framework != reader.framework:
             raise UsageError(f"--route {name}: is not for {reader.framework}, which {file} is read as")
-    for place in (output, folder):
-        if place is not None:
-            check_writable(place)
+    check_writable(output)
+    if folder is not None:
+        check_free(folder)
+        check_writable(folder)
     limits = Limits(seconds=case_seconds)
     with Workers(workers, chosen, packs=packs, limits=limits) as pool:
         table = _learned(reader, registry, Cache(cache or default_cache(), _warn), pool)
@@ -125,7 +127,7 @@ def _conclude(case: Case, outcome: Outcome, pool: Workers, output: Path, registr
         today = datetime.now(UTC).date().isoformat()
         route, seconds = load_route(outcome.route), limits.seconds
         entry = make_entry(case, outcome, route, registry, today, seconds=seconds, attribution=blame)
-        click.echo(f"entry   {write_entry(output, entry)}")
+        click.echo(f"entry   {add_entry(output, entry)}")
     return outcome.verdict == HARNESS_ERROR
 
 

@@ -65,7 +65,7 @@ def search(versions: Sequence[str], state: Callable[[str], str]) -> None:
     """Ask for the state of few versions, given oldest first, until a change between two neighbors is found.
 
     Versions that cannot tell are passed over. At the old end they are taken for too old, so that none before them is
-    asked. Where both ends agree nothing between is asked. state: asked at most once a version.
+    asked. Where both ends agree nothing between is asked. state: may be asked for a version again, and says the same.
     """
     new = next((i for i in reversed(range(len(versions))) if state(versions[i]) != CANNOT_TELL), 0)
     if new == 0:
@@ -146,10 +146,10 @@ def _consistent(bisection: Bisection) -> Bisection:
 
 def store_bisection(entry: Path, bisection: Bisection) -> None:
     """Store it in the entry's folder, in place of an older one of the same package. Raises EntryError."""
-    kept = [older for older in read_bisections(entry) if older.package != bisection.package]
-    told = sorted([*kept, bisection], key=lambda one: one.package)
-    content = canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n"
     with writing(entry.resolve().parent):
+        kept = [older for older in read_bisections(entry) if older.package != bisection.package]
+        told = sorted([*kept, bisection], key=lambda one: one.package)
+        content = canonical({"schema": SCHEMA, "bisections": msgspec.to_builtins(told)}) + "\n"
         put_file(entry / BISECTION, content.encode())
 
 

@@ -44,7 +44,7 @@ from graphfuzz.corpus.sightings import (
     united,
 )
 from graphfuzz.corpus.storage import check_writable as check_writable
-from graphfuzz.corpus.storage import folders, identity, put_file, put_folder, remove_folder, whereabouts, writing
+from graphfuzz.corpus.storage import LOCK, folders, identity, put_file, put_folder, remove_folder, whereabouts, writing
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.oracle.attribution import Attribution
@@ -151,10 +151,27 @@ def write_entry(folder: Path, entry: Entry) -> Path:
 
 
 def write_case(folder: Path, case: Case) -> Path:
-    """Store a case of which nothing is found, as an entry has it: `case.json` and `tensors.npz`. Raises EntryError."""
-    with writing(folder.resolve().parent):
-        put_folder(folder, {"case.json": case_to_json(case).encode(), "tensors.npz": pack_arrays(case.arrays())})
+    """Store a case of which nothing is found, as an entry has it: `case.json` and `tensors.npz`.
+
+    Raises EntryError where that cannot be written, and as `check_free` does.
+    """
+    place = folder.resolve()
+    with writing(place.parent):
+        check_free(place)
+        put_folder(place, {"case.json": case_to_json(case).encode(), "tensors.npz": pack_arrays(case.arrays())})
     return folder
+
+
+def check_free(folder: Path) -> None:
+    """Raises EntryError where a folder holds anything but a case, in whose place another one may be written."""
+    try:
+        others = sorted({file.name for file in folder.iterdir()} - {"case.json", "tensors.npz", LOCK})
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EntryError(f"{folder}: cannot be a case's folder: {error.strerror}; name another") from None
+    if others:
+        raise EntryError(f"{folder}: holds {others[0]}, which is no part of a case; name a folder of its own")
 
 
 def add_entry(folder: Path, entry: Entry) -> Path:

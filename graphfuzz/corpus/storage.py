@@ -96,7 +96,7 @@ def remove_folder(place: Path) -> None:
     temporary = _temporary(place.parent)
     place.rename(temporary)
     _sync(place.parent)
-    shutil.rmtree(temporary)
+    _discard(temporary)
 
 
 def whereabouts(place: Path) -> Path:
@@ -157,14 +157,11 @@ def _clear(folder: Path) -> None:
         if name.startswith(ASIDE):
             place = folder / name.removeprefix(ASIDE)
             if place.exists():
-                shutil.rmtree(leftover)
+                _discard(leftover)
             else:
                 leftover.rename(place)
         elif _OURS.match(name):
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
+            _discard(leftover)
 
 
 def _temporary(folder: Path) -> Path:
@@ -197,4 +194,12 @@ def _move_into_place(temporary: Path, place: Path) -> None:
     aside = _aside(place)
     place.rename(aside)
     temporary.rename(place)
-    shutil.rmtree(aside)
+    _discard(aside)
+
+
+def _discard(path: Path) -> None:
+    """Remove what is there; of a link, the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

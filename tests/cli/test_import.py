@@ -51,6 +51,21 @@ def test_a_failing_model_becomes_an_entry(cache, registry, tmp_path):
     assert case.graph == entry.case.graph
 
 
+@pytest.mark.parametrize("bodies", [("x // 7", "x // 7 // 7"), ("x // 7 // 7", "x // 7")])
+def test_of_a_bucket_the_smaller_case_stays(cache, tmp_path, bodies):
+    for body in bodies:
+        assert invoke(tmp_path / "model.py", cache, body).exit_code == 0
+    (path,) = (tmp_path / "corpus").glob("[!.]*")
+    assert list(read_entry(path).case.graph.operators()) == ["floor_divide_by"]
+
+
+def test_a_case_is_not_put_in_the_place_of_something_else(cache, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    result = invoke(tmp_path / "model.py", cache, "x // 7", "--case", tmp_path)
+    assert (result.exit_code, "no part of a case" in result.stderr) == (2, True)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
 def test_unknown_operators_are_listed(cache, tmp_path):
     result = invoke(tmp_path / "model.py", cache, "torch.relu(torch.flip(x, [0]))", "--case", tmp_path / "case")
     assert result.exit_code == 2

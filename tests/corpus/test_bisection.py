@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from graphfuzz.corpus import bisection as bisection_module
 from graphfuzz.corpus.bisection import (
     BAD,
     CANNOT_TELL,
@@ -104,6 +107,19 @@ def test_bisections_are_stored_by_package_and_read_back(tmp_path):
         store_bisection(tmp_path, bisection)
     assert read_bisections(tmp_path) == [other, replace(first, date="2026-02-03")]
     assert [path.name for path in tmp_path.iterdir()] == [BISECTION]
+
+
+def test_two_that_are_stored_at_once_are_both_kept(tmp_path, monkeypatch):
+    packages = [f"package-{i}" for i in range(8)]
+    monkeypatch.setattr(bisection_module, "read_bisections", lambda path: _slowly(read_bisections(path)))
+    with ThreadPoolExecutor(len(packages)) as threads:
+        list(threads.map(lambda name: store_bisection(tmp_path, replace(bisected("gb"), package=name)), packages))
+    assert [one.package for one in read_bisections(tmp_path)] == packages
+
+
+def _slowly(found):
+    time.sleep(0.01)
+    return found
 
 
 def test_an_older_script_is_told():

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from graphfuzz.corpus import Entry, check_writable, entries, make_entry, read_entry, remove_entry, write_entry
+from graphfuzz.corpus.entry import write_case
 from graphfuzz.corpus.finding import relative_paths
 from graphfuzz.corpus.storage import ASIDE, LOCK, TEMPORARY
 from graphfuzz.errors import EntryError, UsageError
@@ -318,3 +319,14 @@ def test_a_kill_between_the_two_renames_loses_nothing(entry, tmp_path):
     write_entry(tmp_path, other)
     assert entries([tmp_path]) == sorted([path, tmp_path / "other"])
     assert path.is_dir()
+
+
+def test_a_case_takes_the_place_of_a_case_alone(entry, tmp_path):
+    folder = write_case(tmp_path / "case", entry.case)
+    write_case(folder, entry.case)
+    assert sorted(file.name for file in folder.iterdir()) == ["case.json", "tensors.npz"]
+    for taken in (tmp_path, write_entry(tmp_path / "corpus", entry).parent, tmp_path / "corpus" / entry.slug):
+        before = sorted(taken.rglob("*"))
+        with pytest.raises(EntryError, match="which is no part of a case"):
+            write_case(taken, entry.case)
+        assert sorted(taken.rglob("*")) == before

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from graphfuzz.corpus import storage
-from graphfuzz.corpus.entry import _entries_below, check_writable, entries, read_entry, write_entry
+from graphfuzz.corpus.entry import _entries_below, check_writable, entries, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.storage import ASIDE, folders, identity, put_file, put_folder, whereabouts, writing
 from graphfuzz.errors import EntryError
 from tests.corpus.stored import entry_in
@@ -118,3 +118,16 @@ def test_an_entry_that_is_replaced_while_entries_are_listed_is_listed(tmp_path, 
 
     monkeypatch.setattr(module, "whereabouts", late)
     assert list(_entries_below(path)) == [path]
+
+
+def test_of_a_link_to_an_entry_the_link_alone_is_replaced_and_removed(tmp_path):
+    corpus, elsewhere = tmp_path / "corpus", write_entry(tmp_path / "elsewhere", entry_in("a"))
+    for act in (lambda link: write_entry(corpus, entry_in("a")), remove_entry):
+        corpus.mkdir(exist_ok=True)
+        link = corpus / elsewhere.name
+        link.symlink_to(elsewhere)
+        act(link)
+        assert not link.is_symlink()
+        check_writable(corpus)
+        shutil.rmtree(corpus)
+        read_entry(elsewhere)
