@@ -43,8 +43,8 @@ from graphfuzz.corpus.sightings import (
     sightings_to_json,
     united,
 )
-from graphfuzz.corpus.storage import check_writable as check_writable
 from graphfuzz.corpus.storage import LOCK, folders, identity, put_file, put_folder, remove_folder, whereabouts, writing
+from graphfuzz.corpus.storage import check_writable as check_writable
 from graphfuzz.errors import EntryError
 from graphfuzz.graph import Array, Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
 from graphfuzz.oracle.attribution import Attribution
