@@ -185,8 +185,9 @@ class _Inquiry:
             for node in nodes:
                 if self._said(words.alone(node.name)) == OTHERWISE:
                     return node.name
+        wrong = (ALIKE, OTHERWISE) if self.outcome.verdict in OF_MODELS else (ALIKE,)
         for node in nodes:
-            if self._says(words.up_to(node.name)) == ALIKE:
+            if self._says(words.up_to(node.name)) in wrong:
                 return node.name
         return ""
 

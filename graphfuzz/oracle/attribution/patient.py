@@ -106,12 +106,23 @@ class Patient:
         return max(_apart(actual[name], expected[name]) for name in self.ground.case.graph.outputs)
 
     def mends_by_accident(self, repair: Repair) -> bool:
-        """Whether the changed model is wrong on other inputs; of what was found by trying, also whether there are none.
-        Where a change is to the inputs, that is not asked."""
-        others = self.ground.others
+        """Whether the changed model is wrong on other inputs; of what was found by trying, also whether there are none
+        on which the outputs are others. Where a change is to the inputs, that is not asked."""
         if repair.inputs is not self.inputs:
             return False
-        return (repair.tried and not others) or any(self._faults_on(repair, other) for other in others)
+        return (repair.tried and not self._varied) or any(
+            self._faults_on(repair, other) for other in self.ground.others
+        )
+
+    @cached_property
+    def _varied(self) -> bool:
+        """Whether the source model's outputs depend on its inputs, as far as other inputs show."""
+        own = self.ground.recorded[self.ground.binding]
+        return any(
+            not np.array_equal(made[name], own[name], equal_nan=own[name].dtype.kind in "fc")
+            for _, made in self.ground.others
+            for name in self.ground.case.graph.outputs
+        )
 
     def _faults_on(self, repair: Repair, other: tuple[Case, Values]) -> bool:
         try:

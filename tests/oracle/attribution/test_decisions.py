@@ -167,6 +167,18 @@ def test_a_wrong_node_may_show_at_another_one() -> None:
     assert inquire(graph, FINDINGS["crash"], unused_route(), ask).node == "v1"
 
 
+def test_a_prefix_that_is_wrong_in_any_way_convicts_its_last_node() -> None:
+    x, v0, v1 = value("x0"), value("v0"), value("v1")
+    graph = Graph((x,), (), (node("relu", "x0", v0), node("negative", "v0", v1)), ("v1",))
+    said = {words.alone("v0"): SOUND, words.alone("v1"): SOUND, words.up_to("v0"): OTHERWISE}
+
+    def ask(question: str) -> Witness:
+        return Witness(question, said.get(question, ALIKE))
+
+    assert inquire(graph, FINDINGS["run"], unused_route(), ask).node == "v0"
+    assert inquire(graph, FINDINGS["crash"], unused_route(), ask).node == "v1"  # of a crash, another one is another
+
+
 def test_what_does_not_show_again_is_nobodys() -> None:
     found = inquire(relu_case().graph, FINDINGS["wrong"], unused_route(), lambda question: Witness(question, SOUND))
     assert (found.stage, found.location) == ("", "indistinct")

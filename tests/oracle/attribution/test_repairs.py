@@ -73,6 +73,15 @@ def test_an_attribute_that_the_source_does_not_have(registry: Registry) -> None:
     assert found["attribute"] == "reverse=0 of CumSum"
 
 
+def test_an_output_that_is_the_same_for_all_inputs_proves_nothing(registry: Registry) -> None:
+    def of(op: str, x: Array) -> Case:
+        given, made = value("x0", str(x.dtype), x.shape), value("v0", "bool", x.shape)
+        return Case(Graph((given,), (), (node(op, "x0", made),), ("v0",)), "torch", {"x0": x})
+
+    assert mended(examined(of("logical_not", X > 0), ending("Not", "y"), registry), "v0")
+    assert not mended(examined(of("is_nan", X), ending("Not", "y"), registry), "v0")
+
+
 def test_a_list_of_numbers_in_another_order(registry: Registry) -> None:
     def turn(model: Any) -> None:
         (made,) = [made for made in model.graph.node if made.op_type == "Transpose"]
