@@ -228,7 +228,8 @@ def _tell_versions(facts: Facts, console: Console) -> None:
 def _go_on(journal: Journal, context: click.Context, folder: Path) -> None:
     """Give a campaign further budgets. Raises UsageError for options that are its own, and where its budget is used
     up."""
-    given = {n: v for n, v in context.params.items() if context.get_parameter_source(n) is ParameterSource.COMMANDLINE}
+    told = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    given = {name: value for name, value in context.params.items() if context.get_parameter_source(name) in told}
     for name in given:
         if name not in ANEW:
             raise UsageError(
