@@ -144,7 +144,7 @@ def _operand(
     for a target mostly of its rank."""
     if value is not None:
         return Tensor(value.dtype, value.shape)
-    if before and parameter.variadic and rng.random() < 0.8:
+    if before and parameter.variadic and before[-1].rank in parameter.ranks and rng.random() < 0.8:
         rank = before[-1].rank
     elif target is not None and len(target.shape) in parameter.ranks and rng.random() < 0.8:
         rank = len(target.shape)
