@@ -53,7 +53,7 @@ class Sizer(msgspec.Struct):
     def affords(self, live: Sequence[Value | None], operands: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
         """Whether no tensor that is new, a made operand or an output, has too many elements, nor have all together."""
         made = [operand for operand, value in zip(operands, live, strict=True) if value is None]
-        sizes = [math.prod(known_shape(tensor)) for tensor in (*made, *outputs)]
+        sizes = [math.prod(tensor.shape) for tensor in (*made, *outputs)]  # type: ignore[arg-type]  # known
         return sum(sizes) <= self.room and self.least <= min(sizes) and max(sizes) <= self.max_elements
 
     def decide(
@@ -248,4 +248,4 @@ def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:
 
 
 def _known(tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(t.dtype, tuple(evaluate(s, sizes) for s in t.shape)) for t in tensors)
+    return tuple([Tensor(t.dtype, tuple([evaluate(s, sizes) for s in t.shape])) for t in tensors])
