@@ -147,11 +147,11 @@ def _operand(
     rng: random.Random,
     target: Value | None,
 ) -> Tensor:
-    """A live operand as it is, one to be made with a symbol for each size; variadic ones mostly of one rank, those
-    for a target mostly of its rank."""
+    """A live operand as it is, one to be made with a symbol for each size, often of the rank of the one before it;
+    variadic ones mostly, those for a target mostly of its rank."""
     if value is not None:
         return Tensor(value.dtype, value.shape)
-    if before and parameter.variadic and before[-1].rank in parameter.ranks and rng.random() < 0.8:
+    if before and before[-1].rank in parameter.ranks and rng.random() < (0.8 if parameter.variadic else 0.5):
         rank = before[-1].rank
     elif target is not None and len(target.shape) in parameter.ranks and rng.random() < 0.8:
         rank = len(target.shape)

@@ -53,7 +53,7 @@ class Sizer(msgspec.Struct):
     def affords(self, live: Sequence[Value | None], operands: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
         """Whether no tensor that is new, a made operand or an output, has too many elements, nor have all together."""
         made = [operand for operand, value in zip(operands, live, strict=True) if value is None]
-        sizes = [math.prod(tensor.shape) for tensor in (*made, *outputs)]  # type: ignore[arg-type]  # known
+        sizes = [math.prod(known_shape(tensor)) for tensor in (*made, *outputs)]
         return sum(sizes) <= self.room and self.least <= min(sizes) and max(sizes) <= self.max_elements
 
     def decide(
@@ -104,15 +104,16 @@ class Sizer(msgspec.Struct):
         element; or drawn."""
         draw = self._size_drawer(operands)
         found: list[Tensor] = []
+        shapes = [] if target is None else [target.shape]
         for tensor in operands:
             if any(isinstance(size, Dim) for size in tensor.shape):
-                before = (target, *found) if target is not None else found
-                like = next((other for other in reversed(before) if len(other.shape) == tensor.rank), None)
-                shape = [draw() for _ in tensor.shape] if like is None else list(like.shape)
+                like = next((shape for shape in reversed(shapes) if len(shape) == tensor.rank), None)
+                shape = [draw() for _ in tensor.shape] if like is None else list(like)
                 if like is not None and self.rng.random() < STRETCHED:
                     shape[self.rng.randrange(tensor.rank)] = 1
                 tensor = Tensor(tensor.dtype, tuple(shape))
             found.append(tensor)
+            shapes.append(known_shape(tensor))
         return tuple(found)
 
     def _complete(
@@ -248,4 +249,6 @@ def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:
 
 
 def _known(tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
-    return tuple([Tensor(t.dtype, tuple([evaluate(s, sizes) for s in t.shape])) for t in tensors])
+    return tuple(
+        [Tensor(t.dtype, tuple([evaluate(s, sizes) if isinstance(s, Dim) else s for s in t.shape])) for t in tensors]
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphfuzz.spec.attributes import Size as SizeAttribute
 from graphfuzz.spec.attributes import Sizes as SizesAttribute
-from graphfuzz.spec.dims import Condition, both, negate, symbol
+from graphfuzz.spec.dims import Condition, Dim, negate, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
@@ -74,12 +74,15 @@ def conditions(
     reason = f"a size is at least {smallest}"
     for operand in operands:
         for size in operand.shape:
-            if not isinstance(size, int) or size < smallest:
-                collect(size >= smallest, reason)
+            if isinstance(size, Dim):
+                stated.append((size >= smallest, reason))
+            elif size < smallest:
+                raise Rejected(reason)
     for name, kind in size_attributes(op).items():
         reason = f"'{name}' lies in [{kind.low}, {kind.high}]"
         for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
-            collect(both(value >= kind.low, value <= kind.high), reason)
+            collect(value >= kind.low, reason)
+            collect(value <= kind.high, reason)
     return _apply(op, operands, attrs, framework, collect), stated
 
 
