@@ -75,11 +75,12 @@ class Growth:
     ) -> bool:
         """Try one use of the operator on what there is; whether it was inserted.
 
-        bound: the dtypes of some variables. thorough: whether sizes are asked of z3 and values are searched for by
-        gradient, where there is no cheaper way. anchor: a live value that shall be an operand.
+        bound: the dtypes of some variables. thorough: whether values are searched for by gradient, and sizes of a first
+        node are asked of z3, where there is no cheaper way. anchor: a live value that shall be an operand.
         """
         given = self.chooser.draw(op, bound or {}, anchor)
-        use = given and draw_use(op, *given, self.sizer, ask=thorough, guide=self.guide, support=self.support)
+        ask = thorough and not self.draft.nodes  # later another operator is cheaper: z3 placed 2 nodes of 75,000
+        use = given and draw_use(op, *given, self.sizer, ask=ask, guide=self.guide, support=self.support)
         return use is not None and self._place(use, thorough)
 
     def insert_on(

@@ -7,10 +7,11 @@ are decided then.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from graphfuzz.spec.attributes import Ranks
 from graphfuzz.spec.dims import Dim, symbol
 from graphfuzz.spec.inference import check_attributes, dtypes_of, parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Parameter, Rejected, Tensor
+
+T = TypeVar("T")
 
 DTYPE_WEIGHTS: Mapping[str, float] = {
     "float32": 6,
@@ -58,7 +61,7 @@ def draw_bound(op: Operator, framework: str, rng: random.Random, given: Mapping[
     for variable in op.variables:
         if variable not in bound:
             allowed = dtypes_of(op, framework, variable)
-            bound[variable] = rng.choices(allowed, cum_weights=_dtype_weights(allowed))[0]
+            bound[variable] = _weighted(allowed, _dtype_weights(allowed), rng)
     return bound
 
 
@@ -69,12 +72,17 @@ def _dtype_weights(dtypes: tuple[str, ...]) -> list[float]:
 
 def draw_rank(parameter: Parameter, rng: random.Random) -> int:
     """A rank that the parameter allows."""
-    return rng.choices(parameter.ranks, cum_weights=_rank_weights(parameter.ranks))[0]
+    return _weighted(parameter.ranks, _rank_weights(parameter.ranks), rng)
 
 
 @lru_cache(1 << 8)
 def _rank_weights(ranks: tuple[int, ...]) -> list[float]:
     return list(accumulate(RANK_WEIGHTS[rank] for rank in ranks))
+
+
+def _weighted(options: Sequence[T], cumulated: Sequence[float], rng: random.Random) -> T:
+    """One of the options by their weights, each added to those before it."""
+    return options[bisect(cumulated, rng.random() * cumulated[-1], 0, len(options) - 1)]
 
 
 def draw_use(
@@ -104,8 +112,7 @@ def draw_use(
     ranks = rank_of(parameters, [len(t.shape) for t in operands]) if op.attrs else {}
     try:
         attrs = {name: _attribute(op, name, sizer.rng, ranks.__getitem__, guide) for name in op.attrs}
-        made = [t for t, value in zip(operands, live, strict=True) if value is None]
-        unknown = [size.args[0] for t in made for size in t.shape if isinstance(size, Dim)]
+        unknown = [size.args[0] for t in operands for size in t.shape if isinstance(size, Dim)]
         if op.propose and not unknown:
             attrs.update(op.propose(sizer.rng, operands, attrs))
             check_attributes(op, ranks, attrs)
@@ -140,11 +147,11 @@ def _operand(
     rng: random.Random,
     target: Value | None,
 ) -> Tensor:
-    """A live operand as it is, one to be made with a symbol for each size; variadic ones mostly of one rank, those
-    for a target mostly of its rank."""
+    """A live operand as it is, one to be made with a symbol for each size, often of the rank of the one before it;
+    variadic ones mostly, those for a target mostly of its rank."""
     if value is not None:
         return Tensor(value.dtype, value.shape)
-    if before and parameter.variadic and rng.random() < 0.8:
+    if before and before[-1].rank in parameter.ranks and rng.random() < (0.8 if parameter.variadic else 0.5):
         rank = before[-1].rank
     elif target is not None and len(target.shape) in parameter.ranks and rng.random() < 0.8:
         rank = len(target.shape)

@@ -9,8 +9,8 @@ from graphfuzz.generator.draft import INPUTS, Draft
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.insertion import draw_bound
 from graphfuzz.generator.valuation import Types, Valuation
-from graphfuzz.graph import Value, plain_bounds
-from graphfuzz.spec.inference import dtypes_of, takes
+from graphfuzz.graph import Value
+from graphfuzz.spec.inference import dtypes_of, places_for
 from graphfuzz.spec.operator import Operator, Parameter
 
 NEW_INPUTS = 0.15
@@ -47,8 +47,7 @@ class Chooser:
         parameters = self._parameters(op)
         place = None
         if anchor is not None:
-            fitting = takes(op, self.framework, anchor.dtype, len(anchor.shape))
-            place = self.rng.choice([i for i, fits in enumerate(fitting) if fits])
+            place = self.rng.choice(places_for(op, self.framework, anchor.dtype, len(anchor.shape)))
             if place >= len(parameters):
                 return None
             bound[parameters[place].dtype] = anchor.dtype
@@ -101,10 +100,10 @@ class Chooser:
         dtypes = self._dtypes(op, parameter.dtype, bound)
 
         def fits(value: Value) -> bool:
-            return self._fits(op, parameter, value)
+            return self.values.allow(op, parameter, value)
 
         def better(value: Value) -> bool:
-            if any(value is other for other in chosen):
+            if value in chosen:
                 return False
             return self.guide is None or self.guide.is_new(self.draft.producers.get(value.name), op.name)
 
@@ -122,14 +121,9 @@ class Chooser:
         fitting = [
             w
             for w in self.draft.weights
-            if w.dtype in dtypes and len(w.shape) in parameter.ranks and self._fits(op, parameter, w)
+            if w.dtype in dtypes and len(w.shape) in parameter.ranks and self.values.allow(op, parameter, w)
         ]
         return self.rng.choice(fitting) if fitting else None
-
-    def _fits(self, op: Operator, parameter: Parameter, value: Value) -> bool:
-        """Whether a live value may be the operand by its numbers."""
-        taken = self.framework in op.special or not self.values.is_special(value)
-        return taken and self.values.fits(parameter, value, plain_bounds(op, parameter, value.dtype))
 
     def _dtypes(self, op: Operator, dtype: str, bound: Mapping[str, str]) -> Sequence[str]:
         """The dtypes that a dtype of the signature, or a variable, stands for beside those that are bound."""

@@ -71,21 +71,22 @@ class Pool:
 
     def of_kind(self, dtypes: Collection[str], ranks: Collection[int], fits: Fits, better: Fits) -> Value | None:
         """A value of one of these dtypes and ranks that fits."""
-        kinds = [kind for kind in self.by_kind if kind[0] in dtypes and kind[1] in ranks]
-        return self._pick([self.by_kind[kind] for kind in kinds], fits, better)
+        kinds = self.by_kind.items()
+        return self._pick([group for (dtype, rank), group in kinds if dtype in dtypes and rank in ranks], fits, better)
 
     def of_shape(self, shape: tuple[int, ...], dtypes: Collection[str], fits: Fits, better: Fits) -> Value | None:
         """A value of this shape and one of these dtypes that fits."""
-        return self._pick([[v for v in self.by_shape.get(shape, ()) if v.dtype in dtypes]], fits, better)
+        group = [v for v in self.by_shape.get(shape, ()) if v.dtype in dtypes]
+        return self._pick([group] if group else [], fits, better)
 
     def _pick(self, groups: Sequence[Sequence[Value]], fits: Fits, better: Fits) -> Value | None:
-        """One that fits, of the newer, the unused and the better rather; of all, where a few looks find none."""
-        filled = [group for group in groups if group]
-        for _ in range(PICKS if filled else 0):
-            values = self.rng.choice(filled)
+        """One that fits of those in the groups, which are not empty: of the newer, the unused and the better rather; of
+        all, where a few looks find none."""
+        for _ in range(PICKS if groups else 0):
+            values = self.rng.choice(groups)
             value = values[int(len(values) * self.rng.random() ** 0.5)]
             if (value.name not in self.used or self.rng.random() >= FRESH) and better(value) and fits(value):
                 return value
-        left = [value for group in filled for value in group if fits(value)]
+        left = [value for group in groups for value in group if fits(value)]
         best = [value for value in left if better(value)] or left
         return self.rng.choice(best) if best else None

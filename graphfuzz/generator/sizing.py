@@ -71,10 +71,12 @@ class Sizer(msgspec.Struct):
         what the first output shall be like. Raises Rejected where the structure itself is refused.
         """
         attributes = size_attributes(op)
-        if not unknown or (target is None and not _has_weights(op)):  # weights and targets seldom fit by chance
-            drawn = self._proposed(operands) if unknown else operands
+        if not unknown or not _has_weights(op):  # weights seldom fit by chance
+            drawn = self._proposed(operands, target) if unknown else operands
             try:
                 outputs = infer(op, drawn, attrs, self.framework)
+                if not _is_alike(outputs[0], target):
+                    return None
                 _meet(outputs, target)
             except Rejected:
                 if not (attributes or unknown):
@@ -97,18 +99,21 @@ class Sizer(msgspec.Struct):
                     return found
         return self._solve(op, operands, attrs, target) if ask else None
 
-    def _proposed(self, operands: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The operands, those to be made of the shape of one before them, but for an axis of one element; or drawn."""
+    def _proposed(self, operands: tuple[Tensor, ...], target: Value | None) -> tuple[Tensor, ...]:
+        """The operands, those to be made of the shape of one before them, or of the target, but for an axis of one
+        element; or drawn."""
         draw = self._size_drawer(operands)
         found: list[Tensor] = []
+        shapes = [] if target is None else [target.shape]
         for tensor in operands:
             if any(isinstance(size, Dim) for size in tensor.shape):
-                like = next((other for other in reversed(found) if other.rank == tensor.rank), None)
-                shape = [draw() for _ in tensor.shape] if like is None else list(like.shape)
+                like = next((shape for shape in reversed(shapes) if len(shape) == tensor.rank), None)
+                shape = [draw() for _ in tensor.shape] if like is None else list(like)
                 if like is not None and self.rng.random() < STRETCHED:
                     shape[self.rng.randrange(tensor.rank)] = 1
                 tensor = Tensor(tensor.dtype, tuple(shape))
             found.append(tensor)
+            shapes.append(known_shape(tensor))
         return tuple(found)
 
     def _complete(
@@ -190,12 +195,17 @@ def _has_weights(op: Operator) -> bool:
     return any(parameter.role == "weight" for parameter in op.parameters)
 
 
+def _is_alike(made: Tensor, target: Value | None) -> bool:
+    """Whether an output has the target's dtype and rank, which are no matter of sizes."""
+    return target is None or (made.dtype == target.dtype and made.rank == len(target.shape))
+
+
 def _meet(outputs: Sequence[Tensor], target: Value | None) -> list[tuple[Condition, str]]:
     """What is left to hold for the first output to be of the target's type. Raises Rejected where it cannot be."""
     if target is None:
         return []
     made = outputs[0]
-    if made.dtype != target.dtype or made.rank != len(target.shape):
+    if not _is_alike(made, target):
         raise Rejected(f"the output is a {target.dtype} of rank {len(target.shape)}")
     stated = []
     for size, wanted in zip(made.shape, target.shape, strict=True):
@@ -239,4 +249,6 @@ def _value_of(value: Any, sizes: Mapping[str, int]) -> Any:
 
 
 def _known(tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(t.dtype, tuple(evaluate(s, sizes) for s in t.shape)) for t in tensors)
+    return tuple(
+        [Tensor(t.dtype, tuple([evaluate(s, sizes) if isinstance(s, Dim) else s for s in t.shape])) for t in tensors]
+    )

@@ -25,6 +25,7 @@ from graphfuzz.graph import (
     is_special,
     operand_bounds,
     ordinary_outputs,
+    plain_bounds,
 )
 from graphfuzz.spec.dtypes import epsilon, is_float
 from graphfuzz.spec.inference import parameters_of
@@ -43,6 +44,10 @@ class Types:
     """The twin of `Valuation` for graphs without values: what fits by its types fits."""
 
     arrays: Mapping[str, Array] = {}
+
+    def allow(self, op: Operator, parameter: Parameter, value: Value) -> bool:
+        """True."""
+        return True
 
     def fits(self, parameter: Parameter, value: Value, bounds: Bounds | None) -> bool:
         """True."""
@@ -90,6 +95,11 @@ class Valuation:
         self.arrays: dict[str, Array] = {}
         self.extents: dict[str, Bounds] = {}
         """Of the values that were asked about."""
+
+    def allow(self, op: Operator, parameter: Parameter, value: Value) -> bool:
+        """Whether a value may be an operand by its numbers, as far as that does not depend on the others."""
+        taken = self.framework in op.special or not self.is_special(value)
+        return taken and self.fits(parameter, value, plain_bounds(op, parameter, value.dtype))
 
     def fits(self, parameter: Parameter, value: Value, bounds: Bounds | None) -> bool:
         """Whether a value's numbers lie in the bounds, and are none smaller than the parameter wants."""

@@ -17,8 +17,8 @@ from graphfuzz.spec.dims import Condition, Dim, Size, evaluate, names_in
 UNLIMITED = 1 << 31
 LARGEST_STEP = 64
 """How far above its lower bound a size is drawn where what was proposed does not fit."""
-CANDIDATES = 16
-"""How many of these are tried."""
+CANDIDATES = 8
+"""How many of these are tried, before the least: most conditions leave small sizes, kernels in their images."""
 
 
 class Contradiction(Exception):
@@ -219,7 +219,7 @@ class _Attempt:
         tests = self._tests(name, waiting)
         if not (low <= size <= high if fitting is None else size in fitting) or not _passes(tests, name, size):
             sizes = fitting or range(low, min(high, low + LARGEST_STEP) + 1)
-            tried = self._random().sample(sizes, min(len(sizes), CANDIDATES))
+            tried = [*self._random().sample(sizes, min(len(sizes), CANDIDATES)), sizes[0]]
             found = next((size for size in tried if _passes(tests, name, size)), None)
             if found is None:
                 return False

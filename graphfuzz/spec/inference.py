@@ -8,7 +8,7 @@ from typing import Any
 
 from graphfuzz.spec.attributes import Size as SizeAttribute
 from graphfuzz.spec.attributes import Sizes as SizesAttribute
-from graphfuzz.spec.dims import Condition, both, negate, symbol
+from graphfuzz.spec.dims import Condition, Dim, negate, symbol
 from graphfuzz.spec.operator import MAX_RANK, Operator, Parameter, Rejected, Tensor, resolve
 
 
@@ -24,11 +24,9 @@ def parameters_of(op: Operator, count: int) -> tuple[Parameter, ...]:
 
 
 @lru_cache(1 << 16)
-def takes(op: Operator, framework: str, dtype: str, rank: int) -> list[bool]:
-    """For each parameter, whether it may be a live tensor of this dtype and rank in a framework."""
-    return [
-        p.role == "tensor" and rank in p.ranks and dtype in dtypes_of(op, framework, p.dtype) for p in op.parameters
-    ]
+def places_for(op: Operator, framework: str, dtype: str, rank: int) -> Sequence[int]:
+    """The parameters, by their places, that may be a live tensor of this dtype and rank in a framework."""
+    return [i for i, p in enumerate(op.parameters) if (dtype, rank) in kinds_of(op, framework, p)]
 
 
 def kinds_of(op: Operator, framework: str, parameter: Parameter) -> Sequence[tuple[str, int]]:
@@ -76,12 +74,15 @@ def conditions(
     reason = f"a size is at least {smallest}"
     for operand in operands:
         for size in operand.shape:
-            if not isinstance(size, int) or size < smallest:
-                collect(size >= smallest, reason)
+            if isinstance(size, Dim):
+                stated.append((size >= smallest, reason))
+            elif size < smallest:
+                raise Rejected(reason)
     for name, kind in size_attributes(op).items():
         reason = f"'{name}' lies in [{kind.low}, {kind.high}]"
         for value in attrs[name] if isinstance(kind, SizesAttribute) else (attrs[name],):
-            collect(both(value >= kind.low, value <= kind.high), reason)
+            collect(value >= kind.low, reason)
+            collect(value <= kind.high, reason)
     return _apply(op, operands, attrs, framework, collect), stated
 
 
@@ -148,18 +149,19 @@ def _apply(
 def bind(op: Operator, framework: str, operands: Sequence[Tensor]) -> Mapping[str, str]:
     """What each dtype of the signature stands for. Raises Rejected where the operands' ranks or dtypes do not fit."""
     bound: dict[str, str] = {}
-    for (parameter, allowed), operand in zip(_places(op, framework, len(operands)), operands, strict=True):
+    for (name, ranks, variable, allowed), operand in zip(_places(op, framework, len(operands)), operands, strict=True):
         dtype, rank = operand.dtype, len(operand.shape)
-        if rank not in parameter.ranks:
-            raise Rejected(f"the rank of '{parameter.name}' is one of {list(parameter.ranks)}, not {rank}")
-        if dtype not in allowed or bound.setdefault(parameter.dtype, dtype) != dtype:
-            raise Rejected(f"the dtype of '{parameter.name}' fits ({parameter.dtype}), {dtype} does not")
+        if rank not in ranks:
+            raise Rejected(f"the rank of '{name}' is one of {list(ranks)}, not {rank}")
+        if dtype not in allowed or bound.setdefault(variable, dtype) != dtype:
+            raise Rejected(f"the dtype of '{name}' fits ({variable}), {dtype} does not")
     return bound
 
 
 @lru_cache(1 << 14)
-def _places(op: Operator, framework: str, count: int) -> list[tuple[Parameter, tuple[str, ...]]]:
-    """Each operand's parameter, with the dtypes that it may have. Raises Rejected where there is no such use."""
+def _places(op: Operator, framework: str, count: int) -> list[tuple[str, tuple[int, ...], str, tuple[str, ...]]]:
+    """The name of each operand's parameter, the ranks that it may have, the dtype of the signature, and what that may
+    stand for. Raises Rejected where there is no such use."""
     if framework not in op.emissions:
         raise Rejected(f"{framework} has the operator {op.name}")
-    return [(parameter, dtypes_of(op, framework, parameter.dtype)) for parameter in parameters_of(op, count)]
+    return [(p.name, p.ranks, p.dtype, dtypes_of(op, framework, p.dtype)) for p in parameters_of(op, count)]
