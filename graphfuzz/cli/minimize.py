@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +41,7 @@ _BUDGET_HELP = f"The most cases to run. [default: {BUDGET}; {HANG_BUDGET} for a 
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option("--case-seconds", type=click.FloatRange(min=1), help="Time limit a case. [default: as recorded]")
 @click.option("--budget", type=click.IntRange(min=1), help=_BUDGET_HELP)
+@click.option("--seconds", type=click.FloatRange(min=1), help="Stop looking for a smaller case after this long.")
 def minimize(
     entry: Path,
     output: Path | None,
@@ -45,12 +49,13 @@ def minimize(
     workers: int,
     case_seconds: float | None,
     budget: int | None,
+    seconds: float | None,
 ) -> None:
     """Make an entry's case smaller, as long as it shows the same defect, and store the result.
 
     It is judged by the tolerance and within the limits that it was found under. Each step is told as it is made. What
     shows in some runs only is tried again and again, as often as that takes. Where the result is stored beside ENTRY,
-    it takes ENTRY's place.
+    it takes ENTRY's place. Ctrl-C stops looking, and what was found so far is stored; a second one stops at once.
 
     Exit code: 0, 1 where the entry does not fail any more, or otherwise than it did; 2 for bad input.
     """
@@ -75,7 +80,10 @@ def minimize(
         rate = len(showing) / len(outcomes)
         if rate < 1:
             click.echo(f"{entry}: flaky, shown in {len(showing)} of {len(outcomes)} runs", err=True)
-        reduction = reduce_case(found.case, showing[0], judge, registry, budget, rate=rate, on_step=_tell)
+        with _over(seconds) as over:
+            reduction = reduce_case(
+                found.case, showing[0], judge, registry, budget, rate=rate, deadline=over, on_step=_tell
+            )
         blame = attributed(lambda task: pool.submit(task).result(), reduction.case, reduction.outcome)
     smaller = make_entry(
         reduction.case,
@@ -91,6 +99,24 @@ def minimize(
     path = _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry)
     store_history(path, reduction)
     _report(found.case, reduction, path)
+
+
+@contextmanager
+def _over(seconds: float | None) -> Iterator[Callable[[], bool]]:
+    """Whether time has ended, or Ctrl-C was pressed; once more, it interrupts."""
+    interrupted: list[int] = []
+    end = None if seconds is None else time.monotonic() + seconds
+
+    def note(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        interrupted.append(number)
+        click.echo("interrupted; the smallest case so far is stored", err=True)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(interrupted) or (end is not None and time.monotonic() >= end)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _store(folder: Path, smaller: Entry, original: Path) -> Path:
