@@ -26,6 +26,7 @@ NAMES = (
     "mutants",
     "false-alarms",
     "atomicity",
+    "confirmations",
 )
 BY_ROUTE = ("false-alarms",)
 """The benchmarks that take hours a route, so that one may be measured at a time."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
-import tarfile
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from benchmarks.harnesses import Unavailable, backend_passes, pytest_failures, tf2onnx_tests
 from graphfuzz.corpus import Entry, make_entry, read_entry
 from graphfuzz.corpus.export import FORMATS
 from graphfuzz.graph import Graph
@@ -68,28 +63,8 @@ def write(folder: Path, entries: Iterable[Entry], form: str, registry) -> None:
 
 
 def failures(folder: Path, *importable: Path) -> dict[str, str]:
-    """What pytest says in a process of its own, by test module, or report: how it failed, or nothing."""
-    names = sorted(
-        path.name for path in folder.glob("test_*.py") if "_ort_" in path.name or path.name == "test_reports.py"
-    )
-    command = [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider"]
-    paths = os.pathsep.join(map(str, importable))
-    ran = subprocess.run(
-        [*command, "-c", os.devnull, "--rootdir", str(folder), "--junitxml=said.xml", *names],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
-    found = {}
-    for case in ElementTree.parse(folder / "said.xml").iter("testcase"):
-        report = re.search(r"\[(.*)\]", case.attrib["name"])
-        failure = case.find("failure")
-        where = report[1] if report else case.attrib["classname"].split(".")[0].removeprefix("test_").replace("_", "-")
-        found[where] = "" if failure is None else f"{failure.attrib['message']}\n{failure.text}"
-    return found
+    """What pytest says, by test module, or report: how it failed, or nothing."""
+    return pytest_failures(sys.executable, folder, importable)
 
 
 def assert_said(found: dict[str, str], expected: dict[str, str]) -> None:
@@ -122,31 +97,15 @@ def test_pytorchs_tests_and_reports(registry, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def tf2onnx_tests(request, tmp_path_factory) -> Path:
-    """tf2onnx's own tests, from its source distribution, and what they import. Kept in pytest's cache."""
-    folder = request.config.cache.mkdir(f"tf2onnx-{version('tf2onnx')}")
-    if not (folder / "tests").exists():
-        made = tmp_path_factory.mktemp("tf2onnx")
-        pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-        fetched = [
-            [*pip, "download", "--no-deps", "--no-binary", ":all:", "-d", str(made), f"tf2onnx=={version('tf2onnx')}"],
-            [*pip, "install", "--no-deps", "--target", str(made / "tests"), "parameterized"],
-        ]
-        for command in fetched:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=200)
-            if ran.returncode:
-                pytest.skip(f"tf2onnx's tests cannot be had: {ran.stderr.strip().splitlines()[-1:]}")
-        (archive,) = made.glob("*.tar.gz")
-        with tarfile.open(archive) as sources:
-            for name in ("backend_test_base.py", "common.py", "tfjs_runner.py"):
-                file = sources.extractfile(f"{archive.name.removesuffix('.tar.gz')}/tests/{name}")
-                assert file is not None
-                (made / "tests" / name).write_bytes(file.read())
-        (made / "tests").rename(folder / "tests")
-    return folder / "tests"
+def tf2onnx_folder(request) -> Path:
+    """tf2onnx's own tests. Kept in pytest's cache."""
+    try:
+        return tf2onnx_tests(sys.executable, request.config.cache.mkdir("tf2onnx"))
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
-def test_tf2onnxs_tests_and_reports(tf2onnx_tests, registry, tmp_path):
+def test_tf2onnxs_tests_and_reports(tf2onnx_folder, registry, tmp_path):
     """In tf2onnx's harness."""
     good = blameless("tf2onnx-ort", "keras", registry)
     tests = {
@@ -162,24 +121,7 @@ def test_tf2onnxs_tests_and_reports(tf2onnx_tests, registry, tmp_path):
     write(tmp_path, [*map(stored, tests), good], "tf2onnx-test", registry)
     write(tmp_path, map(stored, reports), "report", registry)
     (tmp_path / "test_reports.py").write_text(_REPORTS)
-    assert_said(failures(tmp_path, tf2onnx_tests), {good.slug: "", **tests, **reports})
-
-
-_RUNNER = """
-import sys
-import onnx.backend.test.runner as runner
-from onnx.backend.test.loader import load_model_tests
-import onnxruntime, onnxruntime.backend
-
-own = load_model_tests(sys.argv[1], "simple")
-runner.load_model_tests = lambda kind: own if kind == "simple" else []  # ONNX's own are some thousand
-off = {case.name: {"graph_optimization_level": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL} for case in own}
-for options in ({}, off):
-    tests = runner.Runner(onnxruntime.backend, __name__, options).exclude("_cuda").test_suite
-    result = tests.run(runner.unittest.TestResult())
-    failed = {test.id().rpartition(".")[2] for test, _ in (*result.failures, *result.errors)}
-    print(*(f"{case.name}={f'{case.name}_cpu' not in failed}" for case in own))
-"""
+    assert_said(failures(tmp_path, tf2onnx_folder), {good.slug: "", **tests, **reports})
 
 
 def test_onnxs_backend_tests(registry, tmp_path):
@@ -191,13 +133,10 @@ def test_onnxs_backend_tests(registry, tmp_path):
         "torch-dynamo-ort-invalid-model-cast-b5d2c0",
     )
     write(tmp_path / "simple", map(stored, names), "onnx-backend", registry)
-    command = [sys.executable, "-W", "ignore", "-c", _RUNNER, str(tmp_path)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=200)
-    assert ran.returncode == 0, ran.stderr
-    optimized, plain = (dict(word.split("=") for word in line.split()) for line in ran.stdout.splitlines())
+    optimized, plain = backend_passes(sys.executable, tmp_path)
     tests = [f"test_{name.replace('-', '_')}" for name in names]
-    assert optimized == dict.fromkeys(tests, "False")
-    assert plain == dict(zip(tests, ["True", "True", "False", "False"], strict=True))
+    assert optimized == dict.fromkeys(tests, False)
+    assert plain == dict(zip(tests, [True, True, False, False], strict=True))
 
 
 def test_a_script_that_reads_its_arrays_has_them_beside_it(registry, tmp_path):
