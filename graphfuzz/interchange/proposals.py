@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from graphfuzz.graph import Array, output_types
-from graphfuzz.interchange.examples import Example, Table
-from graphfuzz.interchange.program import Call, Program, family, is_place, number, slots
+from graphfuzz.interchange.examples import UNBOUND, Example, Table
+from graphfuzz.interchange.program import CONSTANT, PLACE, Call, Program, family, is_place, number, places, slots
 from graphfuzz.spec.attributes import Attribute, Choice
 from graphfuzz.spec.inference import parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Rejected, Tensor
@@ -88,31 +88,36 @@ def _mark(operand: str | Array) -> str:
 def _operands(call: Call, program: Program, example: Example) -> list[str | Array] | None:
     """Our operands, in order: what stands where the example has each. None where the example has none for one of them,
     or something else stands there."""
-    given: list[str | Array] = [*call.operands]
-    if len(example.taken) != len(given):
-        given = _aligned(call, program, example) or given
-    if len(example.taken) != len(given):
-        in_order = list(range(len(example.taken))) == list(example.taken)
-        return given if in_order and len(given) == len(call.operands) else None
+    alike = len(example.taken) == len(call.operands)
+    given = list(zip(example.taken, call.operands, strict=True)) if alike else _aligned(call, program, example)
     found: dict[int, str | Array] = {}
-    for ours, theirs in zip(example.taken, given, strict=True):
+    for ours, theirs in given or ():
         if ours >= 0 and found.setdefault(ours, theirs) is not theirs and _mark(found[ours]) != _mark(theirs):
             return None
-    return [found[i] for i in range(len(found))] if sorted(found) == list(range(len(found))) else None
+    return [found[i] for i in range(len(found))] if found.keys() == set(range(len(found))) else None
 
 
-def _aligned(call: Call, program: Program, example: Example) -> list[str | Array] | None:
-    """What stands where the example has operands, numbers as arrays of the dtype of the call's first operand."""
+def _aligned(call: Call, program: Program, example: Example) -> list[tuple[int, str | Array]] | None:
+    """What stands where the example has operands, with which of the use's operands each is: in a list as many as there
+    are, numbers as arrays of the dtype of the call's first operand. None where something lacks."""
     first = program.values.get(call.operands[0]) if call.operands else None
-    found: list[str | Array] = []
+    found: list[tuple[int, str | Array]] = []
     for name, theirs in example.call.arguments.items():
         value: Any = call.arguments.get(name)
-        if is_place(value):
-            found.append(call.operands[value["operand"]])
-        elif is_place(theirs) and (constant := number(value)) is not None and first is not None:
-            found.append(np.asarray(constant, first.dtype))
-        elif is_place(theirs) or (isinstance(theirs, list) and any(map(is_place, theirs))):
+        ours = [example.taken[place] for place in places(theirs)]
+        if is_place(value) and len(ours) == 1:
+            found.append((ours[0], call.operands[value[PLACE]]))
+        elif is_place(value) and CONSTANT not in value:
             return None
+        elif is_place(theirs) and ours == [UNBOUND]:
+            continue
+        elif is_place(theirs) and (constant := number(value)) is not None and first is not None:
+            found.append((ours[0], np.asarray(constant, first.dtype)))
+        elif ours:
+            many = list(places(value))
+            if not many or ours != list(range(ours[0], ours[0] + len(ours))):
+                return None
+            found += [(ours[0] + i, call.operands[place]) for i, place in enumerate(many)]
     return found
 
 
