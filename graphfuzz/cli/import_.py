@@ -86,7 +86,7 @@ def import_(
     """
     asked = framework or next((load_route(name).framework for name in routes), None)
     reader, registry = reader_of(file, asked, converter), load_registry(packs)
-    given = _given(file, reader, inputs, sizes)
+    given = _given(file, inputs, sizes)
     chosen = routes or tuple(name for name in route_names() if load_route(name).framework == reader.framework)
     for name in chosen:
         if load_route(name).framework != reader.framework:
@@ -107,7 +107,7 @@ def import_(
     sys.exit(FAULT if any(faults) else 0)
 
 
-def _given(file: Path, reader: Reader, inputs: Path | None, sizes: tuple[str, ...]) -> Given:
+def _given(file: Path, inputs: Path | None, sizes: tuple[str, ...]) -> Given:
     """What is said beside the file. Raises UsageError."""
     known: dict[str, int] = {}
     for stated in sizes:
@@ -116,7 +116,7 @@ def _given(file: Path, reader: Reader, inputs: Path | None, sizes: tuple[str, ..
             raise UsageError(f"--size {stated}: must be NAME=N")
         known[name] = int(size)
     for option, value in (("inputs", inputs), ("size", known)):
-        if value and option not in reader.heeds:
+        if value and file.suffix == ".py":
             raise UsageError(f"--{option}: {file} defines its inputs itself")
     if inputs is not None and not inputs.exists():
         raise UsageError(f"--inputs {inputs}: there is no such file")

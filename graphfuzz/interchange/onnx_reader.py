@@ -44,7 +44,6 @@ def onnx_reader(route: Route) -> Reader:
         read=read,
         captured=captured,
         run=run,
-        heeds=("inputs", "size"),
     )
 
 

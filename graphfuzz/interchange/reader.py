@@ -24,8 +24,7 @@ class Reader(msgspec.Struct, frozen=True):
 
     framework: whose type rules the operators follow. packages: the distributions whose versions decide what a model
     becomes. preload: the modules that it imports. read: a file as a program; raises UsageError. captured: a source
-    model, as the materializer builds it, with its inputs by name. run: a call's outputs for other operands. heeds: what
-    of `Given` is for it.
+    model, as the materializer builds it, with its inputs by name. run: a call's outputs for other operands.
     """
 
     name: str
@@ -35,4 +34,3 @@ class Reader(msgspec.Struct, frozen=True):
     read: Callable[[Path, Given], Program]
     captured: Callable[[Any, Values], Program]
     run: Callable[[Call, Sequence[Array]], list[Array]]
-    heeds: tuple[str, ...] = ()

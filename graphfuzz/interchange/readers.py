@@ -8,39 +8,45 @@ from pathlib import Path
 from graphfuzz.errors import UsageError
 from graphfuzz.interchange.onnx_reader import PREFIX, onnx_reader
 from graphfuzz.interchange.reader import Reader
+from graphfuzz.interchange.tensorflow_reader import reader as tensorflow_reader
 from graphfuzz.interchange.torch_reader import reader as torch_reader
 from graphfuzz.oracle.route import load_route
 
-READERS: Mapping[str, Reader] = {reader.name: reader for reader in (torch_reader,)}
+READERS: Mapping[str, Reader] = {reader.name: reader for reader in (torch_reader, tensorflow_reader)}
 """Those that need no route."""
 
-SUFFIXES: Mapping[str, Mapping[str, str]] = {
-    ".py": {"torch": torch_reader.name},
+FOLDER = "a folder"
+"""Stands for a suffix."""
+
+READABLE: Mapping[str, Mapping[str, str]] = {
+    ".py": {"torch": torch_reader.name, "keras": tensorflow_reader.name},
     ".onnx": {"torch": f"{PREFIX}torch-script-ort", "keras": f"{PREFIX}tf2onnx-ort"},
+    ".keras": {"keras": tensorflow_reader.name},
+    FOLDER: {"keras": tensorflow_reader.name},
 }
-"""The readers of files, by framework; what comes first is asked unless told. The route that converts in the least time
-teaches."""
+"""The readers by suffix and framework, that first which is meant unless told; of ONNX, those by the routes that convert
+in the least time."""
 
 
 def reader_of(file: Path, framework: str | None = None, converter: str | None = None) -> Reader:
-    """The reader of a file in a framework's words, its own or the first unless told, and learned from a route's
-    conversions where the file is a converted model. Raises UsageError where there is no such file, or none reads it."""
+    """The reader of a file (or folder) in a framework's words; of an ONNX model, by a route's conversions.
+
+    Raises UsageError where there is no such file, or none reads it so.
+    """
     if not file.exists():
         raise UsageError(f"{file}: there is no such file")
-    if file.suffix not in SUFFIXES:
-        raise UsageError(f"{file}: cannot be imported; what can, ends in {' or '.join(SUFFIXES)}")
-    names = SUFFIXES[file.suffix]
-    is_converted = any(name.startswith(PREFIX) for name in names.values())
-    if converter is not None and not is_converted:
-        raise UsageError(f"--converter {converter}: {file} is no converted model")
+    names = READABLE.get(FOLDER if file.is_dir() else file.suffix)
+    if names is None:
+        *others, last = (kind for kind in READABLE if kind != FOLDER)
+        raise UsageError(f"{file}: cannot be imported; what can, ends in {', '.join(others)} or {last}")
     if converter is not None:
-        found = load_reader(f"{PREFIX}{converter}")
-        if framework not in (None, found.framework):
-            raise UsageError(f"--converter {converter}: is not for {framework}")
-        return found
+        if not all(name.startswith(PREFIX) for name in names.values()):
+            raise UsageError(f"--converter {converter}: {file} is no ONNX model")
+        names = {load_route(converter).framework: f"{PREFIX}{converter}"}
     chosen = framework or next(iter(names))
     if chosen not in names:
-        raise UsageError(f"--framework {chosen}: {file} is for {' or '.join(names)}")
+        asked = f"--converter {converter}" if converter else str(file)
+        raise UsageError(f"{asked}: is for {' or '.join(names)}, not {chosen}")
     return load_reader(names[chosen])
 
 
