@@ -2,12 +2,12 @@
 
 Of an initializer that nodes take, a number or a few (`as_constant`) are a constant of the call as well as an operand:
 where a shape, axes or a factor stand, attributes are found. Everything else is a weight. What is made of constants
-alone is a weight, too.
+alone, or of the sizes of inputs alone, is a weight, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Values
 from graphfuzz.interchange.given import Declared, chosen_inputs
 from graphfuzz.interchange.onnx_nodes import as_call, run
-from graphfuzz.interchange.program import Call, Program, as_constant, simplified
+from graphfuzz.interchange.program import LONGEST, Call, Program, as_constant, simplified
 from graphfuzz.interchange.reader import Given, Reader
 from graphfuzz.oracle.route import Route
 from graphfuzz.spec.dtypes import KNOWN
@@ -95,13 +95,31 @@ class _Interpreter:
                 made = run(call, [self.live[name] for name in call.operands])
             except Exception as error:  # noqa: BLE001 - evaluators raise in whatever class they like
                 self.told.append(f"{call.target} does not run: {type(error).__name__}: {str(error).splitlines()[0]}")
-        is_fixed = bool(made) and all(name in self.constants for name in call.operands)
+        is_fixed = bool(made) and (
+            all(name in self.constants for name in call.operands) or self._follows_from_sizes(call, made)
+        )
         for name, value in zip(outputs, made, strict=False):
             self.live[name] = value
             if is_fixed and isinstance(value, np.ndarray):
                 self._fix(name, value)
         if not is_fixed:
             self.calls.append(call)
+
+    def _follows_from_sizes(self, call: Call, made: Sequence[Any]) -> bool:
+        """Whether a call makes the same few integers of zeros and of ones: a shape, which is fixed as those of inputs
+        are."""
+        given = [self.live[name] for name in call.operands]
+        if not all(isinstance(a, np.ndarray) and a.dtype == np.int64 and a.ndim < 2 and a.size < LONGEST for a in made):
+            return False
+        kept = [name in self.constants or not isinstance(self.live[name], np.ndarray) for name in call.operands]
+        for fill in (np.zeros_like, np.ones_like):
+            try:
+                others = run(call, [a if keep else fill(a) for a, keep in zip(given, kept, strict=True)])
+            except Exception:  # noqa: BLE001 - as above
+                return False
+            if not all(np.array_equal(one, other) for one, other in zip(made, others, strict=True)):
+                return False
+        return True
 
     def program(self, told: tuple[str, ...]) -> Program:
         arrays = {name: value for name, value in self.live.items() if isinstance(value, np.ndarray)}

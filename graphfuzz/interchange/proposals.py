@@ -24,7 +24,7 @@ from graphfuzz.spec.registry import Registry
 
 COMBINATIONS = 3000
 """How many combinations of attributes are held against an operator's rule, at most."""
-FITTING = 3
+FITTING = 8
 """How many of those that fit are proposed for one operator."""
 
 

@@ -4,7 +4,7 @@ models.
 A model is traced for inputs of fixed shapes, its variables made constants and its functions put in their places, which
 leaves one graph (https://www.tensorflow.org/guide/intro_to_graphs). Nothing of a file is run but TensorFlow's
 operators, apart from a Python file. As for ONNX (`onnx_reader`), a few numbers are a constant of the call as well as
-an operand, and what is made of constants alone is a weight.
+an operand, and what is made of constants alone, or of sizes, is a weight.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def run(call: Call, operands: Sequence[Array]) -> list[Array]:
     options: dict[str, Any] = {}
     for argument in definition.input_arg:
         value = call.arguments[argument.name]
-        options[argument.name] = [tensors[v[PLACE]] for v in value] if isinstance(value, list) else tensors[value[PLACE]]
+        options[argument.name] = (
+            [tensors[v[PLACE]] for v in value] if isinstance(value, list) else tensors[value[PLACE]]
+        )
     for attribute in definition.attr:
         if attribute.name in call.arguments:
             options[attribute.name] = _decoded(attribute.type, call.arguments[attribute.name])
@@ -170,9 +172,7 @@ class _Writer:
         for operation in self.operations:
             self._write(operation)
         made = tuple(dict.fromkeys(self._name(output) for output in outputs))
-        return simplified(
-            Program(tuple(self.inputs), tuple(self.weights), tuple(self.calls), made, self.values, told)
-        )
+        return simplified(Program(tuple(self.inputs), tuple(self.weights), tuple(self.calls), made, self.values, told))
 
     def _write(self, operation: Any) -> None:
         outputs = [tensor.name for tensor in operation.outputs]
@@ -181,10 +181,17 @@ class _Writer:
         elif operation.type != "Placeholder" and outputs:
             operands: list[str] = []
             arguments = dict(self._arguments(operation, operands))
-            if all(name in self.constants for name in operands) and all(name in self.values for name in outputs):
+            is_fixed = all(name in self.constants for name in operands) or self._is_known(operation)
+            if is_fixed and all(name in self.values for name in outputs):
                 self._fix(outputs)
             else:
                 self.calls.append(Call(operation.type, arguments, tuple(operands), tuple(outputs)))
+
+    def _is_known(self, operation: Any) -> bool:
+        """Whether TensorFlow says what an operation makes without running it, as it does of shapes."""
+        import tensorflow as tf
+
+        return all(tf.get_static_value(tensor) is not None for tensor in operation.outputs)
 
     def _fix(self, names: Sequence[str]) -> None:
         """Have values be weights, and constants where they may."""

@@ -84,6 +84,8 @@ def _matched(
     call: Call, needed: set[str], program: Program, table: Table, registry: Registry, reader: Reader
 ) -> tuple[_Found | None, str]:
     """The uses that together make all outputs of a call that anything needs, or why there are none."""
+    if not program.values.keys() >= set(call.operands):
+        return None, "what it takes is not known"
     wanted = {i for i, name in enumerate(call.outputs) if name in needed}
     left, taken, uses, tried = set(wanted), list[Proposal](), list[bool](), 0
     for proposal in proposals(call, program, table, registry, reader.framework):
