@@ -78,9 +78,10 @@ def import_(
     """Make a case of somebody else's model, judge it, and store an entry for each finding, which can be minimized; of
     a bucket that is there the smaller case stays.
 
-    FILE is an ONNX model (.onnx); or a Python file that defines `model`, a torch.nn.Module or function of tensors, and
-    `inputs`, a tuple of tensors, and is run. What our operators become is learned at the first import, which takes some
-    minutes, and kept.
+    FILE is an ONNX model (.onnx), a Keras model (.keras), a folder with a saved model of TensorFlow, or a Python file
+    (.py), which is run: it defines `model`, a torch.nn.Module or function of tensors, and `inputs`, a tuple of tensors;
+    with --framework keras a Keras model and a tuple of NumPy's arrays. What our operators become is learned at the
+    first import, which takes some minutes, and kept.
 
     Exit code: 0; 2 for bad input, which operators that are unknown are without --partial; 3 for a mistake of graphfuzz.
     """

@@ -98,8 +98,8 @@ def _stored(file: Path) -> tuple[Callable[..., Any], list[Declared]]:
     except Exception as error:
         if "safe_mode" in str(error):
             raise UsageError(
-                f"{file}: has Python code, which Keras runs with safe_mode=False only; if you trust it, import a Python "
-                "file that loads it so as `model`"
+                f"{file}: has Python code, which Keras runs with safe_mode=False only; if you trust it, import a "
+                "Python file that loads it so as `model`"
             ) from None
         raise UsageError(f"{file}: is no Keras model: {error}") from error
     if not getattr(model, "inputs", None):

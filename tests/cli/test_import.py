@@ -21,7 +21,7 @@ from graphfuzz.spec.registry import Registry
 ROUTE = "torch-script-ort"
 
 
-KNOWN = {"torch.export": ("relu", "floor_divide_by"), f"onnx/{ROUTE}": ("logical_not", "where", "relu")}
+KNOWN = {"torch.export": ("relu", "floor_divide_by"), f"onnx/{ROUTE}": ("not_operator", "where", "relu")}
 
 
 @pytest.fixture(scope="module")
