@@ -2,7 +2,7 @@
 
 Of an initializer that nodes take, a number or a few (`as_constant`) are a constant of the call as well as an operand:
 where a shape, axes or a factor stand, attributes are found. Everything else is a weight. What is made of constants
-alone, or of the sizes of inputs alone, is a weight, too.
+alone, or of the sizes of inputs alone, is a weight, too, and so is a weight put in another order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Values
 from graphfuzz.interchange.given import Declared, chosen_inputs
 from graphfuzz.interchange.onnx_nodes import as_call, run
-from graphfuzz.interchange.program import LONGEST, Call, Program, as_constant, simplified
+from graphfuzz.interchange.program import LONGEST, Call, Program, as_constant, is_rearranged, simplified
 from graphfuzz.interchange.reader import Given, Reader
 from graphfuzz.oracle.route import Route
 from graphfuzz.spec.dtypes import KNOWN
@@ -96,7 +96,9 @@ class _Interpreter:
             except Exception as error:  # noqa: BLE001 - evaluators raise in whatever class they like
                 self.told.append(f"{call.target} does not run: {type(error).__name__}: {str(error).splitlines()[0]}")
         is_fixed = bool(made) and (
-            all(name in self.constants for name in call.operands) or self._follows_from_sizes(call, made)
+            all(name in self.constants for name in call.operands)
+            or (set(self.weights).issuperset(call.operands) and self._is_rearranged(call, made))
+            or self._follows_from_sizes(call, made)
         )
         for name, value in zip(outputs, made, strict=False):
             self.live[name] = value
@@ -120,6 +122,11 @@ class _Interpreter:
             if not all(np.array_equal(one, other) for one, other in zip(made, others, strict=True)):
                 return False
         return True
+
+    def _is_rearranged(self, call: Call, made: Sequence[Any]) -> bool:
+        """Whether a call makes of weights what has a weight's elements in another order."""
+        given = [self.live[name] for name in call.operands]
+        return all(isinstance(a, np.ndarray) for a in (made[0], *given)) and is_rearranged(made[0], given)
 
     def program(self, told: tuple[str, ...]) -> Program:
         arrays = {name: value for name, value in self.live.items() if isinstance(value, np.ndarray)}

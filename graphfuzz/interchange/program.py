@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from graphfuzz.graph import Array
 from graphfuzz.spec.dtypes import KNOWN, is_float
@@ -87,6 +88,12 @@ def as_constant(array: Array) -> Any:
     is_short = is_float(str(array.dtype))
     items = [constant(float(str(item)) if is_short else item.item()) for item in array.ravel()]
     return items if array.ndim else items[0]
+
+
+def is_rearranged(made: Array, given: Iterable[Array]) -> bool:
+    """Whether an array has the very elements of one of others, in whatever shape and order."""
+    others = (a for a in given if (a.dtype, a.size) == (made.dtype, made.size))
+    return any(np.array_equal(np.sort(made, None), np.sort(a, None)) for a in others)
 
 
 def number(value: Any) -> bool | int | float | complex | None:

@@ -4,7 +4,7 @@ models.
 A model is traced for inputs of fixed shapes, its variables made constants and its functions put in their places, which
 leaves one graph (https://www.tensorflow.org/guide/intro_to_graphs). Nothing of a file is run but TensorFlow's
 operators, apart from a Python file. As for ONNX (`onnx_reader`), a few numbers are a constant of the call as well as
-an operand, and what is made of constants alone, or of sizes, is a weight.
+an operand, and what is made of constants alone, or of sizes, is a weight, and so is a weight put in another order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ import numpy as np
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Values
 from graphfuzz.interchange.given import Declared, chosen_inputs
-from graphfuzz.interchange.program import CONSTANT, PLACE, Call, Program, as_constant, constant, number, simplified
+from graphfuzz.interchange.program import (
+    CONSTANT,
+    PLACE,
+    Call,
+    Program,
+    as_constant,
+    constant,
+    is_rearranged,
+    number,
+    simplified,
+)
 from graphfuzz.interchange.reader import Given, Reader
 from graphfuzz.spec.dtypes import KNOWN
 
@@ -181,7 +191,11 @@ class _Writer:
         elif operation.type != "Placeholder" and outputs:
             operands: list[str] = []
             arguments = dict(self._arguments(operation, operands))
-            is_fixed = all(name in self.constants for name in operands) or self._is_known(operation)
+            is_fixed = (
+                all(name in self.constants for name in operands)
+                or self._is_known(operation)
+                or self._is_rearranged(operands, outputs)
+            )
             if is_fixed and all(name in self.values for name in outputs):
                 self._fix(outputs)
             else:
@@ -192,6 +206,11 @@ class _Writer:
         import tensorflow as tf
 
         return all(tf.get_static_value(tensor) is not None for tensor in operation.outputs)
+
+    def _is_rearranged(self, operands: Sequence[str], outputs: Sequence[str]) -> bool:
+        """Whether a call makes of weights what has a weight's elements in another order."""
+        are_weights = set(self.weights).issuperset(operands) and self.values.keys() >= {*operands, *outputs}
+        return are_weights and is_rearranged(self.values[outputs[0]], [self.values[name] for name in operands])
 
     def _fix(self, names: Sequence[str]) -> None:
         """Have values be weights, and constants where they may."""

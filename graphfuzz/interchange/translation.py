@@ -25,7 +25,7 @@ from graphfuzz.interchange.reader import Reader
 from graphfuzz.materializer import build, run, source
 from graphfuzz.spec.registry import Registry
 
-TRIED = 60
+TRIED = 160
 """How many proposals are run for a call, at most."""
 DRAWS = 3
 """On how many other operands a proposal that is not written alike must agree."""
