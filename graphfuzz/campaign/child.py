@@ -26,7 +26,7 @@ from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import CONTROL, Guide, Profile, Recipe, Support, generate
 from graphfuzz.graph import Case, Features, features
-from graphfuzz.interchange import Example, Table, Translation, examples_of, load_reader, translated
+from graphfuzz.interchange import Example, Given, Table, Translation, examples_of, load_reader, translated
 from graphfuzz.oracle.attribution import Attribution, Examiner, Witness, attribute
 from graphfuzz.oracle.judge import judge_made
 from graphfuzz.oracle.ledger import Stock, Used, take_stock, used_of
@@ -185,13 +185,15 @@ def stock(route_name: str) -> Stock:
 
 def examples(name: str, reader_name: str) -> tuple[Example, ...]:
     """What an operator becomes where a reader captures it."""
-    return examples_of(name, load_reader(reader_name), _workers[0].registry)
+    with remembered_registry():
+        return examples_of(name, load_reader(reader_name), _workers[0].registry)
 
 
-def imported(file: Path, reader_name: str, table: Table, partial: bool) -> Translation:
+def imported(file: Path, given: Given, reader_name: str, table: Table, partial: bool) -> Translation:
     """Somebody else's model in our operators. Raises UsageError."""
     reader = load_reader(reader_name)
-    return translated(reader.read(file), table, _workers[0].registry, reader, partial)
+    with remembered_registry():
+        return translated(reader.read(file, given), table, _workers[0].registry, reader, partial)
 
 
 def work(number: int, task: Task) -> Reply:

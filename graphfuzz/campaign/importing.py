@@ -12,7 +12,7 @@ from graphfuzz.campaign import child
 from graphfuzz.campaign.probes import Cache, Examples
 from graphfuzz.campaign.workers import Workers
 from graphfuzz.errors import UsageError
-from graphfuzz.interchange import Example, Reader, Table, Translation, table_of
+from graphfuzz.interchange import Example, Given, Reader, Table, Translation, table_of
 from graphfuzz.spec.origins import Origin, origins
 from graphfuzz.spec.registry import Registry
 
@@ -47,10 +47,10 @@ def learned(
     return table_of(example for examples in known.values() for example in examples)
 
 
-def read(file: Path, reader: Reader, table: Table, workers: Workers, partial: bool) -> Translation:
+def read(file: Path, given: Given, reader: Reader, table: Table, workers: Workers, partial: bool) -> Translation:
     """The file's model in our operators. Raises UsageError where it cannot be read, or takes its process down."""
     try:
-        translation: Translation = workers.ask(child.imported, file, reader.name, table, partial).result()
+        translation: Translation = workers.ask(child.imported, file, given, reader.name, table, partial).result()
     except ProcessExpired as death:
         raise UsageError(f"{file}: reading it ends the process, with exit code {death.exitcode}") from None
     return translation

@@ -6,6 +6,7 @@ model; where that makes one call, the call is an example of the operator with it
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ class Example(msgspec.Struct, frozen=True):
     """A call that a use of our operator became.
 
     taken: for each operand of the call, which of the use's operands it is, or UNBOUND. made: for each output of the
-    use, which of the call's outputs it is.
+    use, which of the call's outputs it is. turned: for each operand of the call, the order that the axes of the use's
+    operand have in it; empty where they are as they were.
     """
 
     operator: str
@@ -44,6 +46,7 @@ class Example(msgspec.Struct, frozen=True):
     call: Call
     taken: tuple[int, ...]
     made: tuple[int, ...]
+    turned: tuple[tuple[int, ...], ...]
 
     def attributes(self) -> dict[str, Any]:
         """The attributes as rules have them."""
@@ -100,7 +103,8 @@ def example_of(case: Case, reader: Reader, registry: Registry) -> Example | None
     if not set(program.outputs) <= set(call.outputs) or len(program.outputs) != len(node.outputs):
         return None
     made = tuple(call.outputs.index(name) for name in program.outputs)
-    return Example(node.op, node.attrs, call, _taken(case, program, call), made)
+    taken = _taken(case, program, call)
+    return Example(node.op, node.attrs, call, tuple(i for i, _ in taken), made, tuple(order for _, order in taken))
 
 
 def captured(case: Case, reader: Reader, registry: Registry) -> Program:
@@ -116,15 +120,30 @@ def same_array(one: Array | None, other: Array | None) -> bool:
     return bool(np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"))
 
 
-def _taken(case: Case, program: Program, call: Call) -> tuple[int, ...]:
-    """Which operand of the case's node each operand of the call is: inputs by their place, weights by their values."""
+def _taken(case: Case, program: Program, call: Call) -> list[tuple[int, tuple[int, ...]]]:
+    """Which operand of the case's node each operand of the call is, and how its axes are turned: inputs by their place,
+    weights by their values."""
     (node,) = case.graph.nodes
     inputs = dict(zip(program.inputs, (v.name for v in case.graph.inputs), strict=True))
-    free = dict(case.weights())
+    free, orders = dict(case.weights()), dict[str, tuple[int, ...]]()
     names: dict[str, str | None] = {}
     for name in dict.fromkeys(call.operands):
-        held = program.values.get(name)
-        names[name] = inputs.get(name) or next((w for w, array in free.items() if same_array(array, held)), None)
-        free.pop(names[name] or "", None)
-    known = [names[name] for name in call.operands]
-    return tuple(UNBOUND if name is None else node.inputs.index(name) for name in known)
+        names[name] = inputs.get(name)
+        if name not in inputs:
+            names[name], orders[name] = _held(free, program.values.get(name))
+            free.pop(names[name] or "", None)
+    known = [(names[name], orders.get(name, ())) for name in call.operands]
+    return [(UNBOUND if name is None else node.inputs.index(name), order) for name, order in known]
+
+
+def _held(weights: Mapping[str, Array], held: Array | None) -> tuple[str | None, tuple[int, ...]]:
+    """The weight that an operand is, and the order that the weight's axes have in it."""
+    for name, array in weights.items():
+        if same_array(array, held):
+            return name, ()
+    for name, array in weights.items():
+        if held is not None and sorted(array.shape) == sorted(held.shape) and array.ndim > 1:
+            for order in itertools.permutations(range(array.ndim)):
+                if same_array(array.transpose(order), held):
+                    return name, order
+    return None, ()

@@ -13,18 +13,28 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from graphfuzz.graph import Array
+from graphfuzz.spec.dtypes import KNOWN, is_float
 
 PLACE = "operand"
 """The key of what stands for an operand among a call's arguments."""
+
+CONSTANT = "constant"
+"""The key, beside it, of the operand's value where that is a constant of the call: in one version of an operator an
+attribute and in another an operand, it is found at the same place, and read alike."""
+
+LONGEST = 16
+"""How many numbers a constant has, at most. More are a weight."""
 
 
 class Call(msgspec.Struct, frozen=True):
     """One use of a foreign operator.
 
     target: the operator's name. arguments: by name, every default filled in, as JSON; {"operand": i} stands for operand
-    i. operands: the values taken, in the order of `arguments`, one that is taken twice twice. outputs: the values made.
+    i, {"operand": i, "constant": ...} for one whose value the program has. operands: the values taken, in the order of
+    `arguments`, one that is taken twice twice. outputs: the values made.
     """
 
     target: str
@@ -35,13 +45,14 @@ class Call(msgspec.Struct, frozen=True):
 
 class Program(msgspec.Struct, frozen=True, eq=False):
     """Calls in an order in which they can run. weights: parameters, buffers and constants. values: inputs, weights and
-    what calls make, by name, as far as graphs know their dtypes."""
+    what calls make, by name, as far as graphs know their dtypes. told: what the user should know of how it was read."""
 
     inputs: tuple[str, ...]
     weights: tuple[str, ...]
     calls: tuple[Call, ...]
     outputs: tuple[str, ...]
     values: dict[str, Array]
+    told: tuple[str, ...] = ()
 
 
 def simplified(program: Program, constants: Iterable[str] = ()) -> Program:
@@ -69,6 +80,22 @@ def constant(value: Any) -> Any:
     return value if plain else str(value)
 
 
+def as_constant(array: Array) -> Any:
+    """The JSON of what may be a constant of a call: a number, or a few in a row; None for anything else. Floats are as
+    short as their dtype lets them be written."""
+    if array.ndim > 2 or array.size > LONGEST or str(array.dtype) not in KNOWN:
+        return None
+    is_short = is_float(str(array.dtype))
+    items = [constant(float(str(item)) if is_short else item.item()) for item in array.ravel()]
+    return items if array.ndim else items[0]
+
+
+def is_rearranged(made: Array, given: Iterable[Array]) -> bool:
+    """Whether an array has the very elements of one of others, in whatever shape and order."""
+    others = (a for a in given if (a.dtype, a.size) == (made.dtype, made.size))
+    return any(np.array_equal(np.sort(made, None), np.sort(a, None)) for a in others)
+
+
 def number(value: Any) -> bool | int | float | complex | None:
     """The number that an argument is, as `constant` has it; None for anything else."""
     if isinstance(value, bool | int | float):
@@ -92,6 +119,8 @@ def slots(arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in arguments.items():
         if not is_place(value):
             yield from _slots(name, value)
+        elif CONSTANT in value:
+            yield from _slots(name, value[CONSTANT])
     for (one, a), (other, b) in pairwise(arguments.items()):
         if type(a) is int and type(b) is int:
             yield f"{one}, {other}", (a, b)

@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from graphfuzz.graph import Array, output_types
-from graphfuzz.interchange.examples import Example, Table
-from graphfuzz.interchange.program import Call, Program, family, is_place, number, slots
+from graphfuzz.interchange.examples import UNBOUND, Example, Table
+from graphfuzz.interchange.program import CONSTANT, PLACE, Call, Program, family, is_place, number, places, slots
 from graphfuzz.spec.attributes import Attribute, Choice
 from graphfuzz.spec.inference import parameters_of, rank_of
 from graphfuzz.spec.operator import Operator, Rejected, Tensor
@@ -24,7 +24,7 @@ from graphfuzz.spec.registry import Registry
 
 COMBINATIONS = 3000
 """How many combinations of attributes are held against an operator's rule, at most."""
-FITTING = 3
+FITTING = 8
 """How many of those that fit are proposed for one operator."""
 
 
@@ -67,52 +67,80 @@ def _uses(
 ) -> Iterator[Proposal]:
     tried = set[str]()
     for example in examples:
-        operands = _operands(call, program, example)
-        if operands is None or (mark := f"{list(map(_mark, operands))}{example.made}") in tried:
-            continue
-        tried.add(mark)
-        arrays = [program.values.get(o) if isinstance(o, str) else o for o in operands]
-        types = [Tensor(str(a.dtype), a.shape) for a in arrays if a is not None]
-        if len(types) != len(operands) or not _fits_roles(op, operands, program):
-            continue
-        for attrs in _attributes(call, op, examples, types):
-            made = _typed(call, program, op, types, attrs, framework, example)
-            if made is not None:
-                yield made(operands, attrs)
+        for operands in _swapped(_operands(call, program, example), program):
+            if (mark := f"{list(map(_mark, operands))}{example.made}") in tried:
+                continue
+            tried.add(mark)
+            arrays = [program.values.get(o) if isinstance(o, str) else o for o in operands]
+            types = [Tensor(str(a.dtype), a.shape) for a in arrays if a is not None]
+            if len(types) != len(operands) or not _fits_roles(op, operands, program):
+                continue
+            for attrs in _attributes(call, program, op, examples, types):
+                made = _typed(call, program, op, types, attrs, framework, example)
+                if made is not None:
+                    yield made(operands, attrs)
 
 
 def _mark(operand: str | Array) -> str:
-    return operand if isinstance(operand, str) else repr(operand)
+    return operand if isinstance(operand, str) else f"{operand.dtype}{operand.shape}{hash(operand.tobytes())}"
+
+
+def _swapped(operands: list[str | Array] | None, program: Program) -> Iterator[list[str | Array]]:
+    """The operands, and with each matrix among the weights the other way around."""
+    if operands is None:
+        return
+    yield operands
+    for i, operand in enumerate(operands):
+        array = program.values.get(operand) if isinstance(operand, str) and operand in program.weights else None
+        if array is not None and array.ndim == 2:
+            yield [*operands[:i], np.ascontiguousarray(array.T), *operands[i + 1 :]]
 
 
 def _operands(call: Call, program: Program, example: Example) -> list[str | Array] | None:
     """Our operands, in order: what stands where the example has each. None where the example has none for one of them,
     or something else stands there."""
-    given: list[str | Array] = [*call.operands]
-    if len(example.taken) != len(given):
-        given = _aligned(call, program, example) or given
-    if len(example.taken) != len(given):
-        in_order = list(range(len(example.taken))) == list(example.taken)
-        return given if in_order and len(given) == len(call.operands) else None
+    alike = len(example.taken) == len(call.operands)
+    given = list(zip(example.taken, call.operands, strict=True)) if alike else _aligned(call, program, example)
+    turned = {ours: order for ours, order in zip(example.taken, example.turned, strict=True) if order}
     found: dict[int, str | Array] = {}
-    for ours, theirs in zip(example.taken, given, strict=True):
+    for ours, theirs in given or ():
         if ours >= 0 and found.setdefault(ours, theirs) is not theirs and _mark(found[ours]) != _mark(theirs):
             return None
-    return [found[i] for i in range(len(found))] if sorted(found) == list(range(len(found))) else None
+    if found.keys() != set(range(len(found))):
+        return None
+    return [_turned_back(found[i], turned.get(i, ()), program) for i in range(len(found))]
 
 
-def _aligned(call: Call, program: Program, example: Example) -> list[str | Array] | None:
-    """What stands where the example has operands, numbers as arrays of the dtype of the call's first operand."""
+def _turned_back(operand: str | Array, order: tuple[int, ...], program: Program) -> str | Array:
+    """The operand whose axes a call has in this order. Only a weight is turned."""
+    array = program.values.get(operand) if isinstance(operand, str) else operand
+    is_weight = not isinstance(operand, str) or operand in program.weights
+    if not order or array is None or array.ndim != len(order) or not is_weight:
+        return operand
+    return np.ascontiguousarray(array.transpose(np.argsort(order)))
+
+
+def _aligned(call: Call, program: Program, example: Example) -> list[tuple[int, str | Array]] | None:
+    """What stands where the example has operands, with which of the use's operands each is: in a list as many as there
+    are, numbers as arrays of the dtype of the call's first operand. None where something lacks."""
     first = program.values.get(call.operands[0]) if call.operands else None
-    found: list[str | Array] = []
+    found: list[tuple[int, str | Array]] = []
     for name, theirs in example.call.arguments.items():
         value: Any = call.arguments.get(name)
-        if is_place(value):
-            found.append(call.operands[value["operand"]])
-        elif is_place(theirs) and (constant := number(value)) is not None and first is not None:
-            found.append(np.asarray(constant, first.dtype))
-        elif is_place(theirs) or (isinstance(theirs, list) and any(map(is_place, theirs))):
+        ours = [example.taken[place] for place in places(theirs)]
+        if is_place(value) and len(ours) == 1:
+            found.append((ours[0], call.operands[value[PLACE]]))
+        elif is_place(value) and CONSTANT not in value:
             return None
+        elif is_place(theirs) and ours == [UNBOUND]:
+            continue
+        elif is_place(theirs) and (constant := number(value)) is not None and first is not None:
+            found.append((ours[0], np.asarray(constant, first.dtype)))
+        elif ours:
+            many = list(places(value))
+            if not many or ours != list(range(ours[0], ours[0] + len(ours))):
+                return None
+            found += [(ours[0] + i, call.operands[place]) for i, place in enumerate(many)]
     return found
 
 
@@ -153,19 +181,28 @@ def _typed(
 
 
 def _attributes(
-    call: Call, op: Operator, examples: Sequence[Example], types: Sequence[Tensor]
+    call: Call, program: Program, op: Operator, examples: Sequence[Example], types: Sequence[Tensor]
 ) -> Iterator[dict[str, Any]]:
     """Combinations of attributes, the likeliest first; the kinds of attributes admit each by itself."""
     ranks = rank_of(parameters_of(op, len(types)), [t.rank for t in types])
     each = max(2, int(COMBINATIONS ** (1 / max(1, len(op.attrs)))))
-    found = {name: _values(call, name, kind, examples, ranks)[:each] for name, kind in op.attrs.items()}
+    shapes = [program.values[name].shape for name in call.outputs if name in program.values]
+    found = {name: _values(call, shapes, name, kind, examples, ranks)[:each] for name, kind in op.attrs.items()}
     orders = itertools.product(*(range(len(values)) for values in found.values()))
     for order in sorted(itertools.islice(orders, COMBINATIONS), key=sum):
         yield {name: values[i] for (name, values), i in zip(found.items(), order, strict=True)}
 
 
-def _values(call: Call, name: str, kind: Attribute, examples: Sequence[Example], ranks: Mapping[str, int]) -> list[Any]:
-    """What an attribute may be: what stands where it stood in the examples, what it was in them, anything else."""
+def _values(
+    call: Call,
+    shapes: Sequence[tuple[int, ...]],
+    name: str,
+    kind: Attribute,
+    examples: Sequence[Example],
+    ranks: Mapping[str, int],
+) -> list[Any]:
+    """What an attribute may be: what stands where it stood in the examples, what it was in them, anything else, and the
+    shapes of what the call makes."""
     there = dict(slots(call.arguments))
     agreed = Counter(
         slot
@@ -179,7 +216,7 @@ def _values(call: Call, name: str, kind: Attribute, examples: Sequence[Example],
     options = list(kind.options) if isinstance(kind, Choice) else []
     ordered = [*learned, *seen] if certain else [*seen, *learned]
     found: list[Any] = []
-    for value in [*ordered, *options, *there.values()]:
+    for value in [*ordered, *options, *there.values(), *shapes]:
         for reading in _readings(value, ranks):
             if not any(_same(reading, other) for other in found) and _is_valid(kind, reading, ranks):
                 found.append(reading)

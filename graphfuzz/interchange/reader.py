@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,13 @@ import msgspec
 
 from graphfuzz.graph import Array, Values
 from graphfuzz.interchange.program import Call, Program
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What is said of a file beside it. inputs: a file of the model's inputs by name. sizes: of its unknown axes."""
+
+    inputs: Path | None = None
+    sizes: Mapping[str, int] = {}
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -24,6 +31,6 @@ class Reader(msgspec.Struct, frozen=True):
     framework: str
     packages: tuple[str, ...]
     preload: tuple[str, ...]
-    read: Callable[[Path], Program]
+    read: Callable[[Path, Given], Program]
     captured: Callable[[Any, Values], Program]
     run: Callable[[Call, Sequence[Array]], list[Array]]

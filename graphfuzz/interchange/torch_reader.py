@@ -15,7 +15,7 @@ from typing import Any
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Values
 from graphfuzz.interchange.program import PLACE, Call, Program, constant, number, simplified
-from graphfuzz.interchange.reader import Reader
+from graphfuzz.interchange.reader import Given, Reader
 from graphfuzz.materializer.torch_source import as_array, as_tensor
 from graphfuzz.spec.dtypes import KNOWN
 
@@ -24,7 +24,7 @@ class Aliased(Exception):
     """A call changes a tensor that shares its memory with another one that lives."""
 
 
-def read(file: Path) -> Program:
+def read(file: Path, given: Given) -> Program:
     """The module that a Python file defines as `model`, for its `inputs`. Running the file is part of it.
 
     Raises UsageError where the file cannot be run, does not define them, or `torch.export` does not capture the model.
@@ -35,8 +35,8 @@ def read(file: Path) -> Program:
         defined = runpy.run_path(str(file))
     except Exception as error:
         raise UsageError(f"{file}: cannot be run: {type(error).__name__}: {error}") from error
-    model, given = defined.get("model"), defined.get("inputs")
-    inputs = (given,) if isinstance(given, torch.Tensor) else given
+    model, inputs = defined.get("model"), defined.get("inputs")
+    inputs = (inputs,) if isinstance(inputs, torch.Tensor) else inputs
     if not callable(model) or not isinstance(inputs, tuple | list):
         raise UsageError(f"{file}: must define `model`, a module or function, and `inputs`, a tuple of tensors")
     if not all(isinstance(tensor, torch.Tensor) for tensor in inputs):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import networkx as nx
@@ -24,8 +25,8 @@ from graphfuzz.interchange.reader import Reader
 from graphfuzz.materializer import build, run, source
 from graphfuzz.spec.registry import Registry
 
-TRIED = 12
-"""How many proposals are captured for a call, at most."""
+TRIED = 160
+"""How many proposals are run for a call, at most."""
 DRAWS = 3
 """On how many other operands a proposal that is not written alike must agree."""
 
@@ -40,7 +41,8 @@ class Unknown(msgspec.Struct, frozen=True):
 
 class Translation(msgspec.Struct, frozen=True, eq=False):
     """What became of a program. case: None where nothing is known. calls: how many the program has; known: how many of
-    these our operators are; alike: how many of those are written alike; taken: how many the case has."""
+    these our operators are; alike: how many of those are written alike; taken: how many the case has. told: as the
+    program has it."""
 
     case: Case | None
     calls: int
@@ -48,6 +50,7 @@ class Translation(msgspec.Struct, frozen=True, eq=False):
     alike: int
     taken: int
     unknown: tuple[Unknown, ...]
+    told: tuple[str, ...] = ()
 
 
 class _Found(msgspec.Struct, frozen=True, eq=False):
@@ -74,13 +77,15 @@ def translated(program: Program, table: Table, registry: Registry, reader: Reade
     chosen = found if not unknown else _largest_part(found, program) if partial else []
     case = _case(chosen, program, registry, reader) if chosen else None
     alike = sum(one.alike for one in found)
-    return Translation(case, len(program.calls), len(found), alike, len(chosen), complaints)
+    return Translation(case, len(program.calls), len(found), alike, len(chosen), complaints, program.told)
 
 
 def _matched(
     call: Call, needed: set[str], program: Program, table: Table, registry: Registry, reader: Reader
 ) -> tuple[_Found | None, str]:
     """The uses that together make all outputs of a call that anything needs, or why there are none."""
+    if not program.values.keys() >= set(call.operands):
+        return None, "what it takes is not known"
     wanted = {i for i, name in enumerate(call.outputs) if name in needed}
     left, taken, uses, tried = set(wanted), list[Proposal](), list[bool](), 0
     for proposal in proposals(call, program, table, registry, reader.framework):
@@ -110,14 +115,24 @@ def _confirmed(proposal: Proposal, call: Call, program: Program, registry: Regis
     case = _single(proposal, program, registry, reader.framework)
     wanted = [program.values[call.outputs[place]] for place in proposal.made]
     try:
-        ours = captured(case, reader, registry)
-        if not _agree([ours.values[name] for name in ours.outputs], wanted, case):
+        model = build(source(case.graph, registry, case.framework), case.framework, case.weights())
+        if not _agree(run(model, case.framework, case.inputs()), wanted, case):
             return None
-        if _is_alike(ours, proposal, call, program, case):
+        if _is_captured_alike(case, proposal, call, program, registry, reader):
             return True
-        return False if _same_elsewhere(case, proposal, call, program, registry, reader) else None
+        return False if _same_elsewhere(case, model, proposal, call, program, reader) else None
     except Exception:  # noqa: BLE001 - a framework refuses in whatever class it likes
         return None
+
+
+def _is_captured_alike(
+    case: Case, proposal: Proposal, call: Call, program: Program, registry: Registry, reader: Reader
+) -> bool:
+    """Whether our use can be captured and makes the very call."""
+    try:
+        return _is_alike(captured(case, reader, registry), proposal, call, program, case)
+    except Exception:  # noqa: BLE001 - as above; what cannot be captured may be right all the same
+        return False
 
 
 def _single(proposal: Proposal, program: Program, registry: Registry, framework: str) -> Case:
@@ -147,12 +162,9 @@ def _is_alike(ours: Program, proposal: Proposal, call: Call, program: Program, c
     return True
 
 
-def _same_elsewhere(
-    case: Case, proposal: Proposal, call: Call, program: Program, registry: Registry, reader: Reader
-) -> bool:
+def _same_elsewhere(case: Case, model: Any, proposal: Proposal, call: Call, program: Program, reader: Reader) -> bool:
     """Whether our use and the call make the same of other data, too; weights stay."""
     rng = np.random.default_rng(DRAWS)
-    model = build(source(case.graph, registry, case.framework), case.framework, case.weights())
     names = dict(zip(map(str, proposal.operands), case.graph.nodes[0].inputs, strict=True))
     for _ in range(DRAWS):
         drawn = {v.name: value_like(case.tensors[v.name], v, rng) for v in case.graph.inputs}

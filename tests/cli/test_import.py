@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import onnx
+import onnx.parser
 import pytest
 from click.testing import CliRunner, Result
 
@@ -11,23 +14,26 @@ from graphfuzz.campaign.probes import Cache
 from graphfuzz.cli import main
 from graphfuzz.corpus import read_entry
 from graphfuzz.graph import case_from_json, unpack_arrays
-from graphfuzz.interchange import examples_of
-from graphfuzz.interchange.torch_reader import reader
+from graphfuzz.interchange import examples_of, load_reader
 from graphfuzz.spec.origins import origins
 from graphfuzz.spec.registry import Registry
 
 ROUTE = "torch-script-ort"
 
 
+KNOWN = {"torch.export": ("relu", "floor_divide_by"), f"onnx/{ROUTE}": ("not_operator", "where", "relu")}
+
+
 @pytest.fixture(scope="module")
 def cache(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As if all operators had been learned, and all but a few become nothing alone."""
-    folder, known = tmp_path_factory.mktemp("cache"), ("relu", "floor_divide_by")
-    places = origins({op.name: op for op in registry.of("torch")})
-    for origin in set(places.values()):
-        family = [name for name, place in places.items() if place == origin]
-        examples = {name: examples_of(name, reader, registry) if name in known else () for name in family}
-        Cache(folder).keep_examples(reader, origin, examples)
+    folder, places = tmp_path_factory.mktemp("cache"), origins({op.name: op for op in registry.of("torch")})
+    for reader in map(load_reader, KNOWN):
+        for origin in set(places.values()):
+            family = [name for name, place in places.items() if place == origin]
+            known = {name: name in KNOWN[reader.name] for name in family}
+            examples = {name: examples_of(name, reader, registry) if known[name] else () for name in family}
+            Cache(folder).keep_examples(reader, origin, examples)
     return folder
 
 
@@ -49,6 +55,22 @@ def test_a_failing_model_becomes_an_entry(cache, registry, tmp_path):
     arrays = unpack_arrays((tmp_path / "case" / "tensors.npz").read_bytes(), "")
     case = case_from_json((tmp_path / "case" / "case.json").read_bytes(), arrays, "")
     assert case.graph == entry.case.graph
+
+
+def test_a_failing_onnx_model_becomes_an_entry(cache, tmp_path):
+    text = """<ir_version: 9, opset_import: ["" : 17]> net (bool["N",3] x, float[3] y) => (bool["N",3] z, float[3] r) {
+        n = Not (x)
+        z = Where (n, n, n)
+        r = Relu (y)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    options = ["--cache", cache, "--route", ROUTE, "--workers", 1, "--output", tmp_path / "corpus", "--size", "N=4"]
+    result = CliRunner().invoke(main, [str(a) for a in ("import", tmp_path / "model.onnx", *options)])
+    assert result.exit_code == 0, result.output
+    assert "x: bool[4, 3] is drawn; --inputs gives others\n" in result.output
+    assert "3 calls, 3 known" in result.output
+    (path,) = (tmp_path / "corpus").glob("[!.]*")
+    assert read_entry(path).finding.verdict == "load-failure"
 
 
 @pytest.mark.parametrize("bodies", [("x // 7", "x // 7 // 7"), ("x // 7 // 7", "x // 7")])
@@ -80,5 +102,16 @@ def test_bad_input_is_refused_before_anything_starts(cache, tmp_path):
     result = invoke(tmp_path / "model.py", cache, "x", "--route", "tf2onnx-ort")
     assert result.exit_code == 2
     assert "is not for torch" in result.stderr
-    result = CliRunner().invoke(main, ["import", str(tmp_path / "none.py")])
-    assert (result.exit_code, "there is no such file" in result.stderr) == (2, True)
+    (tmp_path / "model.onnx").touch()
+    for arguments, said in [
+        (["none.py"], "there is no such file"),
+        (["model.py", "--size", "N=3"], "--size: .*defines its inputs itself"),
+        (["model.onnx", "--size", "N"], "--size N: must be NAME=N"),
+        (["model.onnx", "--inputs", "none.npz"], "--inputs none.npz: there is no such file"),
+        (["model.onnx", "--framework", "keras", "--route", ROUTE], "is not for keras"),
+        (["model.onnx", "--converter", "tf2onnx-ort", "--framework", "torch"], "is for keras, not torch"),
+    ]:
+        file, *others = arguments
+        result = CliRunner().invoke(main, ["import", str(tmp_path / file), *others])
+        assert result.exit_code == 2, result.output
+        assert re.search(said, result.stderr)

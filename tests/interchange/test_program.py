@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphfuzz.interchange.program import PLACE, Call, Program, constant, family, number, places, simplified, slots
+from graphfuzz.interchange.program import (
+    PLACE,
+    Call,
+    Program,
+    constant,
+    family,
+    is_rearranged,
+    number,
+    places,
+    simplified,
+    slots,
+)
 
 
 def test_what_takes_no_operand_is_a_weight_and_what_nothing_needs_is_gone() -> None:
@@ -30,6 +41,13 @@ def test_attributes_are_looked_for_in_arguments_their_elements_and_their_parts()
     assert (found["from, to"], found["to, from"], found["to×2"]) == ((5, 6), (6, 5), (6, 6))
     assert found["mode"] == "reflect"
     assert not [slot for slot in found if slot.startswith("self")]
+
+
+def test_elements_in_another_order_are_the_same() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    assert is_rearranged(array.T.reshape(1, 6), [np.zeros(6), array])
+    assert not is_rearranged(array + 1, [array])
+    assert not is_rearranged(array, [array.astype("float32"), array[:1]])
 
 
 def test_numbers_that_json_lacks_come_back() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case, text, validate
-from graphfuzz.interchange import Table, Translation, examples_of, reader_of, table_of, translated
+from graphfuzz.interchange import Given, Table, Translation, examples_of, reader_of, table_of, translated
 from graphfuzz.interchange.torch_reader import captured, reader, run
 from graphfuzz.materializer import build, source
 from graphfuzz.materializer import run as run_model
@@ -49,7 +49,7 @@ def imported(
 ) -> Translation:
     file = folder / "model.py"
     file.write_text(f"import torch\nfrom torch import nn\ntorch.manual_seed(0)\n{body}\ninputs = ({inputs},)\n")
-    return translated(reader_of(file).read(file), table, few, reader, partial)
+    return translated(reader_of(file).read(file, Given()), table, few, reader, partial)
 
 
 def nodes_of(case: Case | None) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_view_that_is_changed_in_place_is_followed(few, table, tmp_path):
     body = "def model(x):\n    y = torch.relu(x)\n    y[1:].add_(1.0)\n    return y + x"
     file = tmp_path / "model.py"
     file.write_text(f"import torch\n{body}\ninputs = (torch.randn(3, 2),)\n")
-    program = reader.read(file)
+    program = reader.read(file, Given())
     x = program.values[program.inputs[0]]
     expected = np.maximum(x, 0)
     expected[1:] += 1
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_model_is_refused(content, said, tmp_path):
     file = tmp_path / "model.py"
     file.write_text(content)
     with pytest.raises(UsageError, match=said):
-        reader.read(file)
+        reader.read(file, Given())
 
 
 def test_a_file_that_nothing_reads_is_refused(tmp_path):
