@@ -29,6 +29,9 @@ CASES = 4
 PLAIN = 2
 """How many of one that has no attributes."""
 
+OTHERS = 3
+"""After how many cases that become several calls, and none that becomes one, an operator is given up."""
+
 UNBOUND = -1
 """Stands in for an operand of the case where a call takes something else: a constant, a weight written otherwise."""
 
@@ -76,7 +79,7 @@ def example_keys(op: Operator, framework: str, count: int) -> list[str]:
 def examples_of(name: str, reader: Reader, registry: Registry) -> tuple[Example, ...]:
     """The examples that an operator's cases give; none where it becomes several calls, or cannot be captured."""
     found: list[Example] = []
-    op = registry[name]
+    op, others = registry[name], 0
     wanted = CASES if op.attrs else PLAIN
     for key in example_keys(op, reader.framework, 2 * wanted):
         try:
@@ -86,8 +89,10 @@ def examples_of(name: str, reader: Reader, registry: Registry) -> tuple[Example,
         except Exception:  # noqa: BLE001 - a framework refuses to capture in whatever class it likes
             break
         if example is None:
-            break
-        if all(example != other for other in found):
+            others += 1
+            if others == OTHERS and not found:
+                break
+        elif all(example != other for other in found):
             found.append(example)
         if len(found) == wanted:
             break

@@ -44,6 +44,7 @@ def onnx_reader(route: Route) -> Reader:
         read=read,
         captured=captured,
         run=run,
+        decide=(route.convert, as_call),
     )
 
 

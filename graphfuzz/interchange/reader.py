@@ -24,7 +24,8 @@ class Reader(msgspec.Struct, frozen=True):
 
     framework: whose type rules the operators follow. packages: the distributions whose versions decide what a model
     becomes. preload: the modules that it imports. read: a file as a program; raises UsageError. captured: a source
-    model, as the materializer builds it, with its inputs by name. run: a call's outputs for other operands.
+    model, as the materializer builds it, with its inputs by name. run: a call's outputs for other operands. decide:
+    functions whose files, beside that of `captured`, decide what a model becomes.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Reader(msgspec.Struct, frozen=True):
     read: Callable[[Path, Given], Program]
     captured: Callable[[Any, Values], Program]
     run: Callable[[Call, Sequence[Array]], list[Array]]
+    decide: tuple[Callable[..., Any], ...] = ()

@@ -11,6 +11,7 @@ from graphfuzz.campaign.importing import learned, read, unlearned
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.workers import Limits, Workers
 from graphfuzz.errors import UsageError
+from graphfuzz.interchange import Given
 from graphfuzz.interchange.torch_reader import reader
 
 ROUTE = "tests.fake_routes:right"
@@ -43,7 +44,7 @@ def test_a_model_that_ends_its_process_is_bad_input(workers, tmp_path):
     file = tmp_path / "model.py"
     file.write_text("import os\nos._exit(7)\n")
     with pytest.raises(UsageError, match="ends the process"):
-        read(file, reader, {}, workers, False)
+        read(file, Given(), reader, {}, workers, False)
 
 
 def test_an_operator_that_takes_its_worker_down_becomes_nothing(registry, tmp_path):
