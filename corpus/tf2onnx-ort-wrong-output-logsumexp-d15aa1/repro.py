@@ -1,16 +1,16 @@
 """tf2onnx-ort: wrong-output with logsumexp.
 
 1 of 1 elements of v0 differ. The worst, at ():
-    source model     2.8903717578961645 (in float64: 2.8903717578961645)
-    converted model  2.890371799468994
-    allowed          3.890391741910608e-10
+    source model     0.6931471805599453 (in float64: 0.6931471805599453)
+    converted model  0.6931471824645996
+    allowed          1.6931521765635563e-10
 
 Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, tensorflow-cpu 2.21.0,
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float64[3, 6]
-    v0: float64[] = logsumexp(x0, axes=(0, 1), keepdims=False)
+    input   x0: float64[2]
+    v0: float64[] = logsumexp(x0, axes=(0,), keepdims=False)
     return  v0
 """
 
@@ -28,15 +28,15 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(3, 6), dtype="float64", name="x0")
-    v0 = ops.log(ops.sum(ops.exp(x0), axis=(0, 1), keepdims=False))
+    x0 = keras.Input(batch_shape=(2,), dtype="float64", name="x0")
+    v0 = ops.log(ops.sum(ops.exp(x0), axis=(0,), keepdims=False))
     return keras.Model([x0], [v0])
 
 
 weights = {}
 
 inputs = {
-    "x0": np.zeros((3, 6), "float64"),
+    "x0": np.zeros((2,), "float64"),
 }
 
 axes = {}
@@ -106,6 +106,7 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits. Where the model takes floats for a
     complex input, it gets them as PyTorch's exporter converts complex inputs (torch/onnx/_internal/exporter/
     _onnx_program.py, `_convert_complex_to_real_representation`): real and imaginary part along one more, last axis.
+    Outputs are copied: one that is an input as it is lies in that input's memory, which goes with it.
     """
     import ctypes
 
@@ -122,8 +123,8 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
 
     def made(value: Any) -> Array:
         if value.data_type() != "tensor(bfloat16)":
-            return np.asarray(value.numpy())
-        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))
+            return np.array(value.numpy())
+        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))  # a copy, too
         return np.frombuffer(bits, ml_dtypes.bfloat16).reshape(value.shape())
 
     options = RunOptions()
@@ -156,7 +157,7 @@ def fails():
     if typed[0] != typed[1]:
         return True
     a, b = expected[0].astype("float64"), actual[0].astype("float64")
-    return not within(a, b, np.maximum(3.890391741910608e-10, 1e-10 * abs(a) + 1e-10)).all()
+    return not within(a, b, np.maximum(1.6931521765635563e-10, 1e-10 * abs(a) + 1e-10)).all()
 
 
 if __name__ == "__main__":
