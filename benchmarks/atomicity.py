@@ -215,7 +215,7 @@ def _work(corpus: Path, other: Path, seed: int, known: States, attempt: int, tel
             act = partial(write_entry, corpus, numbered(bucket, number))
         elif what == "count":
             after[bucket] = (state[0], state[1] + 1) if state else None
-            act = partial(count_sighting, corpus / bucket, TODAY, 0, {})
+            act = partial(count_sighting, corpus / bucket, TODAY, {}, f"{TODAY} seed 0")
         elif what == "remove":
             if state is None:
                 continue
@@ -342,7 +342,7 @@ def _share(corpus: Path, me: int, times: int, _: Tell) -> None:
             add_entry(corpus, numbered(bucket, rng.randrange(1000)))
         else:
             write_entry(corpus, numbered(bucket, rng.randrange(1000)))
-        count_sighting(corpus / bucket, TODAY, me + 1, {})
+        count_sighting(corpus / bucket, TODAY, {}, f"{TODAY} seed {me + 1}")
 
 
 def killed_beside_another(corpus: Path, times: int) -> dict[str, Any]:
@@ -428,7 +428,7 @@ def full(corpus: Path, mounted: bool) -> dict[str, Any]:
         before = found[bucket]
         attempts: list[Callable[[], object]] = [
             partial(write_entry, corpus, _large(bucket)),
-            partial(count_sighting, corpus / bucket, TODAY, 1, {"package": "1" * (2 << 20)}),
+            partial(count_sighting, corpus / bucket, TODAY, {"package": "1" * (2 << 20)}, f"{TODAY} seed 1"),
         ]
         for attempt in attempts:
             try:
@@ -481,7 +481,7 @@ def readonly(corpus: Path, mounted: bool) -> dict[str, Any]:
         lambda: check_writable(corpus),
         lambda: write_entry(corpus, numbered("bucket", 2)),
         lambda: add_entry(corpus, numbered("another", 2)),
-        lambda: count_sighting(corpus / "bucket", TODAY, 1, {}),
+        lambda: count_sighting(corpus / "bucket", TODAY, {}, f"{TODAY} seed 1"),
         lambda: remove_entry(corpus / "bucket"),
     ]
     for attempt in attempts:

@@ -23,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.journal import Facts, Journal, today
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.workers import Workers
@@ -119,15 +120,8 @@ def _after(
             by_both = "wrong by both" if wrong else "right by both"
             said[by_both if alarm == wrong else "false alarms" if alarm else "misses"] += 1
 
-    campaign = Campaign(
-        configuration,
-        check(configuration, registry),
-        registry,
-        corpus,
-        workers,
-        on_execution=heard,
-    )
-    found = campaign.run()
+    journal = Journal.begun(Facts(configuration, today(), str(corpus)))
+    found = Campaign(journal, check(configuration, registry), registry, workers, on_execution=heard).run()
     return Tally(
         tally.cases + found.cases,
         dict(Counter(tally.verdicts) + Counter(found.verdicts[route])),

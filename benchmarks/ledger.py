@@ -11,12 +11,13 @@ from rich.text import Text
 
 from graphfuzz.campaign.accounts import OPEN, REACHED, TRIED, Account
 from graphfuzz.campaign.probes import Cache
-from graphfuzz.cli.ops_probe import account_of, default_cache
+from graphfuzz.campaign.probing import make_plan
+from graphfuzz.cli.ops_probe import account_of, default_cache, probed
 from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.spec.operator import FRAMEWORKS
 from graphfuzz.spec.registry import Registry, load_registry
 
-QUICK = 5
+QUICK = 3
 """How many operators a quick run takes."""
 WORKERS = 2
 
@@ -24,11 +25,13 @@ WORKERS = 2
 def run(quick: bool) -> dict[str, Any]:
     """For each route that has a ledger, its figures and the entries not reached, by reason.
 
-    Probes come from the user's cache; what is not there is probed first.
+    Probes come from the user's cache; what is not there is probed first, on all routes by the same workers: each would
+    else import what those of the first route did not need.
     """
     registry = load_registry()
     chosen = registry.only(_spread(registry)) if quick else registry
     names = [name for name in route_names() if load_route(name).ledger is not None]
+    probed(make_plan(names, chosen), Cache(default_cache(), print), WORKERS, ())
     return {"operators": len(chosen), "routes": {name: measure(name, chosen) for name in names}}
 
 

@@ -23,7 +23,7 @@ BATCH = 50
 
 def run(quick: bool) -> dict[str, Any]:
     """For each route, on one worker: cases a second, and the mean milliseconds of each stage."""
-    learning, cases = (5, 10) if quick else (300, 100)
+    learning, cases = (2, 4) if quick else (300, 100)
     routes = {name: measure(name, learning, cases) for name in route_names()}
     return {"nodes": NODES, "learning": learning, "cases": cases, "routes": routes}
 

@@ -9,6 +9,7 @@ from pebble import ProcessPool
 
 from graphfuzz.oracle.route import load_route, route_names
 from graphfuzz.spec import Registry, load_registry
+from graphfuzz.spec.registry import installed_packs
 
 WORKERS = 2
 RECYCLE = 40
@@ -17,10 +18,12 @@ RECYCLE = 40
 
 def pool(recycle: int = RECYCLE) -> ProcessPool:
     """`WORKERS` processes of one thread each, replaced after so many tasks; forked from a server that has imported the
-    frameworks, so that a replacement costs little."""
+    frameworks and the operators, so that a replacement costs little."""
     context = multiprocessing.get_context("forkserver")
     preloads = [module for name in route_names() for module in load_route(name).preload]
-    context.set_forkserver_preload(["graphfuzz.campaign.forkserver", *dict.fromkeys(preloads), "benchmarks.pool"])
+    packs = [point.module for point in installed_packs()]
+    modules = dict.fromkeys((*preloads, *packs))
+    context.set_forkserver_preload(["graphfuzz.campaign.forkserver", *modules, "benchmarks.pool"])
     return ProcessPool(WORKERS, max_tasks=recycle, initializer=_use_one_thread, context=context)
 
 

@@ -17,7 +17,8 @@ from graphfuzz.spec.registry import Registry
 class Configuration(msgspec.Struct, frozen=True):
     """Everything that decides a campaign.
 
-    routes: by name. seed: of the campaign. seconds, cases: budgets; whichever ends first, None for no limit.
+    routes: by name. seed: of the campaign. seconds, cases, findings (new buckets): budgets; whichever ends first, None
+    for no limit.
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
     shares of the cases that are full of axes of these sizes. dynamic: the share of the others for which inputs of other
     sizes are sought. lanes: those in use with their first shares, relative to each other; the control's stays as it is.
@@ -29,6 +30,7 @@ class Configuration(msgspec.Struct, frozen=True):
     seed: int
     seconds: float | None = None
     cases: int | None = None
+    findings: int | None = None
     first_case: int = 0
     workers: int = 2
     nodes: int = 10

@@ -8,17 +8,17 @@ workers they have.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from graphfuzz.campaign.coverage import Coverage, News
+from graphfuzz.campaign.coverage import Coverage, News, Seen
 from graphfuzz.campaign.lanes import Allotment, worth
 from graphfuzz.campaign.refusals import Refusals, Trials
 from graphfuzz.corpus.signature import kind
 from graphfuzz.generator import Guide, Support
-from graphfuzz.graph import Case, Features, is_special
+from graphfuzz.graph import Case, Features, case_from_bytes, case_to_bytes, is_special
 from graphfuzz.oracle.verdict import Outcome
 
 EPOCH = 200
@@ -37,6 +37,25 @@ class Knowledge(msgspec.Struct, frozen=True):
     guides: Mapping[str, Guide]
     starts: Mapping[str, Sequence[Case]]
     support: Mapping[str, Support]
+
+
+class State(msgspec.Struct, frozen=True):
+    """Epochs as data. A case is the bytes of `case_to_bytes`; what mutations start from stands as numbers in `cases`.
+
+    known: by epoch, the shares, the guides, by framework what mutations start from, and what routes take.
+    """
+
+    seen: dict[str, Seen]
+    taken: dict[str, list[str]]
+    refused: dict[str, list[str]]
+    shares: dict[str, float]
+    yields: dict[str, tuple[float, float]]
+    kinds: list[tuple[str, ...]]
+    cases: list[bytes]
+    starts: list[int]
+    found: list[int]
+    open: int
+    known: dict[int, tuple[dict[str, float], dict[str, Guide], dict[str, list[int]], dict[str, Support]]]
 
 
 class Epochs:
@@ -64,6 +83,59 @@ class Epochs:
         """The epoch whose results come in."""
         self._known = {-1: self._knowledge(-1)}
         """What is known after an epoch: after the last two, as nobody asks for more."""
+
+    def state(self) -> State:
+        """All of it, as data."""
+        numbers: dict[int, int] = {}
+        cases: list[bytes] = []
+
+        def numbered(some: Iterable[Case]) -> list[int]:
+            for case in some:
+                if id(case) not in numbers:
+                    numbers[id(case)] = len(cases)
+                    cases.append(case_to_bytes(case))
+            return [numbers[id(case)] for case in some]
+
+        return State(
+            {name: coverage.seen() for name, coverage in self.seen.items()},
+            {route: sorted(refusals.taken) for route, refusals in self.refusals.items()},
+            {route: sorted(refusals.refused) for route, refusals in self.refusals.items()},
+            self.allotment.shares,
+            self.allotment.yields,
+            sorted(self.kinds),
+            cases,
+            numbered(self._starts),
+            numbered(list(self._found)),
+            self._open,
+            {
+                epoch: (
+                    dict(known.shares),
+                    dict(known.guides),
+                    {name: numbered(starts) for name, starts in known.starts.items()},
+                    dict(known.support),
+                )
+                for epoch, known in self._known.items()
+            },
+        )
+
+    @staticmethod
+    def restored(frameworks: Mapping[str, str], state: State) -> Epochs:
+        """The epochs that were once this state."""
+        cases = [case_from_bytes(data, "the campaign's state") for data in state.cases]
+        made = Epochs(frameworks, state.shares)
+        made.seen = {name: Coverage(seen) for name, seen in state.seen.items()}
+        for route, refusals in made.refusals.items():
+            refusals.taken, refusals.refused = set(state.taken[route]), set(state.refused[route])
+        made.allotment = Allotment(state.shares, state.yields)
+        made.kinds = set(state.kinds)
+        made._starts = [cases[number] for number in state.starts]
+        made._found.extend(cases[number] for number in state.found)
+        made._open = state.open
+        made._known = {
+            epoch: Knowledge(shares, guides, {k: [cases[n] for n in v] for k, v in starts.items()}, support)
+            for epoch, (shares, guides, starts, support) in state.known.items()
+        }
+        return made
 
     def add(
         self,

@@ -1,7 +1,7 @@
 """Imported by the workers' fork server before anything else, and by nothing else: makes that process quiet and plain.
 
 The targets read these variables when they are imported, and some write to the terminal then. The workers, which
-are forked from the server, inherit both. It then imports the targets that `GRAPHFUZZ_PRELOAD` names.
+are forked from the server, inherit both. It then imports what `GRAPHFUZZ_PRELOAD` names.
 """
 
 import contextlib

@@ -88,12 +88,18 @@ def lane_at(shares: Mapping[str, float], chance: float) -> str:
 
 
 class Allotment:
-    """The shares of the lanes, as epochs go by. initial: those of the first ones, which sum to one."""
+    """The shares of the lanes, as epochs go by. initial: those of the first ones, which sum to one. yields: by lane,
+    what has been yielded, and what it has cost."""
 
-    def __init__(self, initial: Mapping[str, float]) -> None:
+    def __init__(self, initial: Mapping[str, float], yields: Mapping[str, tuple[float, float]] | None = None) -> None:
         self.shares = dict(initial)
-        self._rewards = dict.fromkeys(initial, 0.0)
-        self._costs = dict.fromkeys(initial, 0.0)
+        self._rewards = {lane: (yields or {}).get(lane, (0.0, 0.0))[0] for lane in initial}
+        self._costs = {lane: (yields or {}).get(lane, (0.0, 0.0))[1] for lane in initial}
+
+    @property
+    def yields(self) -> dict[str, tuple[float, float]]:
+        """By lane, what has been yielded, and what it has cost."""
+        return {lane: (self._rewards[lane], self._costs[lane]) for lane in self.shares}
 
     def credit(self, lane: str, reward: float, nodes: int) -> None:
         """Count what one execution of a lane's case of so many nodes has yielded."""

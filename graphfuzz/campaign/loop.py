@@ -1,40 +1,37 @@
 """The campaign: cases in, findings told apart, minimized and stored.
 
 Results are taken in the order of the cases, whatever order they end in, so that two campaigns of one seed make the same
-decisions. Nothing here touches a target: every case, and every step of a minimization, runs in a worker.
+decisions, and one that was ended makes them when it goes on (`graphfuzz.campaign.journal`). Nothing here touches a
+target: every case, and every step of a minimization, runs in a worker.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import msgspec
 
 from graphfuzz.campaign.attributing import attributed
-from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import EPOCH, Epochs
+from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal, today
 from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.campaign.schedule import Place, schedule
-from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
+from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry, write_entry
+from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
+from graphfuzz.corpus.sightings import Sighting, campaign_name
 from graphfuzz.corpus.signature import kind, known_by, signature
-from graphfuzz.errors import EntryError
-from graphfuzz.generator import Support
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize
 from graphfuzz.minimizer.history import store_history
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.route import load_route
-from graphfuzz.oracle.verdict import HANG, Outcome
+from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
 
 MINIMIZING_SHARE = 0.5
@@ -47,68 +44,68 @@ AHEAD = 3
 """How many cases are given out ahead, a worker."""
 REPEATS = 4
 """How many times more a finding is run that a fresh process did not show, to tell how often it shows."""
-UNMINIMIZED = "unminimized"
-"""The folder, beside the corpus, of findings that no time was left to minimize."""
-
-
-class Found(msgspec.Struct, frozen=True, eq=False):
-    """A finding that waits to be minimized."""
-
-    place: Place
-    case: Case
-    outcome: Outcome
 
 
 class Campaign:
-    """One campaign. `statistics` is up to date whenever `on_progress` is called, which is several times a second.
-
-    support: what is known of routes at the beginning.
-    """
+    """One campaign, from its beginning or from where its journal ends. `statistics` is up to date whenever
+    `on_progress` is called, which is several times a second. frameworks: of each route."""
 
     def __init__(
         self,
-        configuration: Configuration,
+        journal: Journal,
         frameworks: dict[str, str],
         registry: Registry,
-        corpus: Path,
         workers: Workers,
         *,
-        support: Mapping[str, Support] = MappingProxyType({}),
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
     ) -> None:
-        self.configuration = configuration
+        self.journal = journal
+        self.configuration = journal.facts.configuration
+        self.corpus = Path(journal.facts.corpus)
+        self.name = campaign_name(journal.facts.begun, self.configuration.seed)
         self.frameworks = frameworks
         self.registry = registry
-        self.corpus = corpus
         self.workers = workers
         self.on_progress = on_progress
         self.on_execution = on_execution
-        self.statistics = Statistics()
-        self.queue: deque[Found] = deque()
-        self.started = time.monotonic()
-        self.epochs = Epochs(frameworks, shares_of(configuration.lanes), self._load_known(), support)
-        self._tell_shares(configuration.first_case)
+        self.statistics = journal.statistics()
+        self.statistics.lost += self.statistics.in_flight
+        self.queue = deque(journal.waiting())
+        self.epochs = journal.epochs(frameworks) or self._begun()
+        self.started = time.monotonic() - self.statistics.elapsed
+        self._tell_shares(self.configuration.first_case + max(0, self.statistics.cases - 1))
 
     def run(self) -> Statistics:
-        """Run until a budget ends, then minimize what waits.
+        """Run until a budget ends, then minimize what waits; what is not minimized then waits on in the journal.
 
-        KeyboardInterrupt, GraphfuzzError (what cannot be written) and OSError pass through, after everything found so
-        far has been stored somewhere: see `statistics.unminimized`.
+        KeyboardInterrupt and GraphfuzzError (what cannot be written) pass through; of what was found, nothing is lost.
         """
         try:
+            while self.queue and self.configuration.seconds is None:
+                self._minimize_next()
             self._work()
             while self.queue and not self._over(GRACE):
                 self._minimize_next()
         finally:
-            self._keep_waiting()
             self._tick()
         return self.statistics
 
+    def _begun(self) -> Epochs:
+        """What is known before the first case."""
+        known = self._load_known()
+        epochs = Epochs(self.frameworks, shares_of(self.configuration.lanes), known, self.journal.facts.support)
+        with self.journal.step():
+            for bucket in self.statistics.buckets.values():
+                self.journal.bucket(bucket)
+            self.journal.snapshot(epochs)
+        return epochs
+
     def _work(self) -> None:
-        """Take the results of all cases in order."""
+        """Take the results of all cases in order, from the first that the journal does not have."""
         window: deque[tuple[Place, Future[Result]]] = deque()
-        tasks = schedule(self.configuration, self.frameworks, self.epochs)
+        turns = Counter({name: lane.cases for name, lane in self.statistics.lanes.items()})
+        tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns)
         try:
             while True:
                 while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
@@ -116,6 +113,7 @@ class Campaign:
                     if task is None:
                         break
                     window.append((task[0], self.workers.submit(task[1])))
+                    self.statistics.given += 1
                 if not window or self._over():
                     break
                 place, future = window.popleft()
@@ -127,7 +125,9 @@ class Campaign:
                 future.cancel()
 
     def _over(self, beyond: float = 0.0) -> bool:
-        seconds = self.configuration.seconds
+        seconds, findings = self.configuration.seconds, self.configuration.findings
+        if findings is not None and self.statistics.new_buckets >= findings:
+            return True
         return seconds is not None and time.monotonic() - self.started >= seconds * (1 + beyond)
 
     def _wait(self, future: Future[Result]) -> Result:
@@ -149,31 +149,37 @@ class Campaign:
     def _take(self, place: Place, result: Result) -> None:
         outcome, statistics = result.outcome, self.statistics
         found = Found(place, result.case, outcome) if outcome.is_finding and result.case is not None else None
-        statistics.record(place.index, outcome)
-        statistics.profile.add(result.profile)
-        lane = statistics.lanes[place.lane]
-        lane.seconds += sum(outcome.seconds.values())
-        lane.cases += place.index + 1 - self.configuration.first_case - statistics.cases
-        statistics.cases = place.index + 1 - self.configuration.first_case
-        if result.features is not None:
-            failed = found.case if found else None
-            news = self.epochs.add(place.index, place.lane, outcome, result.features, failed, result.trials)
-            lane.new += news.total
-            refusals = self.epochs.refusals[outcome.route]
-            statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
+        done = place.index - self.configuration.first_case
+        with self.journal.step():
+            if done == statistics.cases and done and done % SNAPSHOT == 0:
+                self.journal.snapshot(self.epochs)
+            statistics.record(outcome)
+            if outcome.verdict == HARNESS_ERROR:
+                error = HarnessError(place.index, outcome.route, outcome.summary(), outcome.traceback)
+                statistics.harness_errors.append(error)
+                self.journal.error(error)
+            statistics.profile.add(result.profile)
+            lane = statistics.lanes[place.lane]
+            lane.seconds += sum(outcome.seconds.values())
+            lane.cases += done + 1 - statistics.cases
+            statistics.cases = done + 1
+            new, failed = 0, found.case if found else None
+            if result.features is not None:
+                new = self.epochs.add(place.index, place.lane, outcome, result.features, failed, result.trials).total
+                lane.new += new
+                refusals = self.epochs.refusals[outcome.route]
+                statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
+            self.journal.take(place, outcome, new, result.features, result.trials, failed)
+            if found is not None and not self._is_known(found):
+                self.queue.append(found)
+                self.journal.wait(found)
+            self.journal.count(statistics)
         self._tell_shares(place.index)
         self.on_execution(place, outcome)
-        if found is not None:
-            self._sort_in(found)
 
     def _tell_shares(self, index: int) -> None:
         for lane, share in self.epochs.at(index).shares.items():
             self.statistics.lanes[lane].share = share
-
-    def _sort_in(self, found: Found) -> None:
-        """Count a finding whose error is known already; queue any other for minimization."""
-        if not self._is_known(found):
-            self.queue.append(found)
 
     def _is_known(self, found: Found) -> bool:
         """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
@@ -193,8 +199,16 @@ class Campaign:
         return self.statistics.minimizing <= MINIMIZING_SHARE * (time.monotonic() - self.started)
 
     def _minimize_next(self) -> None:
-        """Minimize the finding that waits longest, and count or store it; it leaves the queue only then."""
+        """Minimize the finding that waits longest, and count or store it; it leaves the queue, and the journal's, only
+        then."""
         found = self.queue[0]
+        with self.journal.step():
+            self._minimize(found)
+            self.journal.settle()
+            self.journal.count(self.statistics)
+        self.queue.popleft()
+
+    def _minimize(self, found: Found) -> None:
         if not self._is_known(found):
             started = time.monotonic()
             reduction = minimize(
@@ -208,7 +222,6 @@ class Campaign:
             self.statistics.minimizer_runs += reduction.runs
             self._settle(found, reduction)
             self.statistics.minimizing += time.monotonic() - started
-        self.queue.popleft()
 
     def _judge(self, route: str, cases: Sequence[Case], plain: bool = False) -> list[Outcome]:
         """The outcomes of given cases, run side by side; `plain`: each in a fresh worker that remembers nothing."""
@@ -245,17 +258,17 @@ class Campaign:
             return again
         more = self._judge(found.outcome.route, [case] * REPEATS, plain=True)
         shown = sum(kind(outcome, case.graph) == wanted for outcome in more)
-        self.statistics.flaky.append(
-            Flaky(
-                case=found.place.index,
-                route=found.outcome.route,
-                verdict=found.outcome.verdict,
-                again=again.verdict,
-                nodes=len(case.graph.nodes),
-                shown=shown,
-                repeats=1 + REPEATS,
-            )
+        flaky = Flaky(
+            case=found.place.index,
+            route=found.outcome.route,
+            verdict=found.outcome.verdict,
+            again=again.verdict,
+            nodes=len(case.graph.nodes),
+            shown=shown,
+            repeats=1 + REPEATS,
         )
+        self.statistics.flaky.append(flaky)
+        self.journal.flaky(flaky)
         return None
 
     def _store(self, place: Place, case: Case, outcome: Outcome, attribution: Attribution | None) -> str:
@@ -270,54 +283,32 @@ class Campaign:
             )
         return entry.slug
 
-    def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None = None) -> Entry:
-        settings = self.configuration
-        return make_entry(
+    def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None) -> Entry:
+        settings, date = self.configuration, today()
+        entry = make_entry(
             case,
             outcome,
             load_route(outcome.route),
             self.registry,
-            _today(),
+            date,
             tolerance=settings.tolerance,
             seconds=settings.seconds_a_case,
             memory=settings.memory_a_case,
             attribution=attribution,
         )
+        return msgspec.structs.replace(entry, further={self.name: Sighting(1, date, date, outcome.versions)})
 
     def _saw(self, slug: str, outcome: Outcome) -> None:
         """Note in the corpus that a finding of a stored bucket was seen once more."""
-        path = Path(self.statistics.buckets[slug].path)
-        count_sighting(path, _today(), self.configuration.seed, outcome.versions)
+        bucket = self.statistics.buckets[slug]
+        count_sighting(Path(bucket.path), today(), outcome.versions, self.name, before=bucket.count)
 
     def _count(self, slug: str, place: Place) -> None:
         bucket = self.statistics.buckets[slug]
         bucket.count += 1
         if bucket.first_case is None:
             bucket.first_case, bucket.lane = place.index, place.lane
-
-    def _keep_waiting(self) -> None:
-        """Store what could not be minimized any more as it is, one of a kind, beside the corpus or where it can be."""
-        entries_by_slug: dict[str, Entry] = {}
-        trouble: EntryError | None = None
-        for found in self.queue:
-            try:
-                known = self._is_known(found)
-            except EntryError as error:  # known, but it cannot be counted: told once the others are stored
-                known, trouble = True, error
-            if not known:
-                entry = self._entry(found.case, found.outcome)
-                entries_by_slug.setdefault(entry.slug, entry)
-        self.queue.clear()
-        folder = self.corpus.parent / UNMINIMIZED
-        for entry in entries_by_slug.values():
-            try:
-                path = write_entry(folder, entry)
-            except EntryError:
-                folder = Path(tempfile.mkdtemp(prefix="graphfuzz-findings-"))
-                path = write_entry(folder, entry)
-            self.statistics.unminimized.append(str(path))
-        if trouble is not None:
-            raise trouble
+        self.journal.bucket(bucket)
 
     def _load_known(self) -> list[Case]:
         """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""
@@ -330,8 +321,3 @@ class Campaign:
                 finding.signature, finding.summary(), str(path), len(entry.case.graph.nodes), known=True
             )
         return cases
-
-
-def _today() -> str:
-    """The date, ISO 8601, in UTC."""
-    return datetime.now(UTC).date().isoformat()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -24,18 +24,29 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def schedule(
-    configuration: Configuration, frameworks: Mapping[str, str], epochs: Epochs
+    configuration: Configuration,
+    frameworks: Mapping[str, str],
+    epochs: Epochs,
+    done: Collection[tuple[int, str]] = (),
+    turns: Counter[str] | None = None,
 ) -> Iterator[tuple[Place, Task]]:
     """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next.
+    done: the last case that is not to be given out again, by index and route. turns: how many cases, up to that one,
+    each lane has had.
 
     Where every case is of the control, which avoids nothing, no refused use is tried alone.
     """
-    index, turns = configuration.first_case, Counter[str]()
+    turns = Counter(turns)
+    index = max((index for index, _ in done), default=configuration.first_case)
+    if done:
+        turns[configuration.lane(index, epochs.at(index).shares)] -= 1
     avoiding = set(shares_of(configuration.lanes)) != {CONTROL}
     while configuration.cases is None or index < configuration.first_case + configuration.cases:
         known = epochs.at(index)
         lane = configuration.lane(index, known.shares)
         for route, framework in frameworks.items():
+            if (index, route) in done:
+                continue
             recipe = configuration.recipe(index, framework, lane, turns[lane])
             guide = None if lane == CONTROL else known.guides[framework]
             start = _start(known.starts[framework], recipe) if LANES[lane].starts else None

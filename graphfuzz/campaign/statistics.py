@@ -66,7 +66,11 @@ class Lane(msgspec.Struct):
 
 class Statistics(msgspec.Struct):
     """Counts by route: verdicts, wall seconds by stage, and uses that it refuses; buckets by slug, lanes by name;
-    harness errors in full; what generating took."""
+    harness errors in full; what generating took.
+
+    cases: those taken in. given: executions given to workers; lost: those whose results an end of the campaign took
+    away, which are run again. waiting: findings to be minimized.
+    """
 
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     seconds: dict[str, dict[str, float]] = msgspec.field(
@@ -78,24 +82,33 @@ class Statistics(msgspec.Struct):
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)
     profile: Profile = msgspec.field(default_factory=Profile)
-    unminimized: list[str] = msgspec.field(default_factory=list)
     cases: int = 0
+    given: int = 0
+    lost: int = 0
     elapsed: float = 0.0
     minimizing: float = 0.0
     minimizer_runs: int = 0
     waiting: int = 0
 
-    def record(self, case: int, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome) -> None:
         """Count one verdict."""
         self.verdicts[outcome.route][outcome.verdict] += 1
         for stage, seconds in outcome.seconds.items():
             self.seconds[outcome.route][stage] += seconds
-        if outcome.verdict == "harness-error":
-            self.harness_errors.append(HarnessError(case, outcome.route, outcome.summary(), outcome.traceback))
 
     def executions(self, route: str | None = None) -> int:
         """How many cases ran, on one route or on all."""
         return sum(sum(counts.values()) for r, counts in self.verdicts.items() if route in (None, r))
+
+    @property
+    def in_flight(self) -> int:
+        """How many executions workers have, or have done and nobody took in."""
+        return self.given - self.lost - self.executions()
+
+    @property
+    def new_buckets(self) -> int:
+        """How many buckets the corpus did not have."""
+        return sum(1 for bucket in self.found() if not bucket.known)
 
     def lane_rows(self) -> list[tuple[str, float, int, int, int, float]]:
         """By lane: name, share, cases, new coverage, new buckets, and worker seconds."""

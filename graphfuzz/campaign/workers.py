@@ -1,7 +1,7 @@
 """Warm, disposable worker processes; the engine's side.
 
-Every case runs in a worker, which is forked from a server that has imported the targets. A case that kills its
-worker, or takes too long, costs that worker; the next case gets a new one within some 30 ms. Each worker
+Every case runs in a worker, which is forked from a server that has imported the targets and the operator packs. A case
+that kills its worker, or takes too long, costs that worker; the next case gets a new one within some 30 ms. Each worker
 is a Pebble pool of one, so that one can be replaced without the others noticing.
 """
 
@@ -36,6 +36,7 @@ from graphfuzz.oracle.ledger import Stock
 from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, Outcome
+from graphfuzz.spec.registry import installed_packs
 
 OURS = ("generation", "materialization", "source", "compare")
 """The stages in which no converter and no runtime is at work: dying there is our mistake."""
@@ -78,7 +79,8 @@ class Workers:
         warm: Sequence[str] = (),
     ) -> None:
         self.limits = limits
-        self._preload = [*warm, *(module for route in routes for module in load_route(route).preload)]
+        targets = (module for route in routes for module in load_route(route).preload)
+        self._preload = [*warm, *targets, *(point.module for point in installed_packs())]
         rule = parse_tolerance(tolerance)
         self._folder = tempfile.TemporaryDirectory(prefix="graphfuzz-")
         self._settings = child.Settings(
@@ -249,10 +251,10 @@ class _Slot:
 
 
 def _warm(modules: Sequence[str]) -> None:
-    """Have the fork server import the targets, and what a worker's main module will import again.
+    """Have the fork server import these, targets and operator packs, and what a worker's main module will import again.
 
-    A server that runs already keeps what it has imported; its workers import the rest themselves. The targets are named
-    in a variable, as the server would not survive one whose import fails with anything but ImportError.
+    A server that runs already keeps what it has imported; its workers import the rest themselves. What is not ours is
+    named in a variable, as the server would not survive one whose import fails with anything but ImportError.
     """
     ours = [
         name for name in sys.modules if name.partition(".")[0] == "graphfuzz" and name != "graphfuzz.campaign.child"

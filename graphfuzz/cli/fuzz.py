@@ -1,52 +1,72 @@
-"""`graphfuzz fuzz`: a campaign with a live status."""
+"""`graphfuzz fuzz`: a campaign with a live status, from its beginning or from where it ended."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+import msgspec
+from click.core import ParameterSource
+from rich.console import Console
 
 from graphfuzz.campaign.beginning import NONE, STORED, known_at_start, mark, told
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.journal import Facts, Journal, today
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.schedule import Place
-from graphfuzz.campaign.statistics import Bucket, Statistics
 from graphfuzz.campaign.workers import Limits, Workers
+from graphfuzz.cli.campaign_view import View, conclude, say
+from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.generator import LANES
-from graphfuzz.oracle.route import route_names
+from graphfuzz.oracle.route import load_route, route_names, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
-from graphfuzz.report.tables import bucket_table, fits_table, lane_table, outcome_table, solver_table
+from graphfuzz.report.tables import fits_table, solver_table
 from graphfuzz.spec.registry import load_registry
 
 HARNESS_ERROR_EXIT = 3
-SHOWN_ERRORS = 20
-"""How many harness errors are shown in full."""
 LOG_WIDTH = 140
 """How wide tables are where nothing says how wide the terminal is, in characters."""
+CAMPAIGNS = "campaigns"
+"""Where the folders of campaigns are that name none: beside the corpus."""
+BUDGETS = ("seconds", "cases", "findings")
+"""What may be given once more when a campaign goes on: so much more of it."""
+ANEW = (*BUDGETS, "workers", "resume", "profile", "log")
+"""All options that may be given then."""
 
 
 @click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=configured,
+    help="A TOML file of these options by their names; options beside it go before it.",
+)
+@click.option(
+    "--campaign", type=click.Path(path_type=Path), help="The campaign's folder. [default: a new one in campaigns/]"
+)
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the campaign in this folder.")
 @click.option(
     "--route", "routes", multiple=True, help="A route to test (repeatable). [default: all that are installed]"
 )
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop making cases after this long.")
 @click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases (each runs on every route).")
+@click.option("--findings", type=click.IntRange(min=1), help="Stop after this many new buckets.")
 @click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
 @click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
@@ -91,92 +111,66 @@ LOG_WIDTH = 140
 )
 @click.option("--profile", is_flag=True, help="Print in the end how values were found, and what z3 was asked for.")
 @click.option("--log", type=click.Path(path_type=Path), help="Write one JSON line an execution to this file.")
-def fuzz(
-    routes: tuple[str, ...],
-    seconds: float | None,
-    cases: int | None,
-    first_case: int,
-    seed: int | None,
-    workers: int,
-    nodes: int,
-    zeros: float,
-    dynamic: float,
-    ones: float,
-    lanes: tuple[str, ...],
-    operators: tuple[str, ...],
-    packs: tuple[str, ...],
-    tolerance: str,
-    corpus: Path,
-    probes: str,
-    cache: Path | None,
-    case_seconds: float,
-    case_memory: int,
-    profile: bool,
-    log: Path | None,
-) -> None:
+@click.pass_context
+def fuzz(context: click.Context, /, **given: Any) -> None:
     """Make random graphs, convert, run and compare them; minimize what fails and store it in the corpus.
 
-    Runs until --seconds or --cases is used up, or Ctrl-C. Exit code: 0, or 3 where graphfuzz itself made a mistake.
+    Runs until a budget (--seconds, --cases, --findings) is used up, or Ctrl-C; --resume goes on from there, also
+    after a kill. Exit code: 0, or 3 where graphfuzz itself made a mistake.
     """
-    registry = load_registry(packs)
-    configuration = Configuration(
-        routes=routes or tuple(route_names()),
-        seed=secrets.randbits(32) if seed is None else seed,
-        seconds=seconds,
-        cases=cases,
-        first_case=first_case,
-        workers=workers,
-        nodes=nodes,
-        zeros=zeros,
-        dynamic=dynamic,
-        ones=ones,
-        lanes=parse_lanes(lanes) or DEFAULT,
-        operators=operators,
-        packs=packs,
-        tolerance=tolerance,
-        seconds_a_case=case_seconds,
-        memory_a_case=case_memory << 20,
-    )
-    parse_tolerance(tolerance)
-    frameworks = check(configuration, registry)
-    check_writable(corpus)
-    store = Cache(cache or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))
-    support = known_at_start(probes, configuration.routes, registry, store)
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    _say(
-        console,
-        f"seed {configuration.seed} · {len(registry)} operators · {workers} workers · routes {', '.join(frameworks)}",
-    )
-    _say(console, told(support))
     with ExitStack() as stack:
-        record = _open_log(log, stack)
-        limits = Limits(seconds=case_seconds, memory_bytes=case_memory << 20)
-        console.print("starting workers ...", style="dim")
-        pool = stack.enter_context(Workers(workers, list(frameworks), packs=packs, limits=limits, tolerance=tolerance))
-        view = stack.enter_context(View(console))
-        campaign = Campaign(
-            configuration,
-            frameworks,
-            registry,
-            corpus,
-            pool,
-            support=support,
-            on_progress=view.refresh,
-            on_execution=record,
-        )
+        record = _open_log(given["log"], stack)
+        if given["resume"] is not None:
+            folder: Path = given["resume"]
+            journal = stack.enter_context(Journal.resumed(folder))
+            _go_on(journal, context, folder)
+        else:
+            folder = given["campaign"] or _free(given["corpus"].parent / CAMPAIGNS)
+            journal = stack.enter_context(Journal.begun(_facts(given), folder))
+        _run(journal, folder, record, given["profile"], console, stack)
+
+
+def _run(
+    journal: Journal,
+    folder: Path,
+    record: Callable[[Place, Outcome], None],
+    profile: bool,
+    console: Console,
+    stack: ExitStack,
+) -> None:
+    facts, configuration = journal.facts, journal.facts.configuration
+    registry = load_registry(configuration.packs)
+    frameworks = check(configuration, registry)
+    check_writable(Path(facts.corpus))
+    routes = ", ".join(frameworks)
+    say(console, f"campaign {folder} · seed {configuration.seed} · {len(registry)} operators · routes {routes}")
+    say(console, told(facts.support))
+    _tell_versions(facts, console)
+    console.print("starting workers ...", style="dim")
+    limits = Limits(seconds=configuration.seconds_a_case, memory_bytes=configuration.memory_a_case)
+    workers = Workers(
+        configuration.workers,
+        list(frameworks),
+        packs=configuration.packs,
+        limits=limits,
+        tolerance=configuration.tolerance,
+    )
+    pool = stack.enter_context(workers)
+    trouble: Exception | None = None
+    with View(console) as view:
+        campaign = Campaign(journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record)
         view.statistics = campaign.statistics
-        trouble: Exception | None = None
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             campaign.run()
         except KeyboardInterrupt:
-            view.note = "interrupted; everything found so far is stored"
+            view.note = "interrupted; everything so far is stored"
         except (GraphfuzzError, OSError) as error:
             trouble = error
-    begun = ["--probes", mark(support), *(["--cache", str(cache)] if cache else [])]
-    _conclude(console, campaign.statistics, configuration, begun)
+    conclude(console, campaign.statistics, facts, folder)
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
@@ -186,70 +180,80 @@ def fuzz(
         sys.exit(HARNESS_ERROR_EXIT)
 
 
-class View:
-    """The live status: a screen that updates in place on a terminal, else a plain line now and then."""
-
-    EVERY = 10.0
-    FRAME = 0.25
-
-    def __init__(self, console: Console, statistics: Statistics | None = None) -> None:
-        self.console = console
-        self.statistics = statistics or Statistics()
-        self.note = ""
-        self._next = 0.0
-        self._live = Live(console=console, get_renderable=self.render, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> View:
-        if self.console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.console.is_terminal:
-            self._live.stop()
-        if self.note:
-            self.console.print(self.note, style="yellow")
-
-    def refresh(self) -> None:
-        """Called whenever the statistics may have changed."""
-        if self.statistics.elapsed < self._next:
-            return
-        self._next = self.statistics.elapsed + (self.FRAME if self.console.is_terminal else self.EVERY)
-        if self.console.is_terminal:
-            self._live.refresh()
-        else:
-            _say(self.console, status_line(self.statistics))
-
-    def render(self) -> Group:
-        """The whole screen."""
-        newest = sorted(self.statistics.found(), key=lambda bucket: -(bucket.first_case or 0))[:8]
-        return Group(
-            Text(status_line(self.statistics), style="bold"),
-            outcome_table(self.statistics.verdicts, self.statistics.seconds, self.statistics.refused),
-            lane_table(self.statistics.lane_rows()),
-            bucket_table(bucket_rows(newest), "newest buckets"),
-        )
-
-
-def status_line(statistics: Statistics) -> str:
-    """How far the campaign is, in one line."""
-    executions = statistics.executions()
-    rate = executions / statistics.elapsed if statistics.elapsed else 0.0
-    return (
-        f"{statistics.elapsed:5.0f} s · case {statistics.cases} · {executions} executions ({rate:.1f}/s) · "
-        f"{len(statistics.found())} buckets · {statistics.waiting} findings waiting · "
-        f"{statistics.minimizer_runs} minimizer runs · {len(statistics.harness_errors)} harness errors"
+def _facts(given: dict[str, Any]) -> Facts:
+    """What a new campaign begins with. Raises UsageError for what cannot work, before anything is written."""
+    configuration = Configuration(
+        routes=given["routes"] or tuple(route_names()),
+        seed=secrets.randbits(32) if given["seed"] is None else given["seed"],
+        seconds=given["seconds"],
+        cases=given["cases"],
+        findings=given["findings"],
+        first_case=given["first_case"],
+        workers=given["workers"],
+        nodes=given["nodes"],
+        zeros=given["zeros"],
+        dynamic=given["dynamic"],
+        ones=given["ones"],
+        lanes=parse_lanes(given["lanes"]) or DEFAULT,
+        operators=given["operators"],
+        packs=given["packs"],
+        tolerance=given["tolerance"],
+        seconds_a_case=given["case_seconds"],
+        memory_a_case=given["case_memory"] << 20,
+    )
+    parse_tolerance(configuration.tolerance)
+    registry = load_registry(configuration.packs)
+    check(configuration, registry)
+    check_writable(given["corpus"])
+    store = Cache(given["cache"] or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))
+    support = known_at_start(given["probes"], configuration.routes, registry, store)
+    begun = ["--probes", mark(support), *(["--cache", str(given["cache"])] if given["cache"] else [])]
+    return Facts(
+        configuration, today(), str(given["corpus"].resolve()), dict(support), tuple(begun), _versions(configuration)
     )
 
 
-def bucket_rows(buckets: Sequence[Bucket]) -> list[tuple[str, int, int, str, str]]:
-    """The buckets, for `bucket_table`."""
-    return [(b.signature.slug, b.count, b.nodes, "known" if b.known else "new", b.summary) for b in buckets]
+def _versions(configuration: Configuration) -> dict[str, str]:
+    return {name: version for route in configuration.routes for name, version in versions(load_route(route)).items()}
 
 
-def _say(console: Console, text: str, style: str = "") -> None:
-    """One line or more of plain text, which may hold brackets and be longer than the terminal is wide."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+def _tell_versions(facts: Facts, console: Console) -> None:
+    """Say where packages are others than those that the campaign began with."""
+    now = _versions(facts.configuration)
+    others = [f"{name} {old} is now {now.get(name)}" for name, old in facts.versions.items() if now.get(name) != old]
+    if others:
+        say(console, f"begun with other versions: {', '.join(others)}", "yellow")
+
+
+def _go_on(journal: Journal, context: click.Context, folder: Path) -> None:
+    """Give a campaign further budgets. Raises UsageError for options that are its own, and where its budget is used
+    up."""
+    told = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    given = {name: value for name, value in context.params.items() if context.get_parameter_source(name) in told}
+    for name in given:
+        if name not in ANEW:
+            raise UsageError(
+                f"'{name}' is the campaign's own and stays as it is; leave it out, or begin another campaign"
+            )
+    done = journal.statistics()
+    used = {"seconds": done.elapsed, "cases": done.cases, "findings": done.new_buckets}
+    configuration = journal.facts.configuration
+    if any(name in given for name in BUDGETS):
+        further = {name: used[name] + given[name] if name in given else None for name in BUDGETS}
+        configuration = msgspec.structs.replace(configuration, **further)
+    elif any(
+        getattr(configuration, name) is not None and used[name] >= getattr(configuration, name) for name in BUDGETS
+    ):
+        raise UsageError(f"{folder}: the campaign's budget is used up; give --seconds, --cases or --findings to go on")
+    if "workers" in given:
+        configuration = msgspec.structs.replace(configuration, workers=given["workers"])
+    journal.facts = msgspec.structs.replace(journal.facts, configuration=configuration)
+
+
+def _free(place: Path) -> Path:
+    """A folder below this one that is not there."""
+    names = (place / f"{today()}-{number}" for number in count(1))
+    return next(folder for folder in names if not folder.exists())
 
 
 def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome], None]:
@@ -277,46 +281,3 @@ def _open_log(path: Path | None, stack: ExitStack) -> Callable[[Place, Outcome],
             raise UsageError(f"--log {path}: cannot be written ({error.strerror}); name another file") from None
 
     return record
-
-
-def _conclude(console: Console, statistics: Statistics, configuration: Configuration, begun: Sequence[str]) -> None:
-    """The outcome table, the buckets, the entries' paths, and what went wrong on our side. begun: the options that say
-    what was known at the beginning."""
-    console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
-    console.print(lane_table(statistics.lane_rows()))
-    console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
-    _say(console, status_line(statistics))
-    for bucket in statistics.found():
-        _say(console, f"{'known' if bucket.known else 'stored'}  {bucket.path}")
-    for path in statistics.unminimized:
-        _say(console, f"not minimized: {path}", "yellow")
-    for flaky in statistics.flaky:
-        rate = f"shown by {flaky.shown} of {flaky.repeats} fresh processes"
-        again = f"{flaky.verdict}, then {flaky.again}, with {flaky.nodes} nodes; {rate}"
-        _say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
-    for error in statistics.harness_errors[:SHOWN_ERRORS]:
-        _say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
-        alone = configuration.is_control(error.case)
-        first = error.case if alone else configuration.first_case
-        once = f"--first-case {first} --cases {error.case + 1 - first}"
-        _say(console, f"once more: {_command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
-        _say(console, error.traceback, "red")
-    if len(statistics.harness_errors) > SHOWN_ERRORS:
-        _say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
-    _say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
-
-
-def _command(configuration: Configuration, begun: Sequence[str]) -> str:
-    """The command line that makes the same cases. begun: as for `_conclude`."""
-    words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
-    words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
-    words += ["--dynamic", str(configuration.dynamic), *begun]
-    if configuration.lanes != DEFAULT:
-        words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
-    for option, values in (
-        ("--route", configuration.routes),
-        ("--only", configuration.operators),
-        ("--operators", configuration.packs),
-    ):
-        words += [word for value in values for word in (option, value)]
-    return shlex.join([*words, "--tolerance", configuration.tolerance])

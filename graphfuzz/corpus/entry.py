@@ -201,14 +201,14 @@ def update_entry(path: Path, change: Callable[[Entry], Entry]) -> None:
         _put(path, change(read_entry(path)))
 
 
-def count_sighting(path: Path, date: str, seed: int, versions: Mapping[str, str]) -> None:
-    """Count one more finding of an entry's bucket: of the campaign of a seed, at a date (ISO 8601), in these versions.
-
-    An entry that was removed meanwhile stays removed. Raises EntryError.
-    """
+def count_sighting(
+    path: Path, date: str, versions: Mapping[str, str], campaign: str, before: int | None = None
+) -> None:
+    """Count one more finding of an entry's bucket, as `once_more` does. An entry that was removed meanwhile stays
+    removed. Raises EntryError."""
     if path.parent.is_dir():
         with writing(path.parent):
-            _put_seen(path, lambda known: once_more(known, date, seed, versions))
+            _put_seen(path, lambda known: once_more(known, date, versions, campaign, before))
 
 
 def remove_entry(path: Path, heir: Path | None = None) -> None:

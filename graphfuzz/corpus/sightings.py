@@ -53,11 +53,14 @@ def first_sighting(finding: Finding, origin: Mapping[str, Any]) -> dict[str, Sig
     return {campaign_name(day, origin.get("seed")): Sighting(1, day, day, finding.versions)}
 
 
-def once_more(seen: Sightings, date: str, seed: int, versions: Mapping[str, str]) -> dict[str, Sighting]:
-    """The sightings with one finding more, of a campaign at this date (ISO 8601)."""
-    name = campaign_name(date, seed)
-    found = Sighting(seen[name].count + 1 if name in seen else 1, date, date, dict(versions))
-    return united(seen, {name: found})
+def once_more(
+    seen: Sightings, date: str, versions: Mapping[str, str], campaign: str, before: int | None = None
+) -> dict[str, Sighting]:
+    """The sightings with one finding more, of a campaign, at this date (ISO 8601). before: how many the campaign itself
+    has counted; then one that is told again after a kill counts once."""
+    counted = seen[campaign].count if campaign in seen else 0
+    found = Sighting((counted if before is None else before) + 1, date, date, dict(versions))
+    return united(seen, {campaign: found})
 
 
 def united(one: Sightings, other: Sightings) -> dict[str, Sighting]:

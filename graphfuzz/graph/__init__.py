@@ -1,7 +1,15 @@
 """Computation graphs and cases."""
 
 from graphfuzz.graph.binding import Axes, bound_cases, rebound, retyped, symbolic_axes
-from graphfuzz.graph.case import Case, case_from_json, case_to_json, pack_arrays, unpack_arrays
+from graphfuzz.graph.case import (
+    Case,
+    case_from_bytes,
+    case_from_json,
+    case_to_bytes,
+    case_to_json,
+    pack_arrays,
+    unpack_arrays,
+)
 from graphfuzz.graph.evaluation import Array, Values, WrongReference, apply, evaluate, joined, parts
 from graphfuzz.graph.features import Features, attribute_bin, attribute_use, features, typed_use, use_of
 from graphfuzz.graph.graph import Graph, Node, Value, kept, operands, output_types, pruned, text, to_networkx, validate
@@ -37,7 +45,9 @@ __all__ = [
     "attribute_bin",
     "attribute_use",
     "bound_cases",
+    "case_from_bytes",
     "case_from_json",
+    "case_to_bytes",
     "case_to_json",
     "contains",
     "defined_outputs",

@@ -91,6 +91,17 @@ def case_from_json(text: str | bytes, arrays: dict[str, Array], where: str) -> C
     return Case(graph, framework, tensors, origin, further, twins)
 
 
+def case_to_bytes(case: Case) -> bytes:
+    """The whole case, arrays too; the same case gives the same bytes."""
+    return msgspec.msgpack.encode((case_to_json(case), pack_arrays(case.arrays())))
+
+
+def case_from_bytes(data: bytes, where: str) -> Case:
+    """The case of `case_to_bytes`. Raises EntryError, naming `where`."""
+    text, arrays = msgspec.msgpack.decode(data, type=tuple[str, bytes])
+    return case_from_json(text, unpack_arrays(arrays, where), where)
+
+
 def pack_arrays(arrays: dict[str, Array]) -> bytes:
     """Arrays as the bytes of an .npz file; the same arrays give the same bytes."""
     buffer = io.BytesIO()

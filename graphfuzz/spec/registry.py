@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -95,13 +95,18 @@ def _sorted(kind: str, named: Sequence[T]) -> tuple[T, ...]:
     return tuple(found)
 
 
+def installed_packs() -> EntryPoints:
+    """The entry points of the installed packs, each of which names a module."""
+    return entry_points(group=GROUP)
+
+
 def load_registry(paths: Sequence[str] = ()) -> Registry:
     """Every installed pack's operators, and those of the packs in the folders (or files) named.
 
     Raises PackError for a pack that does not import, has no OPERATORS or has the name of another module, SpecError for
     a mistake in a declaration.
     """
-    packs = [_pack(point.module, f"entry point '{point.name}'") for point in entry_points(group=GROUP)]
+    packs = [_pack(point.module, f"entry point '{point.name}'") for point in installed_packs()]
     for path in paths:
         file = _pack_file(path)
         packs.append(_pack(_pack_name(file), f"--operators {path}", file))

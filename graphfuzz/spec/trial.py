@@ -17,7 +17,7 @@ import msgspec
 from graphfuzz.spec import dtypes as dtype_groups
 from graphfuzz.spec.attributes import Choice, Number, Size
 from graphfuzz.spec.dims import Dim, symbol
-from graphfuzz.spec.inference import Requirements, rank_of, symbolic_attributes
+from graphfuzz.spec.inference import Requirements, rank_of, size_attributes, symbolic_attributes
 from graphfuzz.spec.operator import Operand, Operator, Parameter, Rejected, Tensor, resolve
 
 Problem: TypeAlias = tuple[str, str]
@@ -55,9 +55,9 @@ def rule_problems(op: Operator) -> Iterator[Problem]:
             except Exception as error:  # noqa: BLE001 - a kind of the pack's own may fail in any way
                 yield f"attrs.{name}", f"cannot be drawn for the ranks {dict(ranks)}: {_said(error)}"
                 return
-        for unknown in (False, True):
-            given = _symbolic_operands(operands) if unknown else operands
-            for chosen in (attrs, symbolic_attributes(op, attrs)):
+        choices = (attrs, symbolic_attributes(op, attrs)) if size_attributes(op) else (attrs,)
+        for given in (operands, _symbolic_operands(operands)):
+            for chosen in choices:
                 yield from _outcome_problems(op, _Use(given, chosen, bound, framework))
 
 

@@ -1,24 +1,23 @@
 """The campaign's decisions, with workers that judge by a predicate instead of running a target."""
 
+import itertools
+import random
+import sqlite3
 from concurrent.futures import Future
-from pathlib import Path
 
 import pytest
 
 from graphfuzz.campaign import epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.journal import Facts, Journal, today
 from graphfuzz.campaign.lanes import DEFAULT
-from graphfuzz.campaign.loop import REPEATS, Campaign, Found
-from graphfuzz.campaign.schedule import Place
-from graphfuzz.campaign.statistics import Bucket
+from graphfuzz.campaign.loop import REPEATS, Campaign
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
-from graphfuzz.corpus.signature import signature
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
 from graphfuzz.graph import evaluate, features, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
-from tests.examples import crash, relu_case
 
 ROUTE = "torch-script-ort"
 PLACE = 'Traceback (most recent call last):\n  File "converter.py", line 7, in convert\nKeyError: not here\n'
@@ -65,17 +64,21 @@ class PredicateWorkers:
 def campaign(tmp_path, registry, workers, cases=60, seed=4, **settings):
     settings = {"nodes": 6, "operators": ("relu", "add", "tanh", "exp"), **settings}
     configuration = Configuration((ROUTE,), seed=seed, cases=cases, **settings)
-    frameworks = check(configuration, registry)
     log = []
-    made = Campaign(
+    made = begun(
         configuration,
-        frameworks,
         registry,
         tmp_path / "corpus",
         workers,
         on_execution=lambda place, outcome: log.append((place.index, outcome.verdict)),
     )
     return made.run(), log
+
+
+def begun(configuration, registry, corpus, workers, folder=None, **settings):
+    """A new campaign."""
+    journal = Journal.begun(Facts(configuration, today(), str(corpus)), folder)
+    return Campaign(journal, check(configuration, registry), registry, workers, **settings)
 
 
 def test_each_broken_operator_becomes_one_minimized_entry(tmp_path, registry):
@@ -117,24 +120,6 @@ def test_every_finding_of_a_bucket_is_counted_in_the_corpus(tmp_path, registry):
     assert [sighting.count for sighting in seen.values()] == counts
 
 
-def test_what_waits_is_stored_even_where_a_known_finding_cannot_be_counted(tmp_path, registry, monkeypatch):
-    def refuse(*arguments):
-        raise EntryError("corpus: cannot be written: No space left on device")
-
-    configuration = Configuration((ROUTE,), seed=4, cases=1)
-    workers = PredicateWorkers(registry)
-    made = Campaign(configuration, check(configuration, registry), registry, tmp_path / "corpus", workers)
-    known, new = crash("known", "KeyError"), crash("new")
-    bucket = signature(known, relu_case().graph, registry)
-    made.statistics.buckets[bucket.slug] = Bucket(bucket, "", str(tmp_path / "corpus" / bucket.slug), 1)
-    made.queue.extend(Found(Place(i, "random"), relu_case(), outcome) for i, outcome in enumerate((known, new)))
-    monkeypatch.setattr(loop, "count_sighting", refuse)
-    with pytest.raises(EntryError, match="No space left"):
-        made.run()
-    (path,) = entries([tmp_path / "unminimized"])
-    assert read_entry(path).finding.message == "new"
-
-
 def test_one_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, registry):
     runs = []
     for name in ("a", "b"):
@@ -156,10 +141,9 @@ def short_epochs(monkeypatch):
 def all_lanes(folder, registry, workers, cases=60, number=2):
     """A campaign with all operators: statistics, and the lane of each case."""
     configuration = Configuration((ROUTE,), seed=4, cases=cases, nodes=6, workers=number)
-    frameworks, log = check(configuration, registry), {}
-    made = Campaign(
+    log = {}
+    made = begun(
         configuration,
-        frameworks,
         registry,
         folder / "corpus",
         workers,
@@ -230,31 +214,84 @@ def test_a_campaign_may_begin_with_any_case(tmp_path, registry):
     assert statistics.cases == 5
 
 
+class Cut(BaseException):
+    """The end of the process, at once."""
+
+
+def state_of(made):
+    """All that two campaigns which have done the same agree in."""
+    statistics = made.statistics
+    return (
+        {route: dict(counts) for route, counts in statistics.verdicts.items()},
+        [(b.signature.slug, b.count, b.first_case, b.lane, b.nodes, b.known) for b in statistics.buckets.values()],
+        {name: (lane.share, lane.cases, lane.new) for name, lane in statistics.lanes.items()},
+        (statistics.cases, statistics.executions(), statistics.refused, statistics.flaky, statistics.minimizer_runs),
+        made.epochs.state(),
+    )
+
+
+def seen_in(corpus):
+    return {path.name: read_entry(path).seen for path in entries([corpus])}
+
+
+def test_a_campaign_in_pieces_is_the_same_as_one_in_a_run(tmp_path, registry, short_epochs, monkeypatch):
+    monkeypatch.setattr(loop, "SNAPSHOT", 20)
+    broken = {"broken": ["tanh"], "crashing": ["exp"]}
+    routes = (ROUTE, "torch-dynamo-ort")
+    settings = {"nodes": 3, "operators": ("relu", "add", "tanh", "exp"), "workers": 3}
+    configuration = Configuration(routes, seed=4, cases=60, **settings)
+    whole = begun(configuration, registry, tmp_path / "whole", PredicateWorkers(registry, **broken))
+    whole.run()
+
+    folder, chance, pieces = tmp_path / "campaign", random.Random(7), 0
+    facts = Facts(configuration, today(), str(tmp_path / "parts"))
+    Journal.begun(facts, folder).__exit__()
+    while True:
+        calls, end = itertools.count(), chance.randint(5, 60)
+
+        def cut(*ignored, calls=calls, end=end):
+            if next(calls) >= end:
+                raise Cut
+
+        workers = PredicateWorkers(registry, **broken)
+        judge = workers.judge
+        workers.judge = lambda task, case, cut=cut, judge=judge: cut() or judge(task, case)
+        with Journal.resumed(folder) as journal:
+            made = Campaign(journal, check(configuration, registry), registry, workers, on_execution=cut)
+            try:
+                made.run()
+            except Cut:
+                pieces += 1
+            else:
+                break
+    assert pieces >= 5
+    assert state_of(made) == state_of(whole)
+    assert (made.statistics.in_flight, whole.statistics.in_flight) == (0, 0)
+    assert made.statistics.lost > whole.statistics.lost == 0
+    assert seen_in(tmp_path / "parts") == seen_in(tmp_path / "whole")
+
+
 def test_an_interruption_loses_no_finding(tmp_path, registry):
     workers = PredicateWorkers(registry, broken=["tanh"], interrupt_at=12)
+    configuration = Configuration((ROUTE,), seed=4, cases=60, nodes=6, operators=("relu", "add", "tanh", "exp"))
     with pytest.raises(KeyboardInterrupt):
-        campaign(tmp_path, registry, workers)
-    (kept,) = entries([tmp_path / "unminimized"])
-    assert "tanh" in list(read_entry(kept).case.graph.operators())
+        begun(configuration, registry, tmp_path / "corpus", workers, tmp_path / "campaign").run()
+    assert "tanh" in {op for found in waiting(tmp_path / "campaign") for op in found.case.graph.operators()}
 
 
-def test_a_corpus_that_cannot_be_written_any_more_loses_no_finding(tmp_path, registry, monkeypatch):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.setattr(loop.tempfile, "mkdtemp", lambda prefix: str(elsewhere))
+def waiting(folder):
+    """The findings that wait in the books of a campaign whose process is gone."""
+    return list(Journal(sqlite3.connect(folder / "campaign.sqlite"), Facts((), "", "")).waiting())
+
+
+def test_a_corpus_that_cannot_be_written_any_more_loses_no_finding(tmp_path, registry):
     (tmp_path / "corpus").write_text("a file where the folder was")
-    (tmp_path / "unminimized").write_text("and another")
-    made = Campaign(
-        Configuration((ROUTE,), seed=4, cases=60, nodes=6, operators=("relu", "tanh")),
-        {ROUTE: "torch"},
-        registry,
-        tmp_path / "corpus" / "deeper",
-        PredicateWorkers(registry, broken=["tanh"]),
-    )
+    configuration = Configuration((ROUTE,), seed=4, cases=60, nodes=6, operators=("relu", "tanh"))
+    workers = PredicateWorkers(registry, broken=["tanh"])
+    made = begun(configuration, registry, tmp_path / "corpus" / "deeper", workers, tmp_path / "campaign")
     with pytest.raises(EntryError, match="cannot be written"):
         made.run()
-    (path,) = made.statistics.unminimized
-    assert read_entry(Path(path)).finding.verdict == "wrong-output"
+    assert [found.outcome.verdict for found in waiting(tmp_path / "campaign")] == ["wrong-output"]
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,10 @@ def test_workers_are_recycled() -> None:
         assert processes([pool.submit(task("process")).result()]) != processes([first])
 
 
+def test_the_fork_server_imports_what_would_cost_each_worker_a_second(workers: Workers) -> None:
+    assert {"torch", "operators"} <= set(workers._preload)
+
+
 def test_leaving_stops_at_once() -> None:
     with Workers(1, [FAKE + "right"], limits=Limits(seconds=500)) as pool:
         futures = [pool.submit(task("hang")) for _ in range(3)]

@@ -38,7 +38,7 @@ def test_alone_it_tells_what_there_is():
 
 
 def test_list_as_json_and_as_a_table(corpus):
-    count_sighting(corpus / entry_in("a").slug, "2026-03-04", 1, {"onnx": "2.0"})
+    count_sighting(corpus / entry_in("a").slug, "2026-03-04", {"onnx": "2.0"}, "2026-03-04 seed 1")
     (only,) = json.loads(invoke("list", corpus, "--operator", "sin", "--json").stdout)
     assert (only["bucket"], only["count"], only["first"], only["last"]) == (
         entry_in("a").slug,
@@ -95,7 +95,7 @@ def test_merge_adds_unites_and_counts_nothing_twice(corpus, tmp_path):
     other = tmp_path / "other"
     for bucket, operators in (("a", ["relu"]), ("c", ["cos"])):
         write_entry(other, entry_in(bucket, *operators, day="2025-01-01"))
-    count_sighting(other / entry_in("a").slug, "2026-06-07", 8, {})
+    count_sighting(other / entry_in("a").slug, "2026-06-07", {}, "2026-06-07 seed 8")
     before = [(path, path.read_bytes()) for path in sorted(other.rglob("*.*")) if path.is_file()]
     first = invoke("merge", other, corpus)
     assert (first.exit_code, first.stdout.count("added: "), first.stdout.count("united: ")) == (0, 1, 1)

@@ -34,7 +34,7 @@ def read_again(corpus) -> int:
 def test_a_row_tells_what_the_folder_does(corpus):
     path = corpus / entry_in("b").slug
     for _ in range(3):
-        count_sighting(path, "2026-04-05", 9, {"onnx": "1.1"})
+        count_sighting(path, "2026-04-05", {"onnx": "1.1"}, "2026-04-05 seed 9")
     (row,) = [row for row in rows(corpus) if row.path == path.name]
     assert (row.bucket, row.routes, row.verdict) == (path.name, ("torch-script-ort", "tf2onnx-ort"), "conversion-crash")
     assert (row.stage, row.operators, row.nodes) == ("capture", ("relu",), 1)
@@ -61,7 +61,7 @@ def test_only_what_changed_is_read_again(corpus):
     assert read_again(corpus) == 3
     assert read_again(corpus) == 0
     path = corpus / entry_in("a").slug
-    count_sighting(path, "2026-04-05", 9, {})
+    count_sighting(path, "2026-04-05", {}, "2026-04-05 seed 9")
     assert read_again(corpus) == 1
     update_entry(path, lambda entry: replace(entry, model=b"m"))
     assert read_again(corpus) == 1
@@ -70,7 +70,7 @@ def test_only_what_changed_is_read_again(corpus):
 
 
 def test_it_says_the_same_when_it_is_made_anew(corpus):
-    count_sighting(corpus / entry_in("a").slug, "2026-04-05", 9, {})
+    count_sighting(corpus / entry_in("a").slug, "2026-04-05", {}, "2026-04-05 seed 9")
     before = rows(corpus)
     with open_index(corpus, rebuild=True) as index:
         assert index.rows() == before

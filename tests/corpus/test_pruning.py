@@ -78,7 +78,7 @@ def test_a_limit_takes_copies_first_then_models_then_what_was_not_seen_for_longe
 def test_carried_out_it_leaves_whole_entries_that_know_what_was_seen(tmp_path):
     kept = write_entry(tmp_path, entry_in("a", model=b"model"))
     copy = write_entry(tmp_path / "copies", entry_in("a"))
-    count_sighting(copy, "2026-07-08", 5, {})
+    count_sighting(copy, "2026-07-08", {}, "2026-07-08 seed 5")
     with open_index(tmp_path) as index:
         plan = superfluous(index.rows())
         carry_out(tmp_path, plan)

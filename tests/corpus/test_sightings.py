@@ -44,9 +44,9 @@ def test_what_is_written_is_read(known):
 
 
 def test_campaigns_add_up_and_tell_since_when_until_when_and_with_what():
-    known = once_more({}, "2026-01-02", 7, {"onnx": "1.0"})
+    known = once_more({}, "2026-01-02", {"onnx": "1.0"}, "2026-01-02 seed 7")
     for day, seed, version in (("2026-01-02", 7, "1.0"), ("2026-03-04", 8, "1.1"), ("2026-02-01", 9, "1.0")):
-        known = once_more(known, day, seed, {"onnx": version})
+        known = once_more(known, day, {"onnx": version}, f"{day} seed {seed}")
     assert {name: each.count for name, each in known.items()} == {
         "2026-01-02 seed 7": 2,
         "2026-02-01 seed 9": 1,
@@ -62,7 +62,7 @@ def test_a_stored_finding_is_the_first_sighting_and_needs_no_file(tmp_path):
     assert count(read_entry(path).seen) == 1
     others = {name: (path / name).stat().st_mtime_ns for name in ("case.json", "tensors.npz", "finding.json")}
     for _ in range(2):
-        count_sighting(path, "2026-05-06", 3, {"onnx": "1.2"})
+        count_sighting(path, "2026-05-06", {"onnx": "1.2"}, "2026-05-06 seed 3")
     found = read_entry(path).seen
     assert (count(found), last_seen(found), versions_seen(found)) == (3, "2026-05-06", {"onnx": ["1.0", "1.2"]})
     assert others == {name: (path / name).stat().st_mtime_ns for name in others}, "nothing else is written"
@@ -70,7 +70,7 @@ def test_a_stored_finding_is_the_first_sighting_and_needs_no_file(tmp_path):
 
 def test_an_entry_that_replaces_another_keeps_what_was_counted(tmp_path):
     path = write_entry(tmp_path, entry_in("a", "sin", "relu"))
-    count_sighting(path, "2026-05-06", 3, {})
+    count_sighting(path, "2026-05-06", {}, "2026-05-06 seed 3")
     write_entry(tmp_path, entry_in("a"))
     entry = read_entry(path)
     assert (len(entry.case.graph.nodes), count(entry.seen)) == (1, 2)
@@ -79,15 +79,15 @@ def test_an_entry_that_replaces_another_keeps_what_was_counted(tmp_path):
 def test_a_removed_entry_stays_removed(tmp_path):
     path = write_entry(tmp_path, entry_in("a"))
     remove_entry(path)
-    count_sighting(path, "2026-05-06", 3, {})
-    count_sighting(tmp_path / "none" / "at-all", "2026-05-06", 3, {})
+    count_sighting(path, "2026-05-06", {}, "2026-05-06 seed 3")
+    count_sighting(tmp_path / "none" / "at-all", "2026-05-06", {}, "2026-05-06 seed 3")
     assert list(tmp_path.glob("[!.]*")) == []
 
 
 @pytest.mark.parametrize("folder", [".", "elsewhere"])
 def test_an_heir_takes_over_what_was_counted(folder, tmp_path):
     path, heir = write_entry(tmp_path, entry_in("a")), write_entry(tmp_path / folder, entry_in("b", day="2026-02-03"))
-    count_sighting(path, "2026-05-06", 3, {})
+    count_sighting(path, "2026-05-06", {}, "2026-05-06 seed 3")
     remove_entry(path, heir)
     assert entries([tmp_path]) == [heir]
     assert list(read_entry(heir).seen) == ["2026-01-02 seed 0", "2026-02-03 seed 0", "2026-05-06 seed 3"]
@@ -110,7 +110,7 @@ def test_an_heir_takes_over_what_was_counted(folder, tmp_path):
 def test_what_are_no_sightings_is_one_clear_line(text, tmp_path):
     path = write_entry(tmp_path, entry_in("a"))
     (path / "seen.json").write_text(text)
-    for attempt in (read_entry, lambda p: count_sighting(p, "2026-05-06", 3, {})):
+    for attempt in (read_entry, lambda p: count_sighting(p, "2026-05-06", {}, "2026-05-06 seed 3")):
         with pytest.raises(EntryError, match=r"seen\.json: ") as raised:
             attempt(path)
         assert "\n" not in str(raised.value)

@@ -35,7 +35,7 @@ def start(*arguments):
 
 
 def test_a_campaign_on_all_routes_ends_with_its_table_and_no_harness_error(tmp_path):
-    done = graphfuzz("fuzz", "--cases", 6, "--nodes", 4, "--seed", 2, "--corpus", tmp_path / "corpus", "--profile")
+    done = graphfuzz("fuzz", "--cases", 4, "--nodes", 4, "--seed", 2, "--corpus", tmp_path / "corpus", "--profile")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for said in ("verdicts by route", "tf2onnx-ort", "torch-dynamo-ort", SCRIPT, "buckets", "0 harness errors"):
@@ -47,7 +47,7 @@ def test_a_campaign_on_all_routes_ends_with_its_table_and_no_harness_error(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("route", "cases", "seed"), [(SCRIPT, 30, 12), ("tf2onnx-ort", 8, 7), ("torch-dynamo-ort", 6, 4)]
+    ("route", "cases", "seed"), [(SCRIPT, 13, 12), ("tf2onnx-ort", 3, 7), ("torch-dynamo-ort", 3, 4)]
 )
 def test_the_same_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, route, cases, seed):
     logs, buckets = [], []
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, route
 
 def test_killed_in_mid_campaign_every_stored_entry_still_loads(tmp_path):
     corpus = tmp_path / "corpus"
-    for round_ in range(3):
+    for round_ in range(2):
         running = start("fuzz", "--route", SCRIPT, "--nodes", 3, "--seed", round_, "--corpus", corpus)
         try:
             before = _stored(corpus)
@@ -81,7 +81,7 @@ def test_killed_in_mid_campaign_every_stored_entry_still_loads(tmp_path):
             running.stdout.close()
         for path in entries([corpus]):
             assert read_entry(path).repro
-    assert _stored(corpus) >= 3
+    assert _stored(corpus) >= 2
 
 
 def _stored(corpus):

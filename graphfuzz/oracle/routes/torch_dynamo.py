@@ -121,6 +121,8 @@ route = Route(
         "torch.onnx._internal.exporter._torchlib.ops",
         "torch._dynamo",
         "torch._export.non_strict_utils",
+        "torch._functorch._aot_autograd.aot_autograd_result",
+        "torch._functorch.aot_autograd",
         "onnxscript.function_libs.torch_lib.ops",
         "onnx.shape_inference",
         "onnxruntime",
