@@ -6,8 +6,8 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float16[17, 2]
-    v0: float16[17, 2] = log(x0)
+    input   x0: float16[]
+    v0: float16[] = log(x0)
     return  v0
 """
 
@@ -25,7 +25,7 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(17, 2), dtype="float16", name="x0")
+    x0 = keras.Input(batch_shape=(), dtype="float16", name="x0")
     v0 = ops.log(x0)
     return keras.Model([x0], [v0])
 
@@ -33,7 +33,7 @@ def build(weights):
 weights = {}
 
 inputs = {
-    "x0": np.ones((17, 2), "float16"),
+    "x0": np.array(1.0, "float16"),
 }
 
 axes = {}

@@ -7,9 +7,9 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float32[1, 8, 2, 5]
-    input   x1: bool[1, 8, 1, 1]
-    v0: float32[1, 8, 2, 5] = add_mixed(x0, x1)
+    input   x0: float32[1, 2, 1, 3]
+    input   x1: float32[2, 1, 1]
+    v0: float32[1, 2, 1, 3] = add_mixed(x0, x1)
     return  v0
 """
 
@@ -27,8 +27,8 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(1, 8, 2, 5), dtype="float32", name="x0")
-    x1 = keras.Input(batch_shape=(1, 8, 1, 1), dtype="bool", name="x1")
+    x0 = keras.Input(batch_shape=(1, 2, 1, 3), dtype="float32", name="x0")
+    x1 = keras.Input(batch_shape=(2, 1, 1), dtype="float32", name="x1")
     v0 = x0 + x1
     return keras.Model([x0, x1], [v0])
 
@@ -36,8 +36,8 @@ def build(weights):
 weights = {}
 
 inputs = {
-    "x0": np.zeros((1, 8, 2, 5), "float32"),
-    "x1": np.ones((1, 8, 1, 1), "bool"),
+    "x0": np.zeros((1, 2, 1, 3), "float32"),
+    "x1": np.ones((2, 1, 1), "float32"),
 }
 
 axes = {}

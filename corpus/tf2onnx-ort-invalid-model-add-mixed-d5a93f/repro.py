@@ -2,14 +2,14 @@
 
 onnx.onnx_cpp2py_export.shape_inference.InferenceError: [ShapeInferenceError] Inference error(s):
 (op_type:Add, node name: functional_1/BiasAdd): [ShapeInferenceError] Inferred shape and existing shape differ
-in dimension 2: (4) vs (1)
+in dimension 2: (2) vs (1)
 
 Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, tensorflow-cpu 2.21.0,
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float32[1, 4, 1]
-    v0: float32[1, 4, 1] = add_mixed(x0, x0)
+    input   x0: float32[1, 2, 1]
+    v0: float32[1, 2, 1] = add_mixed(x0, x0)
     return  v0
 """
 
@@ -27,7 +27,7 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(1, 4, 1), dtype="float32", name="x0")
+    x0 = keras.Input(batch_shape=(1, 2, 1), dtype="float32", name="x0")
     v0 = x0 + x0
     return keras.Model([x0], [v0])
 
@@ -35,7 +35,7 @@ def build(weights):
 weights = {}
 
 inputs = {
-    "x0": np.zeros((1, 4, 1), "float32"),
+    "x0": np.zeros((1, 2, 1), "float32"),
 }
 
 axes = {}

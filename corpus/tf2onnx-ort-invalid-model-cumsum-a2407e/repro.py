@@ -7,8 +7,8 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: int16[6, 11]
-    v0: int16[6, 11] = cumsum(x0, axis=1)
+    input   x0: int16[1]
+    v0: int16[1] = cumsum(x0, axis=0)
     return  v0
 """
 
@@ -26,15 +26,15 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(6, 11), dtype="int16", name="x0")
-    v0 = ops.cumsum(x0, axis=1)
+    x0 = keras.Input(batch_shape=(1,), dtype="int16", name="x0")
+    v0 = ops.cumsum(x0, axis=0)
     return keras.Model([x0], [v0])
 
 
 weights = {}
 
 inputs = {
-    "x0": np.zeros((6, 11), "int16"),
+    "x0": np.array([0], "int16"),
 }
 
 axes = {}

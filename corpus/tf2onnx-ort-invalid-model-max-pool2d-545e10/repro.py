@@ -7,8 +7,8 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float16[5, 3, 1, 1]
-    v0: float16[5, 3, 1, 1] = max_pool2d(x0, ceil_mode=False, padding=(2, 0), strides=(3, 1), window=(4, 1))
+    input   x0: float16[1, 1, 1]
+    v0: float16[1, 2, 1] = max_pool2d(x0, ceil_mode=False, padding=(1, 0), strides=(1, 1), window=(2, 1))
     return  v0
 """
 
@@ -26,15 +26,15 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(5, 3, 1, 1), dtype="float16", name="x0")
-    v0 = ops.transpose(ops.max_pool(ops.pad(ops.transpose(x0, (0, 2, 3, 1)), ((0, 0), (2, 2), (0, 0), (0, 0)), constant_values=-float("inf")), (4, 1), (3, 1), padding="valid", data_format="channels_last"), (0, 3, 1, 2))
+    x0 = keras.Input(batch_shape=(1, 1, 1), dtype="float16", name="x0")
+    v0 = ops.squeeze(ops.transpose(ops.max_pool(ops.pad(ops.transpose(ops.expand_dims(x0, 0), (0, 2, 3, 1)), ((0, 0), (1, 1), (0, 0), (0, 0)), constant_values=-float("inf")), (2, 1), (1, 1), padding="valid", data_format="channels_last"), (0, 3, 1, 2)), 0)
     return keras.Model([x0], [v0])
 
 
 weights = {}
 
 inputs = {
-    "x0": np.zeros((5, 3, 1, 1), "float16"),
+    "x0": np.array([[[0.0]]], "float16"),
 }
 
 axes = {}

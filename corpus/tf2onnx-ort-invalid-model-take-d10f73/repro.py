@@ -6,9 +6,9 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: int32[30]
-    weight  w0: int32[12, 15, 1]
-    v0: int32[12, 15, 1] = take(x0, w0, axis=0)
+    input   x0: int32[1]
+    weight  w0: int32[1]
+    v0: int32[1] = take(x0, w0, axis=0)
     return  v0
 """
 
@@ -26,18 +26,18 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(30,), dtype="int32", name="x0")
+    x0 = keras.Input(batch_shape=(1,), dtype="int32", name="x0")
     w0 = ops.convert_to_tensor(weights["w0"])
     v0 = ops.take(x0, w0, axis=0)
     return keras.Model([x0], [v0])
 
 
 weights = {
-    "w0": np.zeros((12, 15, 1), "int32"),
+    "w0": np.array([0], "int32"),
 }
 
 inputs = {
-    "x0": np.zeros((30,), "int32"),
+    "x0": np.array([0], "int32"),
 }
 
 axes = {}

@@ -107,6 +107,7 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits. Where the model takes floats for a
     complex input, it gets them as PyTorch's exporter converts complex inputs (torch/onnx/_internal/exporter/
     _onnx_program.py, `_convert_complex_to_real_representation`): real and imaginary part along one more, last axis.
+    Outputs are copied: one that is an input as it is lies in that input's memory, which goes with it.
     """
     import ctypes
 
@@ -123,8 +124,8 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
 
     def made(value: Any) -> Array:
         if value.data_type() != "tensor(bfloat16)":
-            return np.asarray(value.numpy())
-        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))
+            return np.array(value.numpy())
+        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))  # a copy, too
         return np.frombuffer(bits, ml_dtypes.bfloat16).reshape(value.shape())
 
     options = RunOptions()

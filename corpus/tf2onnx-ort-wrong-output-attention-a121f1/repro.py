@@ -1,6 +1,6 @@
 """tf2onnx-ort: wrong-output with attention.
 
-144 of 144 elements of v0 differ. The worst, at (0, 0, 0, 0):
+2 of 2 elements of v0 differ. The worst, at (0, 0, 0, 0):
     source model     0.0 (in float64: 0.0)
     converted model  nan
     allowed          1e-05
@@ -9,10 +9,9 @@ Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float16[8, 1, 3, 8]
-    input   x1: float16[8, 2, 8, 8]
-    input   x2: float16[1, 1, 8, 3]
-    v0: float16[8, 2, 3, 3] = attention(x0, x1, x2, causal=True)
+    input   x0: float16[1, 1, 1, 1]
+    input   x1: float16[1, 2, 1, 1]
+    v0: float16[1, 2, 1, 1] = attention(x0, x1, x0, causal=True)
     return  v0
 """
 
@@ -21,7 +20,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from pathlib import Path
 
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # TensorFlow: without, CPUs have no channels-first convolution
 
@@ -31,16 +29,19 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(8, 1, 3, 8), dtype="float16", name="x0")
-    x1 = keras.Input(batch_shape=(8, 2, 8, 8), dtype="float16", name="x1")
-    x2 = keras.Input(batch_shape=(1, 1, 8, 3), dtype="float16", name="x2")
-    v0 = ops.matmul(ops.softmax(ops.where(np.tri(3, 8, dtype="bool"), ops.matmul(x0, ops.transpose(x1, (0, 1, 3, 2))) * 0.3535533905932738, -float("inf")), axis=-1), x2)
-    return keras.Model([x0, x1, x2], [v0])
+    x0 = keras.Input(batch_shape=(1, 1, 1, 1), dtype="float16", name="x0")
+    x1 = keras.Input(batch_shape=(1, 2, 1, 1), dtype="float16", name="x1")
+    v0 = ops.matmul(ops.softmax(ops.where(np.tri(1, 1, dtype="bool"), ops.matmul(x0, ops.transpose(x1, (0, 1, 3, 2))) * 1.0, -float("inf")), axis=-1), x0)
+    return keras.Model([x0, x1], [v0])
 
 
-tensors = np.load(Path(__file__).with_name("tensors.npz"))
-weights = {name: tensors[name] for name in []}
-inputs = {name: tensors[name] for name in ["x0", "x1", "x2"]}
+weights = {}
+
+inputs = {
+    "x0": np.array([[[[0.0]]]], "float16"),
+    "x1": np.zeros((1, 2, 1, 1), "float16"),
+}
+
 axes = {}
 
 
@@ -108,6 +109,7 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits. Where the model takes floats for a
     complex input, it gets them as PyTorch's exporter converts complex inputs (torch/onnx/_internal/exporter/
     _onnx_program.py, `_convert_complex_to_real_representation`): real and imaginary part along one more, last axis.
+    Outputs are copied: one that is an input as it is lies in that input's memory, which goes with it.
     """
     import ctypes
 
@@ -124,8 +126,8 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
 
     def made(value: Any) -> Array:
         if value.data_type() != "tensor(bfloat16)":
-            return np.asarray(value.numpy())
-        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))
+            return np.array(value.numpy())
+        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))  # a copy, too
         return np.frombuffer(bits, ml_dtypes.bfloat16).reshape(value.shape())
 
     options = RunOptions()

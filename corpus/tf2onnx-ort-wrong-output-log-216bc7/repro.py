@@ -1,16 +1,16 @@
 """tf2onnx-ort: wrong-output with log.
 
-8 of 8 elements of v0 differ. The worst, at (0,):
-    source model     -3.9120230054281455 (in float64: -3.9120230054281455)
-    converted model  -3.9120230674743652
-    allowed          4.912122925500362e-10
+1 of 1 elements of v0 differ. The worst, at ():
+    source model     -1.6094379124341003 (in float64: -1.6094379124341003)
+    converted model  -1.6094379425048828
+    allowed          2.60945456577947e-10
 
 Versions: graphfuzz 0.1.0, keras 3.15.1, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, tensorflow-cpu 2.21.0,
 tf2onnx 1.17.0
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: float64[8]
-    v0: float64[8] = log(x0)
+    input   x0: float64[]
+    v0: float64[] = log(x0)
     return  v0
 """
 
@@ -28,7 +28,7 @@ from keras import layers, ops
 
 
 def build(weights):
-    x0 = keras.Input(batch_shape=(8,), dtype="float64", name="x0")
+    x0 = keras.Input(batch_shape=(), dtype="float64", name="x0")
     v0 = ops.log(x0)
     return keras.Model([x0], [v0])
 
@@ -36,7 +36,7 @@ def build(weights):
 weights = {}
 
 inputs = {
-    "x0": np.array([0.02, 0.21, 0.36, 0.07, 0.21, 0.06, 0.12, 0.2], "float64"),
+    "x0": np.array(0.2, "float64"),
 }
 
 axes = {}
@@ -106,6 +106,7 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
     bfloat16, which the runtime cannot pass as a NumPy array, travels as its bits. Where the model takes floats for a
     complex input, it gets them as PyTorch's exporter converts complex inputs (torch/onnx/_internal/exporter/
     _onnx_program.py, `_convert_complex_to_real_representation`): real and imaginary part along one more, last axis.
+    Outputs are copied: one that is an input as it is lies in that input's memory, which goes with it.
     """
     import ctypes
 
@@ -122,8 +123,8 @@ def run_onnx(session: Any, inputs: dict[str, Array]) -> list[Array]:
 
     def made(value: Any) -> Array:
         if value.data_type() != "tensor(bfloat16)":
-            return np.asarray(value.numpy())
-        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))
+            return np.array(value.numpy())
+        bits = ctypes.string_at(value.data_ptr(), 2 * int(np.prod(value.shape())))  # a copy, too
         return np.frombuffer(bits, ml_dtypes.bfloat16).reshape(value.shape())
 
     options = RunOptions()
@@ -156,7 +157,7 @@ def fails():
     if typed[0] != typed[1]:
         return True
     a, b = expected[0].astype("float64"), actual[0].astype("float64")
-    return not within(a, b, np.maximum(4.912122925500362e-10, 1e-10 * abs(a) + 1e-10)).all()
+    return not within(a, b, np.maximum(2.60945456577947e-10, 1e-10 * abs(a) + 1e-10)).all()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ node_GatherND_7): indices typestr: tensor(int64), has unsupported type: tensor(i
 Versions: graphfuzz 0.1.0, numpy 2.4.6, onnx 1.23.2, onnxruntime 1.31.1, onnxscript 0.7.2, torch 2.13.0+cpu
 Exit code: 1 while it fails, 0 once it is fixed, 2 where something else goes wrong.
 
-    input   x0: int64[1, 7, 2, 8]
-    weight  w0: int32[3, 4]
-    v0: int64[1, 3, 4, 2, 8] = take(x0, w0, axis=1)
+    input   x0: float32[1]
+    weight  w0: int32[1]
+    v0: float32[1] = take(x0, w0, axis=0)
     return  v0
 """
 
@@ -29,37 +29,46 @@ class Model(nn.Module):
         self.w0 = nn.Parameter(torch.from_numpy(np.array(weights["w0"])), requires_grad=False)
 
     def forward(self, x0):
-        v0 = x0[:, self.w0]
+        v0 = x0[self.w0]
         return v0
 
 
 weights = {
-    "w0": np.array([[2, 3, 1, 3], [5, 2, 4, 4], [1, 6, 0, 0]], "int32"),
+    "w0": np.array([0], "int32"),
 }
 
 inputs = {
-    "x0": np.zeros((1, 7, 2, 8), "int64"),
+    "x0": np.array([0.0], "float32"),
 }
 
 axes = {}
 
 
-def run_torch(model: Any, inputs: dict[str, Array]) -> list[Array]:
-    """The module's outputs for these inputs."""
+def as_tensor(array: Array) -> Any:
+    """An array as a tensor of its own; PyTorch reads no bfloat16 of NumPy's."""
     import ml_dtypes
     import torch
 
-    def tensor(array: Array) -> Any:
-        half = array.dtype == ml_dtypes.bfloat16
-        return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
+    half = array.dtype == ml_dtypes.bfloat16
+    return torch.from_numpy(np.array(array, "float32" if half else None)).to(torch.bfloat16 if half else None)
 
-    def array(tensor: Any) -> Array:
-        half = tensor.dtype == torch.bfloat16
-        return np.asarray(tensor.float().numpy().astype(ml_dtypes.bfloat16) if half else tensor.numpy(force=True))
+
+def as_array(tensor: Any) -> Array:
+    """A tensor as an array."""
+    import ml_dtypes
+    import torch
+
+    half = tensor.dtype == torch.bfloat16
+    return np.asarray(tensor.float().numpy(force=True).astype(ml_dtypes.bfloat16) if half else tensor.numpy(force=True))
+
+
+def run_torch(model: Any, inputs: dict[str, Array]) -> list[Array]:
+    """The module's outputs for these inputs."""
+    import torch
 
     with torch.no_grad():
-        made = model(*map(tensor, inputs.values()))
-    return [array(t) for t in (made if isinstance(made, tuple) else (made,))]
+        made = model(*map(as_tensor, inputs.values()))
+    return [as_array(t) for t in (made if isinstance(made, tuple) else (made,))]
 
 
 def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
