@@ -3,7 +3,7 @@
 One line an entry, sorted by route and name, with the verdict that the status rests on:
 
     [torch-script-ort]
-    torch-script-ort-wrong-output-roll-70673b = "still failing: wrong-output"
+    torch-script-ort-wrong-output-roll-39dc13 = "still failing: wrong-output"
 """
 
 from __future__ import annotations
