@@ -10,18 +10,20 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from benchmarks.harnesses import backend_passes, pytest_failures, tf2onnx_tests
+from benchmarks.harnesses import Died, backend_passes, pytest_failures, tf2onnx_tests
 from benchmarks.progress import track
 from graphfuzz.corpus.bisection import BAD
 from graphfuzz.corpus.entry import Entry, entries, read_entry
 from graphfuzz.corpus.export import FORMATS
 from graphfuzz.corpus.rerun import patience, run_script, told
 from graphfuzz.errors import GraphfuzzError
+from graphfuzz.oracle.verdict import HANG, PROCESS_CRASH
 from graphfuzz.spec.registry import Registry, load_registry
 
 CORPUS, CONSTRAINTS = Path("corpus"), Path("constraints.txt")
@@ -84,21 +86,26 @@ def exported(
     python: str,
     registry: Registry,
 ) -> Iterator[tuple[str, str]]:
-    """Each entry that fits a format, and whether it fails there."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder, fitting = Path(scratch), []
-        for name, entry in stored.items():
+    """Each entry that fits a format, and whether it fails there. What takes a process down has one of its own."""
+    fitting: dict[str, Mapping[str, bytes]] = {}
+    for name, entry in stored.items():
+        with suppress(GraphfuzzError):  # the format is for other entries, and says so
+            fitting[name] = FORMATS[form](entry, registry)
+    deadly = [name for name in fitting if stored[name].finding.verdict in (PROCESS_CRASH, HANG)]
+    for names in ([name for name in fitting if name not in deadly], *([name] for name in deadly)):
+        with tempfile.TemporaryDirectory() as scratch:
+            for name in names:
+                for relative, content in fitting[name].items():
+                    place = Path(scratch, "simple" if form == "onnx-backend" else "", relative)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(content)
             try:
-                files = FORMATS[form](entry, registry)
-            except GraphfuzzError:  # the format is for other entries, and says so
-                continue
-            fitting.append(name)
-            for relative, content in files.items():
-                place = folder / "simple" / relative if form == "onnx-backend" else folder / relative
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content)
-        failing = judge(python, folder, fitting) if fitting else {}
-        for name in fitting:
+                failing = judge(python, Path(scratch), names) if names else {}
+            except Died:
+                if names not in ([name] for name in deadly):
+                    raise
+                failing = dict.fromkeys(names, True)
+        for name in names:
             yield name, CONFIRMED if failing[name] else NOT_CONFIRMED
 
 

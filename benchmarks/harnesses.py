@@ -36,9 +36,13 @@ class Unavailable(Exception):
     """A harness that cannot be had here; says why."""
 
 
+class Died(Exception):
+    """What a test tests took the whole process down."""
+
+
 def pytest_failures(python: str, folder: Path, importable: Sequence[Path] = ()) -> dict[str, str]:
     """What that Python's pytest says of the modules `test_*.py` of a folder: how each failed, or nothing. Of a
-    parametrized test the parameter stands for the module. importable: further folders to import from."""
+    parametrized test the parameter stands for the module. importable: further folders to import from. Raises Died."""
     names = sorted(path.name for path in folder.glob("test_*.py"))
     command = [python, "-W", "ignore", "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider"]
     ran = subprocess.run(
@@ -49,6 +53,8 @@ def pytest_failures(python: str, folder: Path, importable: Sequence[Path] = ()) 
         text=True,
         timeout=SECONDS,
     )
+    if ran.returncode < 0:
+        raise Died(f"pytest was ended by signal {-ran.returncode}")
     if ran.returncode not in (0, 1):
         raise RuntimeError(f"pytest ended with {ran.returncode}: {ran.stdout}{ran.stderr}")
     found = {}
@@ -64,9 +70,11 @@ def pytest_failures(python: str, folder: Path, importable: Sequence[Path] = ()) 
 
 def backend_passes(python: str, folder: Path) -> tuple[dict[str, bool], dict[str, bool]]:
     """Which of the tests in `simple` below a folder, in the layout of ONNX's backend tests, ONNX Runtime passes: as it
-    is, and without its optimizations."""
+    is, and without its optimizations. Raises Died."""
     command = [python, "-W", "ignore", "-c", _RUNNER, str(folder)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    if ran.returncode < 0:
+        raise Died(f"the runner was ended by signal {-ran.returncode}")
     if ran.returncode:
         raise RuntimeError(f"the runner ended with {ran.returncode}: {ran.stderr}")
     optimized, plain = (
