@@ -193,7 +193,22 @@ def _asymmetric(spatial: int) -> Operator:
         "tf.function and without padding (TensorFlow 2.21, Grappler)",
         release="2.21",
     )
-    defects = [thin_defect(thin)] if spatial > 1 else []
+
+    def jumped(x: Tensor, kernel: Tensor, *bias: Tensor, strides: Any, before: Any, behind: Any) -> bool | Condition:
+        if x.dtype != "float32" or not bias:
+            return False
+        few = both(x.shape[-1] == 1, kernel.shape[-1] == 1, strides[-1] == 2)
+        return both(few, before[-1] == 3, behind[-1] >= 1, behind[-1] <= 2)
+
+    killed = Defect(
+        "a traced model reads beyond its memory where three windows along the last axis leap over all of the input",
+        jumped,
+        "tf.nn.convolution's definition, https://www.tensorflow.org/api_docs/python/tf/nn/convolution; no crash in "
+        "float64, without bias and without tf.function (TensorFlow 2.21, oneDNN)",
+        fatal=True,
+        release="2.21",
+    )
+    defects = [thin_defect(thin), killed] if spatial > 1 else []
 
     return declared(
         f"padded_conv{spatial}d",

@@ -19,7 +19,7 @@ from graphfuzz.materializer import source
 from graphfuzz.spec import Operator, Registry, Tensor
 from graphfuzz.spec.operator import Defect
 
-DEFECT_TRIALS = 30
+DEFECT_TRIALS = 60
 """In how many cases of each dtype binding a framework's defect is looked for, until it shows."""
 FATAL_TRIALS = 3
 """In how many cases, each run in a process of its own, a fatal defect is looked for."""
