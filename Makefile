@@ -21,7 +21,7 @@ fuzz: install  ## a two-minute campaign on all routes
 
 test: install  ## everything that must hold: static checks, then the test suite
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 15
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 check: install  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .
