@@ -6,13 +6,14 @@ import importlib
 import json
 import os
 import platform
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+
+from graphfuzz.corpus.sightings import today
 
 NAMES = (
     "pipeline",
@@ -45,7 +46,7 @@ def processor() -> str:
 def circumstances() -> dict[str, Any]:
     """Date, versions and machine, as they stand in a recorded result."""
     return {
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": {"cores": os.cpu_count(), "processor": processor()},
     }

@@ -13,7 +13,6 @@ import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from graphfuzz.campaign.configuration import Configuration, check
-from graphfuzz.campaign.journal import Facts, Journal, today
+from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.workers import Workers
 from graphfuzz.corpus.entry import read_entry
+from graphfuzz.corpus.sightings import today
 from graphfuzz.generator import CONTROL
 from graphfuzz.oracle.route import route_names
 from graphfuzz.oracle.verdict import WRONG_OUTPUT, Outcome
@@ -90,7 +90,7 @@ def measure(route: str, cases: int, part: int, found: Path) -> dict[str, Any]:
     buckets = [_row(corpus / slug, count, examined.get(slug)) for slug, count in tally.buckets.items()]
     faults = Counter(row["fault"] for row in buckets)
     return {
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "verdicts": tally.verdicts,
         "harness_errors": tally.harness_errors,
         "flaky": tally.flaky,

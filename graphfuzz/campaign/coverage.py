@@ -62,7 +62,7 @@ class Marks:
 
     def packed(self) -> bytes:
         """Everything, to begin with again."""
-        return zlib.compress(self._bits, 1)
+        return zlib.compress(self._bits, 1) if self._count else b""
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -17,7 +17,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,11 +87,13 @@ class Facts(msgspec.Struct, frozen=True):
 class Journal:
     """The books of one campaign, open for writing; in memory where no folder is named."""
 
-    def __init__(self, connection: sqlite3.Connection, facts: Facts, lock: int | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, facts: Facts, folder: Path = Path(), lock: int | None = None
+    ) -> None:
         self.facts = facts
         self._db = connection
+        self._folder = folder
         self._lock = lock
-        self._open = False
 
     @staticmethod
     def begun(facts: Facts, folder: Path | None = None) -> Journal:
@@ -110,7 +111,7 @@ class Journal:
             new.unlink(missing_ok=True)
             _tables(_connected(new), facts).close()
             new.replace(folder / BOOKS)
-            return Journal(_connected(folder / BOOKS), facts, lock)
+            return Journal(_connected(folder / BOOKS), facts, folder, lock)
 
     @staticmethod
     def resumed(folder: Path) -> Journal:
@@ -126,7 +127,7 @@ class Journal:
                     f"{folder}: was written by another version of graphfuzz (layout {layout}, not {LAYOUT})"
                 )
             (data,) = db.execute("SELECT value FROM facts WHERE name = 'facts'").fetchone()
-            return Journal(db, msgspec.msgpack.decode(data, type=Facts), lock)
+            return Journal(db, msgspec.msgpack.decode(data, type=Facts), folder, lock)
 
     def __enter__(self) -> Journal:
         return self
@@ -138,26 +139,10 @@ class Journal:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """All or nothing of what is written meanwhile; steps in steps are one. Raises UsageError where it cannot be."""
-        if self._open:
+        """All or nothing of what is written meanwhile. Raises UsageError where it cannot be."""
+        with _told(self._folder), self._db:
+            self._db.execute("BEGIN")
             yield
-            return
-        self._open = True
-        try:
-            with _told(Path(self._name)):
-                self._db.execute("BEGIN")
-                try:
-                    yield
-                except BaseException:
-                    self._db.rollback()
-                    raise
-                self._db.commit()
-        finally:
-            self._open = False
-
-    @property
-    def _name(self) -> str:
-        return str(Path(self._db.execute("PRAGMA database_list").fetchone()[2]).parent)
 
     def take(
         self, place: Place, outcome: Outcome, new: int, features: Features | None, trials: Trials, failed: Case | None
@@ -256,11 +241,6 @@ class Journal:
 
     def _listed(self, query: str, kind: type[T]) -> Iterable[T]:
         return (_unpacked(data, kind) for (data,) in self._db.execute(query))
-
-
-def today() -> str:
-    """The date, ISO 8601, in UTC."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -18,13 +18,13 @@ import msgspec
 
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.epochs import EPOCH, Epochs
-from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal, today
+from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
 from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
-from graphfuzz.corpus.sightings import Sighting, campaign_name
+from graphfuzz.corpus.sightings import Sighting, campaign_name, today
 from graphfuzz.corpus.signature import kind, known_by, signature
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize

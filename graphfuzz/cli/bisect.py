@@ -6,7 +6,6 @@ import json
 import platform
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -38,6 +37,7 @@ from graphfuzz.corpus.environments import (
 )
 from graphfuzz.corpus.finding import Finding
 from graphfuzz.corpus.rerun import patience, run_script, told
+from graphfuzz.corpus.sightings import today
 
 
 @click.command()
@@ -136,7 +136,7 @@ def _bisection(
         companions=tuple(sorted(companions)),
         python=platform.python_version(),
         others={name: version for name, version in others.items() if version},
-        date=datetime.now(UTC).date().isoformat(),
+        date=today(),
         versions=tuple(versions),
         probes=tuple(probes),
     )

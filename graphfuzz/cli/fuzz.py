@@ -19,7 +19,7 @@ from rich.console import Console
 
 from graphfuzz.campaign.beginning import NONE, STORED, known_at_start, mark, told
 from graphfuzz.campaign.configuration import Configuration, check
-from graphfuzz.campaign.journal import Facts, Journal, today
+from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
@@ -29,13 +29,14 @@ from graphfuzz.cli.campaign_view import View, conclude, say
 from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.corpus.entry import check_writable
+from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.generator import LANES
 from graphfuzz.oracle.route import load_route, route_names, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.report.tables import fits_table, solver_table
-from graphfuzz.spec.registry import load_registry
+from graphfuzz.spec.registry import Registry, load_registry
 
 HARNESS_ERROR_EXIT = 3
 LOG_WIDTH = 140
@@ -127,14 +128,17 @@ def fuzz(context: click.Context, /, **given: Any) -> None:
             folder: Path = given["resume"]
             journal = stack.enter_context(Journal.resumed(folder))
             _go_on(journal, context, folder)
+            registry = load_registry(journal.facts.configuration.packs)
         else:
             folder = given["campaign"] or _free(given["corpus"].parent / CAMPAIGNS)
-            journal = stack.enter_context(Journal.begun(_facts(given), folder))
-        _run(journal, folder, record, given["profile"], console, stack)
+            registry = load_registry(given["packs"])
+            journal = stack.enter_context(Journal.begun(_facts(given, registry), folder))
+        _run(journal, registry, folder, record, given["profile"], console, stack)
 
 
 def _run(
     journal: Journal,
+    registry: Registry,
     folder: Path,
     record: Callable[[Place, Outcome], None],
     profile: bool,
@@ -142,7 +146,6 @@ def _run(
     stack: ExitStack,
 ) -> None:
     facts, configuration = journal.facts, journal.facts.configuration
-    registry = load_registry(configuration.packs)
     frameworks = check(configuration, registry)
     check_writable(Path(facts.corpus))
     routes = ", ".join(frameworks)
@@ -180,7 +183,7 @@ def _run(
         sys.exit(HARNESS_ERROR_EXIT)
 
 
-def _facts(given: dict[str, Any]) -> Facts:
+def _facts(given: dict[str, Any], registry: Registry) -> Facts:
     """What a new campaign begins with. Raises UsageError for what cannot work, before anything is written."""
     configuration = Configuration(
         routes=given["routes"] or tuple(route_names()),
@@ -202,7 +205,6 @@ def _facts(given: dict[str, Any]) -> Facts:
         memory_a_case=given["case_memory"] << 20,
     )
     parse_tolerance(configuration.tolerance)
-    registry = load_registry(configuration.packs)
     check(configuration, registry)
     check_writable(given["corpus"])
     store = Cache(given["cache"] or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,6 +15,7 @@ from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.workers import Limits, Task, Workers
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.corpus.entry import add_entry, check_free, check_writable, make_entry, write_case
+from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case, text
 from graphfuzz.interchange import Given, Reader, Table, Translation, reader_of
@@ -162,9 +162,8 @@ def _conclude(case: Case, outcome: Outcome, pool: Workers, output: Path, registr
     click.echo(f"{outcome.route}: {outcome.summary()}")
     if outcome.is_finding:
         blame = attributed(lambda task: pool.submit(task).result(), case, outcome)
-        today = datetime.now(UTC).date().isoformat()
         route, seconds = load_route(outcome.route), limits.seconds
-        entry = make_entry(case, outcome, route, registry, today, seconds=seconds, attribution=blame)
+        entry = make_entry(case, outcome, route, registry, today(), seconds=seconds, attribution=blame)
         click.echo(f"entry   {add_entry(output, entry)}")
     return outcome.verdict == HARNESS_ERROR
 

@@ -8,6 +8,7 @@ data types", 2011).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -40,6 +41,11 @@ class Sighting(msgspec.Struct, frozen=True):
 
 Sightings = Mapping[str, Sighting]
 """By campaign."""
+
+
+def today() -> str:
+    """The date, ISO 8601, in UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def campaign_name(date: str, seed: Any) -> str:

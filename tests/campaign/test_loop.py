@@ -9,11 +9,12 @@ import pytest
 
 from graphfuzz.campaign import epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
-from graphfuzz.campaign.journal import Facts, Journal, today
+from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.lanes import DEFAULT
 from graphfuzz.campaign.loop import REPEATS, Campaign
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
+from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
 from graphfuzz.graph import evaluate, features, pack_arrays
