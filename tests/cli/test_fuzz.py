@@ -10,19 +10,13 @@ from click.testing import CliRunner, Result
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import BOOKS, Facts, Journal
 from graphfuzz.cli import main
+from tests.cli.test_bad_input import assert_refused
 
 ROUTE = "torch-script-ort"
 
 
 def fuzz(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["fuzz", *map(str, arguments)])
-
-
-def refused(result: Result) -> str:
-    assert result.exit_code == 2, result.output
-    assert result.stderr.startswith("graphfuzz: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 @pytest.fixture
@@ -45,20 +39,19 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "c.toml").write_text(text)
-    told = refused(fuzz("--config", tmp_path / "c.toml", "--corpus", tmp_path / "corpus"))
-    assert said in told
+    assert_refused(fuzz("--config", tmp_path / "c.toml", "--corpus", tmp_path / "corpus"), said)
     assert not (tmp_path / "corpus").exists()
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    assert "none.toml: cannot be read" in refused(fuzz("--config", tmp_path / "none.toml"))
+    assert_refused(fuzz("--config", tmp_path / "none.toml"), "none.toml: cannot be read")
 
 
 def test_a_campaign_goes_on_to_its_budget_and_then_beyond_it(folder: Path) -> None:
     done = fuzz("--resume", folder)
     assert done.exit_code == 0, done.output
     assert "case 2 ·" in done.output
-    assert "the campaign's budget is used up" in refused(fuzz("--resume", folder))
+    assert_refused(fuzz("--resume", folder), "the campaign's budget is used up")
     further = fuzz("--resume", folder, "--cases", 3)
     assert "case 5 ·" in further.output
     assert f"route {ROUTE}" in further.output
@@ -70,14 +63,14 @@ def test_a_campaign_goes_on_to_its_budget_and_then_beyond_it(folder: Path) -> No
 def test_what_is_the_campaigns_own_stays(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("nodes = 4")
     for told in (("--nodes", 4), ("--config", tmp_path / "c.toml")):
-        assert "'nodes' is the campaign's own" in refused(fuzz("--resume", folder, *told))
+        assert_refused(fuzz("--resume", folder, *told), "'nodes' is the campaign's own")
 
 
 def test_a_folder_has_one_campaign(folder: Path, tmp_path: Path) -> None:
     corpus = ("--corpus", tmp_path / "corpus")
-    assert f"go on with it by --resume {folder}" in refused(fuzz("--campaign", folder, "--cases", 1, *corpus))
+    assert_refused(fuzz("--campaign", folder, "--cases", 1, *corpus), f"go on with it by --resume {folder}")
     with Journal.resumed(folder):
-        assert "another process is at this campaign" in refused(fuzz("--resume", folder))
-    assert "no campaign is there" in refused(fuzz("--resume", tmp_path))
+        assert_refused(fuzz("--resume", folder), "another process is at this campaign")
+    assert_refused(fuzz("--resume", tmp_path), "no campaign is there")
     (folder / BOOKS).write_text("nothing of the kind")
-    assert "file is not a database" in refused(fuzz("--resume", folder))
+    assert_refused(fuzz("--resume", folder), "file is not a database")
