@@ -303,21 +303,17 @@ def entries(paths: Iterable[Path]) -> list[Path]:
 
 
 def _entries_below(path: Path) -> Iterator[Path]:
-    place = _folder_at(path)
-    if any((place[0] / name).is_file() for name in ("case.json", "finding.json")):
+    before = identity(path)
+    place = before[0] if before else path
+    if any((place / name).is_file() for name in ("case.json", "finding.json")):
         yield path
         return
-    names = folders(place[0])
-    if _folder_at(path) != place:
+    names = folders(place)
+    if (identity(path) or ())[:2] != (before or ())[:2]:
         yield from _entries_below(path)  # it was replaced meanwhile
         return
     for name in names:
         yield from _entries_below(path / name)
-
-
-def _folder_at(path: Path) -> tuple[Path, int | None]:
-    found = identity(path)
-    return whereabouts(path), found and found[0]
 
 
 def _read(path: Path) -> bytes:

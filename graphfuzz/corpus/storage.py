@@ -105,13 +105,15 @@ def whereabouts(place: Path) -> Path:
     return aside if not place.exists() and aside.exists() else place
 
 
-def identity(place: Path) -> tuple[int, int] | None:
-    """What another folder in the same place, or another file in this one, does not have; None where there is none."""
+def identity(place: Path) -> tuple[Path, int, int] | None:
+    """What another folder in the same place, this one once it steps aside, or another file in it, does not have; None
+    where there is none."""
+    where = whereabouts(place)
     try:
-        found = whereabouts(place).stat()
+        found = where.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return where, found.st_ino, found.st_mtime_ns
 
 
 def folders(folder: Path) -> list[str]:

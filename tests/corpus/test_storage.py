@@ -87,6 +87,21 @@ def test_an_entry_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monk
     assert len(read_entry(path).case.graph.nodes) == 1
 
 
+def test_an_entry_that_steps_aside_while_it_is_read_is_read_where_it_went(tmp_path, monkeypatch):
+    path = write_entry(tmp_path, entry_in("a"))
+    from graphfuzz.corpus import entry as module
+
+    read = module.case_from_json
+
+    def late(*arguments):
+        if path.exists():
+            path.rename(tmp_path / f"{ASIDE}{path.name}")
+        return read(*arguments)
+
+    monkeypatch.setattr(module, "case_from_json", late)
+    assert read_entry(path).slug == path.name
+
+
 def test_an_entry_that_is_replaced_all_the_time_is_not_read_for_ever(tmp_path, monkeypatch):
     path = write_entry(tmp_path, entry_in("a"))
     from graphfuzz.corpus import entry as module
@@ -107,7 +122,7 @@ def test_an_entry_that_is_replaced_while_entries_are_listed_is_listed(tmp_path, 
     path = write_entry(tmp_path, entry_in("a"))
     from graphfuzz.corpus import entry as module
 
-    found, replaced = module.whereabouts, []
+    found, replaced = module.identity, []
 
     def late(place):
         actual = found(place)
@@ -116,7 +131,7 @@ def test_an_entry_that_is_replaced_while_entries_are_listed_is_listed(tmp_path, 
             path.rename(tmp_path / f"{ASIDE}{path.name}")
         return actual
 
-    monkeypatch.setattr(module, "whereabouts", late)
+    monkeypatch.setattr(module, "identity", late)
     assert list(_entries_below(path)) == [path]
 
 
