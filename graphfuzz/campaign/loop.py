@@ -46,6 +46,10 @@ REPEATS = 4
 """How many times more a finding is run that a fresh process did not show, to tell how often it shows."""
 
 
+class Stopped(Exception):
+    """What ends a campaign in the midst of a case."""
+
+
 class Campaign:
     """One campaign, from its beginning or from where its journal ends. `statistics` is up to date whenever
     `on_progress` is called, which is several times a second. frameworks: of each route."""
@@ -59,6 +63,7 @@ class Campaign:
         *,
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.journal = journal
         self.configuration = journal.facts.configuration
@@ -69,6 +74,7 @@ class Campaign:
         self.workers = workers
         self.on_progress = on_progress
         self.on_execution = on_execution
+        self.stopped = stopped
         self.statistics = journal.statistics()
         self.statistics.lost += self.statistics.in_flight
         self.queue = deque(journal.waiting())
@@ -77,9 +83,10 @@ class Campaign:
         self._tell_shares(self.configuration.first_case + max(0, self.statistics.cases - 1))
 
     def run(self) -> Statistics:
-        """Run until a budget ends, then minimize what waits; what is not minimized then waits on in the journal.
+        """Run until a budget ends, then minimize what waits; or until `stopped`, which ends it in the midst of a case.
 
-        KeyboardInterrupt and GraphfuzzError (what cannot be written) pass through; of what was found, nothing is lost.
+        What is not minimized then waits on in the journal. GraphfuzzError (what cannot be written) passes through; of
+        what was found, nothing is lost.
         """
         try:
             while self.queue and self.configuration.seconds is None:
@@ -87,6 +94,8 @@ class Campaign:
             self._work()
             while self.queue and not self._over(GRACE):
                 self._minimize_next()
+        except Stopped:
+            pass
         finally:
             self._tick()
         return self.statistics
@@ -131,8 +140,8 @@ class Campaign:
         return seconds is not None and time.monotonic() - self.started >= seconds * (1 + beyond)
 
     def _wait(self, future: Future[Result]) -> Result:
-        """The future's result, with a sign of life while it takes long."""
-        while True:
+        """The future's result, with a sign of life while it takes long. Raises Stopped, which leaves a step undone."""
+        while not self.stopped():
             try:
                 result = future.result(timeout=0.25)
             except TimeoutError:
@@ -140,6 +149,7 @@ class Campaign:
             else:
                 self._tick()
                 return result
+        raise Stopped
 
     def _tick(self) -> None:
         self.statistics.elapsed = time.monotonic() - self.started

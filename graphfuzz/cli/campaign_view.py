@@ -30,7 +30,6 @@ class View:
     def __init__(self, console: Console, statistics: Statistics | None = None) -> None:
         self.console = console
         self.statistics = statistics or Statistics()
-        self.note = ""
         self._next = 0.0
         self._live = Live(console=console, get_renderable=self.render, auto_refresh=False, transient=True)
 
@@ -42,8 +41,6 @@ class View:
     def __exit__(self, *exc: object) -> None:
         if self.console.is_terminal:
             self._live.stop()
-        if self.note:
-            self.console.print(self.note, style="yellow")
 
     def refresh(self) -> None:
         """Called whenever the statistics may have changed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +27,7 @@ from graphfuzz.campaign.workers import Limits, Workers
 from graphfuzz.cli.campaign_view import View, conclude, say
 from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
+from graphfuzz.cli.stopping import stoppable
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import GraphfuzzError, UsageError
@@ -163,16 +163,17 @@ def _run(
     )
     pool = stack.enter_context(workers)
     trouble: Exception | None = None
-    with View(console) as view:
-        campaign = Campaign(journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record)
+    with stoppable() as stopped, View(console) as view:
+        campaign = Campaign(
+            journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record, stopped=stopped
+        )
         view.statistics = campaign.statistics
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             campaign.run()
-        except KeyboardInterrupt:
-            view.note = "interrupted; everything so far is stored"
         except (GraphfuzzError, OSError) as error:
             trouble = error
+    if stopped():
+        say(console, "interrupted; everything so far is stored", "yellow")
     conclude(console, campaign.statistics, facts, folder)
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.replaying import recorded_limits
 from graphfuzz.campaign.workers import Task, Workers
+from graphfuzz.cli.stopping import stoppable
 from graphfuzz.corpus.entry import Entry, check_writable, make_entry, read_entry, remove_entry, write_entry
 from graphfuzz.corpus.replay import STILL_FAILING, compared, obstacle
 from graphfuzz.errors import UsageError
@@ -80,10 +80,20 @@ def minimize(
         rate = len(showing) / len(outcomes)
         if rate < 1:
             click.echo(f"{entry}: flaky, shown in {len(showing)} of {len(outcomes)} runs", err=True)
-        with _over(seconds) as over:
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        with stoppable() as stopped:
             reduction = reduce_case(
-                found.case, showing[0], judge, registry, budget, rate=rate, deadline=over, on_step=_tell
+                found.case,
+                showing[0],
+                judge,
+                registry,
+                budget,
+                rate=rate,
+                deadline=lambda: stopped() or time.monotonic() >= end,
+                on_step=_tell,
             )
+        if stopped():
+            click.echo("interrupted; the smallest case so far is stored", err=True)
         blame = attributed(lambda task: pool.submit(task).result(), reduction.case, reduction.outcome)
     smaller = make_entry(
         reduction.case,
@@ -99,24 +109,6 @@ def minimize(
     path = _store(folder, msgspec.structs.replace(smaller, further=found.seen), entry)
     store_history(path, reduction)
     _report(found.case, reduction, path)
-
-
-@contextmanager
-def _over(seconds: float | None) -> Iterator[Callable[[], bool]]:
-    """Whether time has ended, or Ctrl-C was pressed; once more, it interrupts."""
-    interrupted: list[int] = []
-    end = None if seconds is None else time.monotonic() + seconds
-
-    def note(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        interrupted.append(number)
-        click.echo("interrupted; the smallest case so far is stored", err=True)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(interrupted) or (end is not None and time.monotonic() >= end)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _store(folder: Path, smaller: Entry, original: Path) -> Path:

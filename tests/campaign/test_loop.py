@@ -280,6 +280,21 @@ def test_an_interruption_loses_no_finding(tmp_path, registry):
     assert "tanh" in {op for found in waiting(tmp_path / "campaign") for op in found.case.graph.operators()}
 
 
+class StuckWorkers:
+    """No result ever comes."""
+
+    def submit(self, task):
+        return Future()
+
+
+def test_a_stop_ends_a_campaign_in_the_midst_of_a_case(tmp_path, registry):
+    configuration = Configuration((ROUTE,), seed=4, nodes=6, operators=("relu",))
+    stops = iter([False, True, True])
+    made = begun(configuration, registry, tmp_path / "corpus", StuckWorkers(), stopped=lambda: next(stops))
+    statistics = made.run()
+    assert (statistics.cases, statistics.in_flight > 0) == (0, True)
+
+
 def waiting(folder):
     """The findings that wait in the books of a campaign whose process is gone."""
     return list(Journal(sqlite3.connect(folder / "campaign.sqlite"), Facts((), "", "")).waiting())
