@@ -24,7 +24,7 @@ from graphfuzz.campaign.lending import borrowed
 from graphfuzz.campaign.refusals import Trials, try_alone
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
-from graphfuzz.generator import CONTROL, Guide, Profile, Recipe, Support, generate
+from graphfuzz.generator import CONTROL, Bar, Guide, Profile, Recipe, Support, generate
 from graphfuzz.graph import Case, Features, features
 from graphfuzz.interchange import Example, Given, Table, Translation, examples_of, load_reader, translated
 from graphfuzz.oracle.attribution import Attribution, Examiner, Witness, attribute
@@ -71,9 +71,9 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     plain: in a fresh worker, with nothing remembered. record: tell what the conversion used, if the route can. guide:
     steers how the recipe's case is made, or the file that the worker borrows it from. start: what the recipe's mutation
     starts from. support: what is known of the route, or its file; a case made from a recipe avoids what is refused, but
-    for the control's; where it is refused, uses of which nothing is known are tried alone. finding: not to be judged
-    but attributed; with a question, by that witness alone. seconds: the time limit, where it is another than every
-    case's.
+    for the control's; where it is refused, uses of which nothing is known are tried alone. bars: patterns of nodes that
+    such a case is not to have. finding: not to be judged but attributed; with a question, by that witness alone.
+    seconds: the time limit, where it is another than every case's.
     """
 
     route: str
@@ -85,6 +85,7 @@ class Task(msgspec.Struct, frozen=True, eq=False):
     guide: Guide | Path | None = None
     start: Case | None = None
     support: Support | Path | None = None
+    bars: tuple[Bar, ...] = ()
     finding: Outcome | None = None
     question: str = ""
     seconds: float | None = None
@@ -261,7 +262,7 @@ def _case(worker: _Worker, task: Task, profile: Profile) -> Case:
         return case_at(task.key, worker.registry)
     assert task.recipe is not None, "a task has a case, a key or a recipe"
     support = None if task.recipe.lane == CONTROL else borrowed(task.support, Support)
-    return generate(task.recipe, worker.registry, profile, borrowed(task.guide, Guide), task.start, support)
+    return generate(task.recipe, worker.registry, profile, borrowed(task.guide, Guide), task.start, support, task.bars)
 
 
 def _import(module: str) -> None:

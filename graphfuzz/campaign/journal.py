@@ -24,6 +24,7 @@ import msgspec
 
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import Epochs, State
+from graphfuzz.campaign.known import NONE, KnownIssue
 from graphfuzz.campaign.refusals import Trials
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
@@ -34,7 +35,7 @@ from graphfuzz.oracle.verdict import Outcome
 
 BOOKS = "campaign.sqlite"
 LOCK = "campaign.lock"
-LAYOUT = 1
+LAYOUT = 2
 """Of the tables."""
 SNAPSHOT = 5000
 """After how many cases the state is written anew: taking in so many again takes about a second a route."""
@@ -73,7 +74,8 @@ class Facts(msgspec.Struct, frozen=True):
     """What a campaign begins with, and keeps.
 
     begun: date, ISO 8601. corpus: the folder of entries. support: what was known of routes. probes: the options by
-    which `graphfuzz.campaign.beginning` knows that again. versions: of the packages of its routes.
+    which `graphfuzz.campaign.beginning` knows that again. versions: of the packages of its routes. known: the known
+    issues, and the file that told them.
     """
 
     configuration: Configuration
@@ -82,6 +84,8 @@ class Facts(msgspec.Struct, frozen=True):
     support: dict[str, Support] = {}
     probes: tuple[str, ...] = ()
     versions: dict[str, str] = {}
+    known: tuple[KnownIssue, ...] = ()
+    known_file: str = NONE
 
 
 class Journal:

@@ -13,24 +13,31 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.epochs import EPOCH, Epochs
 from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
+from graphfuzz.campaign.known import Suppression, told
 from graphfuzz.campaign.lanes import shares_of
+from graphfuzz.campaign.looking_back import news, note_seen, rerun
+from graphfuzz.campaign.replaying import Job
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
 from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
+from graphfuzz.corpus.expectation import Expectations
+from graphfuzz.corpus.replay import Line
 from graphfuzz.corpus.sightings import Sighting, campaign_name, today
 from graphfuzz.corpus.signature import kind, known_by, signature
+from graphfuzz.generator import Bar
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize
 from graphfuzz.minimizer.history import store_history
 from graphfuzz.oracle.attribution import Attribution
-from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
 
@@ -44,6 +51,8 @@ AHEAD = 3
 """How many cases are given out ahead, a worker."""
 REPEATS = 4
 """How many times more a finding is run that a fresh process did not show, to tell how often it shows."""
+DAY = 86400.0
+"""After how many seconds known issues are probed again."""
 
 
 class Stopped(Exception):
@@ -52,7 +61,11 @@ class Stopped(Exception):
 
 class Campaign:
     """One campaign, from its beginning or from where its journal ends. `statistics` is up to date whenever
-    `on_progress` is called, which is several times a second. frameworks: of each route."""
+    `on_progress` is called, which is several times a second.
+
+    frameworks: of each route. due: entries to be run again before new cases; expected: what is expected of them.
+    suppression: the known issues. on_news: told what people should hear of, a line each.
+    """
 
     def __init__(
         self,
@@ -61,6 +74,10 @@ class Campaign:
         registry: Registry,
         workers: Workers,
         *,
+        due: Sequence[Job] = (),
+        expected: Expectations = MappingProxyType({}),
+        suppression: Suppression | None = None,
+        on_news: Callable[[str], None] = lambda text: None,
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
         stopped: Callable[[], bool] = lambda: False,
@@ -72,6 +89,11 @@ class Campaign:
         self.frameworks = frameworks
         self.registry = registry
         self.workers = workers
+        self.due, self.expected = due, expected
+        self.suppression = suppression or Suppression()
+        self.bars: dict[str, tuple[Bar, ...]] = {}
+        self.probed = time.monotonic()
+        self.on_news = on_news
         self.on_progress = on_progress
         self.on_execution = on_execution
         self.stopped = stopped
@@ -89,6 +111,7 @@ class Campaign:
         what was found, nothing is lost.
         """
         try:
+            self._look_back()
             while self.queue and self.configuration.seconds is None:
                 self._minimize_next()
             self._work()
@@ -110,11 +133,34 @@ class Campaign:
             self.journal.snapshot(epochs)
         return epochs
 
+    def _look_back(self) -> None:
+        """Run what is due again, and the probes of known issues; tell what is news."""
+        probes = {issue.entry for issue in self.suppression.issues}
+        lines = rerun([job for job in self.due if str(job.path) not in probes], self._judge_plain, self.registry)
+        lines += self._probe()
+        note_seen(lines, {line.route: versions(load_route(line.route)) for line in lines})
+        for text in (*news(lines, self.expected), *told(self.suppression, self.registry, self.frameworks)):
+            self.on_news(text)
+
+    def _probe(self) -> list[Line]:
+        """Ask of the known issues whether they still stand. Returns what their entries came to."""
+        self.probed = time.monotonic()
+        issues = [issue for issue in self.suppression.issues if issue.route in self.frameworks]
+        jobs = [Job(Path(issue.entry), self.suppression.entries[issue.title], issue.route) for issue in issues]
+        lines = rerun(jobs, self._judge_plain, self.registry)
+        for text in self.suppression.learn(lines):
+            self.on_news(text)
+        self.bars.update({route: self.suppression.bars(route) for route in self.frameworks})
+        return lines
+
+    def _judge_plain(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
+        return self._judge(route, cases, plain=True)
+
     def _work(self) -> None:
         """Take the results of all cases in order, from the first that the journal does not have."""
         window: deque[tuple[Place, Future[Result]]] = deque()
         turns = Counter({name: lane.cases for name, lane in self.statistics.lanes.items()})
-        tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns)
+        tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns, self.bars)
         try:
             while True:
                 while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
@@ -129,6 +175,8 @@ class Campaign:
                 self._take(place, self._wait(future))
                 if self._minimizing_is_due():
                     self._minimize_next()
+                if time.monotonic() - self.probed >= DAY:
+                    self._probe()
         finally:
             for _, future in window:
                 future.cancel()
@@ -246,14 +294,15 @@ class Campaign:
         smaller = [(reduction.case, reduction.outcome)] if reduction.steps else []
         for shown, seen in (*smaller, (found.case, found.outcome)):
             blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
-            slug = signature(seen, shown.graph, self.registry, blame).slug
+            known = self.suppression.bucket_of(seen, shown, blame)
+            slug = known or signature(seen, shown.graph, self.registry, blame).slug
             if slug not in self.statistics.buckets:
                 again = self._confirmed(found, shown)
                 if again is None:
                     continue
-                known = len(self.statistics.buckets)
+                before = len(self.statistics.buckets)
                 slug = self._store(found.place, shown, again, blame)
-                if shown is not found.case and len(self.statistics.buckets) > known:
+                if shown is not found.case and len(self.statistics.buckets) > before:
                     store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
@@ -321,13 +370,19 @@ class Campaign:
         self.journal.bucket(bucket)
 
     def _load_known(self) -> list[Case]:
-        """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""
+        """The buckets of the corpus and of known issues, so that what they have is counted, not found again. Returns
+        the corpus' cases."""
         cases = []
         for path in entries([self.corpus]) if self.corpus.exists() else ():
             entry = read_entry(path)
             cases.append(entry.case)
-            finding = entry.finding
-            self.statistics.buckets[entry.slug] = Bucket(
-                finding.signature, finding.summary(), str(path), len(entry.case.graph.nodes), known=True
-            )
+            self._know(path, entry)
+        for issue in self.suppression.issues:
+            self._know(Path(issue.entry), self.suppression.entries[issue.title], issue.title)
         return cases
+
+    def _know(self, path: Path, entry: Entry, issue: str = "") -> None:
+        finding, nodes = entry.finding, len(entry.case.graph.nodes)
+        self.statistics.buckets[entry.slug] = Bucket(
+            finding.signature, finding.summary(), str(path), nodes, known=True, issue=issue
+        )

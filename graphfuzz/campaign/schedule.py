@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -12,7 +13,7 @@ from graphfuzz.campaign.child import Task
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import Epochs
 from graphfuzz.campaign.lanes import shares_of
-from graphfuzz.generator import CONTROL, LANES, Recipe
+from graphfuzz.generator import CONTROL, LANES, Bar, Recipe
 from graphfuzz.graph import Case
 
 
@@ -29,10 +30,11 @@ def schedule(
     epochs: Epochs,
     done: Collection[tuple[int, str]] = (),
     turns: Counter[str] | None = None,
+    bars: Mapping[str, tuple[Bar, ...]] = MappingProxyType({}),
 ) -> Iterator[tuple[Place, Task]]:
     """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next.
     done: the last case that is not to be given out again, by index and route. turns: how many cases, up to that one,
-    each lane has had.
+    each lane has had. bars: the nodes that cases are not to have, by route; they may change meanwhile.
 
     Where every case is of the control, which avoids nothing, no refused use is tried alone.
     """
@@ -51,7 +53,8 @@ def schedule(
             guide = None if lane == CONTROL else known.guides[framework]
             start = _start(known.starts[framework], recipe) if LANES[lane].starts else None
             support = known.support[route] if avoiding else None
-            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start, support=support)
+            stops = bars.get(route, ())
+            yield Place(index, lane), Task(route, None, recipe, guide=guide, start=start, support=support, bars=stops)
         turns[lane] += 1
         index += 1
 

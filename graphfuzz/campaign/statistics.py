@@ -14,7 +14,8 @@ from graphfuzz.oracle.verdict import Outcome
 class Bucket(msgspec.Struct):
     """Findings of one signature: how often, in which case first, and where the minimized entry lies.
 
-    known: whether the corpus had it before the campaign. nodes: of the minimized graph. lane: of the first case.
+    known: whether the corpus had it before the campaign. issue: the title of the known issue that it is of. nodes: of
+    the minimized graph. lane: of the first case.
     """
 
     signature: Signature
@@ -25,6 +26,7 @@ class Bucket(msgspec.Struct):
     lane: str = ""
     count: int = 0
     known: bool = False
+    issue: str = ""
 
 
 class HarnessError(msgspec.Struct, frozen=True):

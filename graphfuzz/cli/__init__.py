@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write entries as tests, data or bug reports for other projects.",
     "show": "Print an entry: its graph, the finding, and the script that reproduces it.",
     "bisect": "Find the version of a package that brought an entry's defect, or mended it.",
+    "known": "List, add and probe known issues, which campaigns need not find again.",
     "corpus": "List, check, merge, prune, limit and migrate a corpus.",
     "ops": "List the operators at hand.",
 }

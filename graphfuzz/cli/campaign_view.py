@@ -76,7 +76,11 @@ def status_line(statistics: Statistics) -> str:
 
 def bucket_rows(buckets: Sequence[Bucket]) -> list[tuple[str, int, int, str, str]]:
     """The buckets, for `bucket_table`."""
-    return [(b.signature.slug, b.count, b.nodes, "known" if b.known else "new", b.summary) for b in buckets]
+    return [(b.signature.slug, b.count, b.nodes, _standing(b), b.summary) for b in buckets]
+
+
+def _standing(bucket: Bucket) -> str:
+    return "known issue" if bucket.issue else "known" if bucket.known else "new"
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -86,7 +90,8 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def conclude(console: Console, statistics: Statistics, facts: Facts, folder: Path) -> None:
     """The outcome table, the buckets, the entries' paths, what waits, and what went wrong on our side."""
-    configuration, begun = facts.configuration, facts.probes
+    configuration, known = facts.configuration, ("--known", facts.known_file)
+    begun = (*facts.probes, *known)
     console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
     console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
@@ -102,7 +107,11 @@ def conclude(console: Console, statistics: Statistics, facts: Facts, folder: Pat
         alone = configuration.is_control(error.case)
         first = error.case if alone else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
-        say(console, f"once more: {_command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
+        say(
+            console,
+            f"once more: {_command(configuration, ['--probes', NONE, *known] if alone else begun)} {once}",
+            "red",
+        )
         say(console, error.traceback, "red")
     if len(statistics.harness_errors) > SHOWN_ERRORS:
         say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")

@@ -19,7 +19,12 @@ from rich.console import Console
 from graphfuzz.campaign.beginning import NONE, STORED, known_at_start, mark, told
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.journal import Facts, Journal
+from graphfuzz.campaign.known import FILE, Suppression
+from graphfuzz.campaign.known import NONE as NO_FILE
+from graphfuzz.campaign.known import known_at_start as issues_at_start
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
+from graphfuzz.campaign.looking_back import ALL, DUE, due
+from graphfuzz.campaign.looking_back import NONE as NO_REPLAY
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.schedule import Place
@@ -29,6 +34,7 @@ from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.cli.stopping import stoppable
 from graphfuzz.corpus.entry import check_writable
+from graphfuzz.corpus.expectation import read_expectations
 from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.generator import LANES
@@ -45,7 +51,7 @@ CAMPAIGNS = "campaigns"
 """Where the folders of campaigns are that name none: beside the corpus."""
 BUDGETS = ("seconds", "cases", "findings")
 """What may be given once more when a campaign goes on: so much more of it."""
-ANEW = (*BUDGETS, "workers", "resume", "profile", "log")
+ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
 """All options that may be given then."""
 
 
@@ -103,6 +109,19 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log")
     metavar=f"{STORED}|{NONE}|MARK",
     help="Begin with what `graphfuzz ops --probe` found, with nothing, or with what a campaign has told as MARK.",
 )
+@click.option(
+    "--known", metavar=f"FILE|{NO_FILE}", help=f"Known issues, which are not made. [default: {FILE} beside the corpus]"
+)
+@click.option(
+    "--replay",
+    type=click.Choice((DUE, ALL, NO_REPLAY)),
+    default=DUE,
+    show_default=True,
+    help="Which entries of the corpus to run first: those that these versions have not shown, all, or none.",
+)
+@click.option(
+    "--expect", type=click.Path(path_type=Path), help="The file of expected statuses: only what differs is news."
+)
 @click.option("--cache", type=click.Path(path_type=Path), help="The folder of probes. [default: the user's cache]")
 @click.option(
     "--case-seconds", type=click.FloatRange(1, 86400), default=60, show_default=True, help="Time limit a case."
@@ -133,7 +152,7 @@ def fuzz(context: click.Context, /, **given: Any) -> None:
             folder = given["campaign"] or _free(given["corpus"].parent / CAMPAIGNS)
             registry = load_registry(given["packs"])
             journal = stack.enter_context(Journal.begun(_facts(given, registry), folder))
-        _run(journal, registry, folder, record, given["profile"], console, stack)
+        _run(journal, registry, folder, record, given, console, stack)
 
 
 def _run(
@@ -141,13 +160,17 @@ def _run(
     registry: Registry,
     folder: Path,
     record: Callable[[Place, Outcome], None],
-    profile: bool,
+    given: dict[str, Any],
     console: Console,
     stack: ExitStack,
 ) -> None:
     facts, configuration = journal.facts, journal.facts.configuration
     frameworks = check(configuration, registry)
     check_writable(Path(facts.corpus))
+    suppression = Suppression(facts.known)
+    expected = read_expectations(given["expect"]) if given["expect"] else {}
+    of_route = {route: versions(load_route(route)) for route in frameworks}
+    again = list(due(given["replay"], Path(facts.corpus), of_route, expected))
     routes = ", ".join(frameworks)
     say(console, f"campaign {folder} · seed {configuration.seed} · {len(registry)} operators · routes {routes}")
     say(console, told(facts.support))
@@ -165,7 +188,17 @@ def _run(
     trouble: Exception | None = None
     with stoppable() as stopped, View(console) as view:
         campaign = Campaign(
-            journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record, stopped=stopped
+            journal,
+            frameworks,
+            registry,
+            pool,
+            due=again,
+            expected=expected,
+            suppression=suppression,
+            on_news=lambda text: say(console, text, "bold"),
+            on_progress=view.refresh,
+            on_execution=record,
+            stopped=stopped,
         )
         view.statistics = campaign.statistics
         try:
@@ -175,7 +208,7 @@ def _run(
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
     conclude(console, campaign.statistics, facts, folder)
-    if profile:
+    if given["profile"]:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
     if trouble is not None:
@@ -211,8 +244,16 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
     store = Cache(given["cache"] or default_cache(), lambda text: click.echo(f"graphfuzz: {text}", err=True))
     support = known_at_start(given["probes"], configuration.routes, registry, store)
     begun = ["--probes", mark(support), *(["--cache", str(given["cache"])] if given["cache"] else [])]
+    known, known_file = issues_at_start(given["known"], given["corpus"], registry)
     return Facts(
-        configuration, today(), str(given["corpus"].resolve()), dict(support), tuple(begun), _versions(configuration)
+        configuration,
+        today(),
+        str(given["corpus"].resolve()),
+        dict(support),
+        tuple(begun),
+        _versions(configuration),
+        known,
+        known_file,
     )
 
 

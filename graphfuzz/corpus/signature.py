@@ -14,7 +14,7 @@ from pathlib import PureWindowsPath
 
 import msgspec
 
-from graphfuzz.graph import Graph, attribute_bin, operands
+from graphfuzz.graph import Graph, Node, attribute_bin, operands
 from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
@@ -207,16 +207,25 @@ def _categories(graph: Graph, outcome: Outcome) -> str:
 
 
 def _settings(graph: Graph, registry: Registry, attribution: Attribution | None) -> Iterator[str]:
-    """The attributes of the node to blame that a minimizer would have made plainer, if the defect did not need them, by
-    their bins; those of all nodes where none is to blame."""
+    """The settings of the node to blame; those of all nodes where none is to blame."""
     blamed = attribution.node if attribution else ""
     for node in graph.nodes:
-        if node.attrs and node.op in registry and blamed in ("", node.name):
-            op, given = registry[node.op], operands(graph, node)
-            ranks = rank_of(parameters_of(op, len(given)), [tensor.rank for tensor in given])
-            for name, kind in op.attrs.items():
-                if plainer_values(kind, node.attrs[name], ranks.__getitem__):
-                    yield f"{name}={attribute_bin(node.attrs[name])}"
+        if blamed in ("", node.name):
+            yield from (f"{name}={bin_}" for name, bin_ in settings(graph, node, registry).items())
+
+
+def settings(graph: Graph, node: Node, registry: Registry) -> dict[str, str]:
+    """The attributes of a minimized graph's node that a minimizer would have made plainer, if the defect did not need
+    them, by their bins."""
+    if not node.attrs or node.op not in registry:
+        return {}
+    op, given = registry[node.op], operands(graph, node)
+    ranks = rank_of(parameters_of(op, len(given)), [tensor.rank for tensor in given])
+    return {
+        name: attribute_bin(node.attrs[name])
+        for name, kind in op.attrs.items()
+        if plainer_values(kind, node.attrs[name], ranks.__getitem__)
+    }
 
 
 def _category(dtype: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from graphfuzz.generator.bars import Bar
 from graphfuzz.generator.bindings import with_bindings
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
@@ -27,23 +28,27 @@ def generate(
     guide: Guide | None = None,
     start: Case | None = None,
     support: Support | None = None,
+    bars: Sequence[Bar] = (),
 ) -> Case:
     """The case that a recipe stands for, made by its lane; by random growth where the operators at hand leave the lane
     nothing. Raises Exhausted.
 
     guide: what the epochs before have seen; None for an unguided case. start: what a mutation starts from; a random
     graph, where it is None. support: what is known of the route that the case is for; uses that it refuses are avoided,
-    if there are others. The origin's `lane` tells who made it.
+    if there are others. bars: patterns of nodes that it has only where it cannot be made without. The origin's `lane`
+    tells who made it.
     """
-    job = Job(recipe, registry, profile, guide, start, support)
+    job = Job(recipe, registry, profile, guide, start, support, bars)
     try:
         case = LANES[recipe.lane].make(job)
     except Exhausted:
         if support is not None:
-            return generate(recipe, registry, profile, guide, start)
-        if recipe.lane == CONTROL:
-            raise
-        return generate(msgspec.structs.replace(recipe, lane=CONTROL), registry, profile, guide)
+            return generate(recipe, registry, profile, guide, start, bars=bars)
+        if recipe.lane != CONTROL:
+            return generate(msgspec.structs.replace(recipe, lane=CONTROL), registry, profile, guide, bars=bars)
+        if bars:
+            return generate(recipe, registry, profile, guide)
+        raise
     if job.favored is not None or job.rng.random() >= recipe.dynamic:
         return case
     return with_bindings(case, registry, job.rng, recipe.max_elements, job.profile.solver)

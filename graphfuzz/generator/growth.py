@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
+from graphfuzz.generator.bars import Bar
 from graphfuzz.generator.draft import Draft
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.insertion import Use, draw_bound, draw_use
@@ -30,8 +32,8 @@ class Growth:
 
     max_elements: of one tensor. max_total: of all; the share `KEPT` is kept for the nodes to come. nodes: how many it
     shall have. favored: as in `Sizer`. valued: whether values grow with it; without, only its types are valid.
-    guide: steers the choice of operands. support: what of their uses is to be avoided. special: as in `Valuation`; 0
-    for a graph without NaN and infinities.
+    guide: steers the choice of operands. support: what of their uses is to be avoided; bars: what none of them may
+    be. special: as in `Valuation`; 0 for a graph without NaN and infinities.
     """
 
     def __init__(
@@ -47,16 +49,17 @@ class Growth:
         valued: bool = True,
         guide: Guide | None = None,
         support: Support | None = None,
+        bars: Sequence[Bar] = (),
         special: float = 0.0,
     ) -> None:
         self.framework = framework
         self.rng = rng
         self.guide = guide
-        self.support = support
         self.nodes = nodes
         self.max_total = max_total
         profile = profile or Profile()
         self.sizer = Sizer(framework, rng, max_elements, max_total, profile.solver, favored)
+        self._draw = partial(draw_use, sizer=self.sizer, guide=guide, support=support, bars=bars)
         self.draft = Draft(rng, nodes)
         seed = rng.getrandbits(64)
         values = Valuation(self.draft, seed, framework, special) if valued else Types()
@@ -80,7 +83,7 @@ class Growth:
         """
         given = self.chooser.draw(op, bound or {}, anchor)
         ask = thorough and not self.draft.nodes  # later another operator is cheaper: z3 placed 2 nodes of 75,000
-        use = given and draw_use(op, *given, self.sizer, ask=ask, guide=self.guide, support=self.support)
+        use = given and self._draw(op, *given, ask=ask)
         return use is not None and self._place(use, thorough)
 
     def insert_on(
@@ -93,7 +96,7 @@ class Growth:
         dtypes = zip(parameters_of(op, len(live)), live, strict=True)
         given = {p.dtype: value.dtype for p, value in dtypes if value is not None and p.dtype in op.variables}
         bound = draw_bound(op, self.framework, self.rng, given)
-        use = draw_use(op, live, bound, self.sizer, ask=thorough, target=like, guide=self.guide, support=self.support)
+        use = self._draw(op, live, bound, ask=thorough, target=like)
         return use is not None and self._place(msgspec.structs.replace(use, target=None), thorough)
 
     def add_leaf(self, array: Array, as_input: bool) -> Value:
@@ -111,9 +114,7 @@ class Growth:
         """Try one use of the operator whose first output takes an input's place; whether it was inserted."""
         target = self.rng.choice(self.draft.inputs)
         given = self.chooser.all_made(op, target)
-        use = given and draw_use(
-            op, *given, self.sizer, ask=False, target=target, guide=self.guide, support=self.support
-        )
+        use = given and self._draw(op, *given, ask=False, target=target)
         return use is not None and self._place(use, thorough=False)
 
     def _place(self, use: Use, thorough: bool) -> bool:

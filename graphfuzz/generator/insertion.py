@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from graphfuzz.generator.bars import Bar
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.sizing import Sizer
 from graphfuzz.generator.support import Support
@@ -95,11 +96,13 @@ def draw_use(
     target: Value | None = None,
     guide: Guide | None = None,
     support: Support | None = None,
+    bars: Sequence[Bar] = (),
 ) -> Use | None:
     """A use of the operator on these operands (None: to be made), or None where none was found.
 
     bound: the dtype of each variable. ask: whether z3 is asked where arithmetic finds no sizes. target: what the first
     output shall be like. guide: knows which attributes have been seen. support: what of the uses is to be avoided.
+    bars: what none of them may be.
     """
     if sizer.least == 0 and not op.empty and any(0 in value.shape for value in live if value is not None):
         return None
@@ -122,6 +125,8 @@ def draw_use(
     if decided is None:
         return None
     operands, attrs, outputs = decided
+    if any(bar.stops(op.name, operands, attrs) for bar in bars):
+        return None
     if not sizer.affords(live, operands, outputs):
         return None
     return Use(op, parameters, tuple(live), tuple(operands), attrs, tuple(outputs), target)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from graphfuzz.generator.bars import Bar
 from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.guide import Guide
 from graphfuzz.generator.narrowing import fixed
@@ -43,8 +44,9 @@ class Exhausted(Exception):
 class Job:
     """The making of a recipe's case.
 
-    guide: what the epochs before have seen; None for an unguided case. start: a case to mutate. support: what
-    is known of the route. Making one raises Exhausted where the recipe's framework has none of its operators.
+    guide: what the epochs before have seen; None for an unguided case. start: a case to mutate. support: what is known
+    of the route. bars: patterns of nodes that it is not to have. Making one raises Exhausted where the recipe's
+    framework has none of its operators.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Job:
         guide: Guide | None = None,
         start: Case | None = None,
         support: Support | None = None,
+        bars: Sequence[Bar] = (),
     ) -> None:
         self.recipe = recipe
         self.registry = registry
@@ -62,6 +65,7 @@ class Job:
         self.guide = guide
         self.start = start
         self.support = support
+        self.bars = bars
         self.rng = recipe.rng()
         self.favored = recipe.favored_size(self.rng)
         self.operators = registry.of(recipe.framework, recipe.operators)
@@ -95,6 +99,7 @@ class Job:
             valued=valued,
             guide=self.guide,
             support=self.support,
+            bars=self.bars,
             special=special,
         )
 

@@ -33,7 +33,7 @@ class PredicateWorkers:
         self.seen = []
 
     def submit(self, task):
-        case = task.case or generate(task.recipe, self.registry, guide=task.guide, start=task.start)
+        case = task.case or generate(task.recipe, self.registry, guide=task.guide, start=task.start, bars=task.bars)
         future = Future()
         seen = features(case.graph) if task.recipe else None
         future.set_result(Result(self.judge(task, case), case, features=seen))

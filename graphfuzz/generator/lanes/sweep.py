@@ -67,7 +67,7 @@ def targets(op: Operator, framework: str) -> Sequence[Target]:
     rng = random.Random(f"{op.name}/{framework}")
     found = typed_targets(op, framework)
     for name, kind in op.attrs.items():
-        drawn = (kind.draw(rng, _ranks(op, rng).__getitem__) for _ in range(SAMPLES))
+        drawn = (kind.draw(rng, drawn_ranks(op, rng).__getitem__) for _ in range(SAMPLES))
         bins = list(dict.fromkeys(map(attribute_bin, drawn)))[:MOST_BINS]
         found += [Target(attribute_use(op.name, name, bin_), bins={name: bin_}) for bin_ in bins]
     return rng.sample(found, len(found))
@@ -83,6 +83,6 @@ def typed_targets(op: Operator, framework: str) -> list[Target]:
     ]
 
 
-def _ranks(op: Operator, rng: random.Random) -> Mapping[str, int]:
-    """A rank of each operand."""
+def drawn_ranks(op: Operator, rng: random.Random) -> Mapping[str, int]:
+    """A rank of each operand, by name."""
     return {parameter.name: rng.choice(parameter.ranks) for parameter in op.parameters}
