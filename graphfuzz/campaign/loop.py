@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.epochs import EPOCH, Epochs
 from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
 from graphfuzz.campaign.lanes import shares_of
+from graphfuzz.campaign.sample import settings_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
@@ -52,7 +53,8 @@ class Stopped(Exception):
 
 class Campaign:
     """One campaign, from its beginning or from where its journal ends. `statistics` is up to date whenever
-    `on_progress` is called, which is several times a second. frameworks: of each route."""
+    `on_progress` is called, which is several times a second. frameworks: of each route. versions: of the packages under
+    test now, where they may be others than in the beginning."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Campaign:
         registry: Registry,
         workers: Workers,
         *,
+        versions: Mapping[str, str] | None = None,
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
         stopped: Callable[[], bool] = lambda: False,
@@ -79,6 +82,10 @@ class Campaign:
         self.statistics.lost += self.statistics.in_flight
         self.queue = deque(journal.waiting())
         self.epochs = journal.epochs(frameworks) or self._begun()
+        with journal.step():
+            journal.sample.enter(versions or journal.facts.versions, settings_of(self.configuration, registry))
+        self._next_case = self.configuration.first_case + self.statistics.cases
+        """The first case of which nothing was given out, as far as this process knows."""
         self.started = time.monotonic() - self.statistics.elapsed
         self._tell_shares(self.configuration.first_case + max(0, self.statistics.cases - 1))
 
@@ -100,6 +107,12 @@ class Campaign:
             self._tick()
         return self.statistics
 
+    def begin_era(self, reason: str) -> None:
+        """Have the control's statistics begin anew with the next case that is given out, as something has changed that
+        neither versions nor the configuration tell. Not to be called within a step of the journal."""
+        with self.journal.step():
+            self.journal.sample.begin_era(reason, self._next_case)
+
     def _begun(self) -> Epochs:
         """What is known before the first case."""
         known = self._load_known()
@@ -117,12 +130,14 @@ class Campaign:
         tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns)
         try:
             while True:
+                self._repeat()
                 while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
                     task = next(tasks, None)
                     if task is None:
                         break
                     window.append((task[0], self.workers.submit(task[1])))
                     self.statistics.given += 1
+                    self._next_case = task[0].index + 1
                 if not window or self._over():
                     break
                 place, future = window.popleft()
@@ -132,6 +147,17 @@ class Campaign:
         finally:
             for _, future in window:
                 future.cancel()
+
+    def _repeat(self) -> None:
+        """Run what is to be repeated once more, from its recipe, in a fresh worker that remembers nothing. That is no
+        execution: it is given to a worker and waited for here, and an end of the campaign leaves it to be done."""
+        for case, route in self.journal.sample.to_repeat():
+            if self._over():
+                return
+            recipe = self.configuration.recipe(case, self.frameworks[route])
+            again = self._wait(self.workers.submit(Task(route=route, case=None, recipe=recipe, plain=True)))
+            with self.journal.step():
+                self.journal.sample.repeat(case, route, again.outcome.verdict)
 
     def _over(self, beyond: float = 0.0) -> bool:
         seconds, findings = self.configuration.seconds, self.configuration.findings
@@ -180,6 +206,10 @@ class Campaign:
                 refusals = self.epochs.refusals[outcome.route]
                 statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
             self.journal.take(place, outcome, new, result.features, result.trials, failed)
+            repeated = self.configuration.is_repeated(place.index)
+            self.journal.sample.take(
+                place, outcome.route, outcome.verdict, result.features, found is not None, repeated
+            )
             if found is not None and not self._is_known(found):
                 self.queue.append(found)
                 self.journal.wait(found)
@@ -198,7 +228,7 @@ class Campaign:
         if slug is None:
             return False
         self._saw(slug, found.outcome)
-        self._count(slug, found.place)
+        self._count(slug, found)
         return True
 
     def _minimizing_is_due(self) -> bool:
@@ -214,6 +244,7 @@ class Campaign:
         found = self.queue[0]
         with self.journal.step():
             self._minimize(found)
+            self.journal.sample.dismiss(found.place.index, found.outcome.route)
             self.journal.settle()
             self.journal.count(self.statistics)
         self.queue.popleft()
@@ -257,7 +288,7 @@ class Campaign:
                     store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
-            self._count(slug, found.place)
+            self._count(slug, found)
             return
 
     def _confirmed(self, found: Found, case: Case) -> Outcome | None:
@@ -313,12 +344,13 @@ class Campaign:
         bucket = self.statistics.buckets[slug]
         count_sighting(Path(bucket.path), today(), outcome.versions, self.name, before=bucket.count)
 
-    def _count(self, slug: str, place: Place) -> None:
-        bucket = self.statistics.buckets[slug]
+    def _count(self, slug: str, found: Found) -> None:
+        bucket, place = self.statistics.buckets[slug], found.place
         bucket.count += 1
         if bucket.first_case is None:
             bucket.first_case, bucket.lane = place.index, place.lane
         self.journal.bucket(bucket)
+        self.journal.sample.credit(place.index, found.outcome.route, slug)
 
     def _load_known(self) -> list[Case]:
         """The corpus' buckets, so that what it has is counted, not found again. Returns its cases."""

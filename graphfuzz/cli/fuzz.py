@@ -84,6 +84,13 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log")
     metavar="NAME=SHARE",
     help=f"Make cases in this lane (repeatable), by shares relative to each other: {', '.join(LANES)}. [default: all]",
 )
+@click.option(
+    "--repeated",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Random cases that are run once more in a fresh process, to tell how stable verdicts are.",
+)
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
@@ -165,7 +172,14 @@ def _run(
     trouble: Exception | None = None
     with stoppable() as stopped, View(console) as view:
         campaign = Campaign(
-            journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record, stopped=stopped
+            journal,
+            frameworks,
+            registry,
+            pool,
+            versions=_versions(configuration),
+            on_progress=view.refresh,
+            on_execution=record,
+            stopped=stopped,
         )
         view.statistics = campaign.statistics
         try:
@@ -174,7 +188,7 @@ def _run(
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    conclude(console, campaign.statistics, facts, folder)
+    conclude(console, campaign.statistics, facts, folder, journal.sample.estimates())
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
@@ -199,6 +213,7 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
         dynamic=given["dynamic"],
         ones=given["ones"],
         lanes=parse_lanes(given["lanes"]) or DEFAULT,
+        repeated=given["repeated"],
         operators=given["operators"],
         packs=given["packs"],
         tolerance=given["tolerance"],
