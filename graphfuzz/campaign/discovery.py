@@ -45,7 +45,11 @@ class Sightings(msgspec.Struct, frozen=True):
 
     def times(self, units: int) -> int:
         """In how many of the first so many units it was; 3 stands for more, too."""
-        return sum(x is not None and x <= units for x in (self.first, self.second, self.third))
+        if self.third is not None and self.third <= units:
+            return 3
+        if self.second is not None and self.second <= units:
+            return 2
+        return int(self.first <= units)
 
 
 def discovery(units: int, species: Iterable[Sightings]) -> Chance:
@@ -59,12 +63,12 @@ def discovery(units: int, species: Iterable[Sightings]) -> Chance:
 
     Where there are no species at all, `none_seen`.
     """
-    seen = [s for s in species if s.times(units)]
+    seen = [(s, times) for s in species if (times := s.times(units))]
     if not seen:
         return none_seen(units)
-    alone = {s.first for s in seen if s.times(units) == 1}
-    twice = {(s.first, s.second) for s in seen if s.times(units) == 2 and not alone & {s.first, s.second}}
-    count, pairs = len(alone), len(twice)
+    alone = {s.first for s, times in seen if times == 1}
+    shared = {(s.first, s.second) for s, times in seen if times == 2}
+    count, pairs = len(alone), sum(alone.isdisjoint(pair) for pair in shared)
     low, high = _score(units, count, 2 * pairs)
     apart = Z * math.sqrt(count * (1 - count / units) + 2 * pairs) / units
     return Chance(count / units, max(0.0, min(low, count / units - apart)), min(1.0, max(high, count / units + apart)))

@@ -232,7 +232,7 @@ class Sample:
     def estimates(self, number: int | None = None) -> Estimates | None:
         """What an era's sample says, the last one's where none is named; None where there is none.
 
-        It reads every species of the era: a tenth of a second for 100,000.
+        It reads every species of the era: half a second for 100,000.
         """
         eras = self.eras()
         wanted = [era for era in eras if number in (None, era.number)]

@@ -188,7 +188,7 @@ def _run(
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    conclude(console, campaign.statistics, facts, folder, journal.sample.estimates())
+    conclude(console, campaign.statistics, facts, folder, None if trouble else journal.sample.estimates())
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))

@@ -31,13 +31,13 @@ def estimates_told(
     table = Table(title=title, title_justify="left")
     for column in ("route", "of"):
         table.add_column(column)
-    for column in ("executions", "seen", "once", "the next shows another (95%)"):
+    for column in ("executions", "seen", "once", "chance of another (95%)"):
         table.add_column(column, justify="right")
     table.add_column("seen in the first")
     for route, kind, executions, undecided, seen, once, chance, least, curve in discoveries:
-        of = f"{executions}, {undecided} undecided" if undecided else str(executions)
-        number = f"{seen}, at least {least:.0f} exist" if least is not None and least > seen else str(seen)
-        grown = " · ".join(f"{units}: {count}" for units, count in curve[-4:])
+        of = f"{executions} (+{undecided} undecided)" if undecided else str(executions)
+        number = f"{seen} of {least:.0f} or more" if least is not None and least > seen else str(seen)
+        grown = " · ".join(f"{units}: {count}" for units, count in curve[-3:])
         table.add_row(route, kind, of, number, str(once), _chance(chance, seen), grown)
     return Group(table, *map(Text, _stability(stabilities, differing)))
 
