@@ -1,7 +1,10 @@
 """What is said of chances and stability."""
 
+from io import StringIO
+
+from rich.console import Console
+
 from graphfuzz.report.estimates import SHOWN, estimates_told
-from tests.report.test_tables import said
 
 CURVE = [(1, 1), (10, 3), (100, 6)]
 
@@ -9,6 +12,12 @@ CURVE = [(1, 1), (10, 3), (100, 6)]
 def row(**changes):
     told = {"executions": 100, "undecided": 0, "seen": 6, "once": 2, "chance": (0.02, 0.0, 0.08), "least": 8.2}
     return ("r", "buckets", *{**told, **changes}.values(), CURVE)
+
+
+def said(told):
+    console = Console(file=StringIO(), width=140)
+    console.print(told)
+    return console.file.getvalue()
 
 
 def test_a_chance_has_its_interval():
