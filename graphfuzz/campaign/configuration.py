@@ -22,7 +22,8 @@ class Configuration(msgspec.Struct, frozen=True):
     first_case: the index to begin with. workers: child processes. nodes: the most nodes a graph has. zeros, ones: the
     shares of the cases that are full of axes of these sizes. dynamic: the share of the others for which inputs of other
     sizes are sought. lanes: those in use with their first shares, relative to each other; the control's stays as it is.
-    operators: names to draw from, all where empty. packs: paths of further operator packs. tolerance: as
+    repeated: the share of the control's executions that are run once more. operators: names to draw from, all where
+    empty. packs: paths of further operator packs. tolerance: as
     `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes): limits.
     """
 
@@ -38,6 +39,7 @@ class Configuration(msgspec.Struct, frozen=True):
     ones: float = 0.03
     dynamic: float = 0.2
     lanes: Mapping[str, float] = msgspec.field(default_factory=lambda: DEFAULT)
+    repeated: float = 0.01
     operators: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
     tolerance: str = "conditioning"
@@ -68,6 +70,10 @@ class Configuration(msgspec.Struct, frozen=True):
         """Whether case `index` is one of the control, whatever was seen before."""
         shares = shares_of(self.lanes)
         return CONTROL in shares and self.lane(index, shares) == CONTROL
+
+    def is_repeated(self, index: int) -> bool:
+        """Whether case `index` is run once more, if it is one of the control."""
+        return random.Random(f"{self.seed}/{index}/repeated").random() < self.repeated
 
 
 def check(configuration: Configuration, registry: Registry) -> dict[str, str]:

@@ -6,7 +6,8 @@ go on is to take the same executions in once more, without running them. So that
 written now and then (`snapshot`), and executions are kept in full since then only.
 
 Tables: `executions` (one row a case and route, which is why none can count twice), `recent` (what they showed, since
-the snapshot), `waiting` (findings to be minimized, in order), `buckets`, `flaky`, `errors`, and `facts` by name.
+the snapshot), `waiting` (findings to be minimized, in order), `buckets`, `flaky`, `errors`, and `facts` by name; and
+those of the control's `sample` (`graphfuzz.campaign.sample`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.epochs import Epochs, State
 from graphfuzz.campaign.known import NONE, KnownIssue
 from graphfuzz.campaign.refusals import Trials
+from graphfuzz.campaign.sample import TABLES as SAMPLE_TABLES
+from graphfuzz.campaign.sample import Sample
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.errors import UsageError
@@ -95,6 +98,7 @@ class Journal:
         self, connection: sqlite3.Connection, facts: Facts, folder: Path = Path(), lock: int | None = None
     ) -> None:
         self.facts = facts
+        self.sample = Sample(connection)
         self._db = connection
         self._folder = folder
         self._lock = lock
@@ -130,6 +134,7 @@ class Journal:
                 raise UsageError(
                     f"{folder}: was written by another version of graphfuzz (layout {layout}, not {LAYOUT})"
                 )
+            db.executescript(SAMPLE_TABLES)
             (data,) = db.execute("SELECT value FROM facts WHERE name = 'facts'").fetchone()
             return Journal(db, msgspec.msgpack.decode(data, type=Facts), folder, lock)
 
@@ -257,7 +262,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _tables(connection: sqlite3.Connection, facts: Facts) -> sqlite3.Connection:
-    connection.executescript(f"{_TABLES} PRAGMA user_version = {LAYOUT};")
+    connection.executescript(f"{_TABLES} {SAMPLE_TABLES} PRAGMA user_version = {LAYOUT};")
     connection.execute("INSERT INTO facts VALUES ('facts', ?)", (_packed(facts),))
     return connection
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from graphfuzz.campaign.known import Suppression, told
 from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.campaign.looking_back import news, note_seen, rerun
 from graphfuzz.campaign.replaying import Job
+from graphfuzz.campaign.sample import settings_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
@@ -64,7 +65,8 @@ class Campaign:
     `on_progress` is called, which is several times a second.
 
     frameworks: of each route. due: entries to be run again before new cases; expected: what is expected of them.
-    suppression: the known issues. on_news: told what people should hear of, a line each.
+    suppression: the known issues. versions: of the packages under test now, where they may be others than in the
+    beginning. on_news: told what people should hear of, a line each.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Campaign:
         expected: Expectations = MappingProxyType({}),
         suppression: Suppression | None = None,
         on_news: Callable[[str], None] = lambda text: None,
+        versions: Mapping[str, str] | None = None,
         on_progress: Callable[[], None] = lambda: None,
         on_execution: Callable[[Place, Outcome], None] = lambda place, outcome: None,
         stopped: Callable[[], bool] = lambda: False,
@@ -101,6 +104,9 @@ class Campaign:
         self.statistics.lost += self.statistics.in_flight
         self.queue = deque(journal.waiting())
         self.epochs = journal.epochs(frameworks) or self._begun()
+        self.versions = versions or journal.facts.versions
+        self._next_case = self.configuration.first_case + max(0, self.statistics.cases - 1)
+        """The first case that is not given out on all routes, as far as this process knows."""
         self.started = time.monotonic() - self.statistics.elapsed
         self._tell_shares(self.configuration.first_case + max(0, self.statistics.cases - 1))
 
@@ -143,7 +149,8 @@ class Campaign:
             self.on_news(text)
 
     def _probe(self) -> list[Line]:
-        """Ask of the known issues whether they still stand. Returns what their entries came to."""
+        """Ask of the known issues whether they still stand: where they do not, what the control says of chances begins
+        anew. Returns what their entries came to."""
         self.probed = time.monotonic()
         issues = [issue for issue in self.suppression.issues if issue.route in self.frameworks]
         jobs = [Job(Path(issue.entry), self.suppression.entries[issue.title], issue.route) for issue in issues]
@@ -151,6 +158,12 @@ class Campaign:
         for text in self.suppression.learn(lines):
             self.on_news(text)
         self.bars.update({route: self.suppression.bars(route) for route in self.frameworks})
+        settings = {
+            **settings_of(self.configuration, self.registry),
+            "known issues": ", ".join(issue.title for issue in self.suppression.standing()) or "none",
+        }
+        with self.journal.step():
+            self.journal.sample.enter(self.versions, settings, self._next_case)
         return lines
 
     def _judge_plain(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
@@ -163,12 +176,14 @@ class Campaign:
         tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns, self.bars)
         try:
             while True:
+                self._repeat()
                 while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
                     task = next(tasks, None)
                     if task is None:
                         break
                     window.append((task[0], self.workers.submit(task[1])))
                     self.statistics.given += 1
+                    self._next_case = task[0].index + 1
                 if not window or self._over():
                     break
                 place, future = window.popleft()
@@ -180,6 +195,17 @@ class Campaign:
         finally:
             for _, future in window:
                 future.cancel()
+
+    def _repeat(self) -> None:
+        """Run what is to be repeated once more, from its recipe, in a fresh worker that remembers nothing. That is no
+        execution: it is given to a worker and waited for here, and an end of the campaign leaves it to be done."""
+        for case, route in self.journal.sample.to_repeat():
+            if self._over():
+                return
+            recipe = self.configuration.recipe(case, self.frameworks[route])
+            again = self._wait(self.workers.submit(Task(route=route, case=None, recipe=recipe, plain=True)))
+            with self.journal.step():
+                self.journal.sample.repeat(case, route, again.outcome.verdict)
 
     def _over(self, beyond: float = 0.0) -> bool:
         seconds, findings = self.configuration.seconds, self.configuration.findings
@@ -228,6 +254,10 @@ class Campaign:
                 refusals = self.epochs.refusals[outcome.route]
                 statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
             self.journal.take(place, outcome, new, result.features, result.trials, failed)
+            repeated = self.configuration.is_repeated(place.index)
+            self.journal.sample.take(
+                place, outcome.route, outcome.verdict, result.features, found is not None, repeated
+            )
             if found is not None and not self._is_known(found):
                 self.queue.append(found)
                 self.journal.wait(found)
@@ -246,7 +276,7 @@ class Campaign:
         if slug is None:
             return False
         self._saw(slug, found.outcome)
-        self._count(slug, found.place)
+        self._count(slug, found)
         return True
 
     def _minimizing_is_due(self) -> bool:
@@ -262,6 +292,7 @@ class Campaign:
         found = self.queue[0]
         with self.journal.step():
             self._minimize(found)
+            self.journal.sample.dismiss(found.place.index, found.outcome.route)
             self.journal.settle()
             self.journal.count(self.statistics)
         self.queue.popleft()
@@ -306,7 +337,7 @@ class Campaign:
                     store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
-            self._count(slug, found.place)
+            self._count(slug, found)
             return
 
     def _confirmed(self, found: Found, case: Case) -> Outcome | None:
@@ -362,12 +393,13 @@ class Campaign:
         bucket = self.statistics.buckets[slug]
         count_sighting(Path(bucket.path), today(), outcome.versions, self.name, before=bucket.count)
 
-    def _count(self, slug: str, place: Place) -> None:
-        bucket = self.statistics.buckets[slug]
+    def _count(self, slug: str, found: Found) -> None:
+        bucket, place = self.statistics.buckets[slug], found.place
         bucket.count += 1
         if bucket.first_case is None:
             bucket.first_case, bucket.lane = place.index, place.lane
         self.journal.bucket(bucket)
+        self.journal.sample.credit(place.index, found.outcome.route, slug)
 
     def _load_known(self) -> list[Case]:
         """The buckets of the corpus and of known issues, so that what they have is counted, not found again. Returns

@@ -14,7 +14,9 @@ from graphfuzz.campaign.beginning import NONE
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import Facts
 from graphfuzz.campaign.lanes import DEFAULT
+from graphfuzz.campaign.sample import Estimates
 from graphfuzz.campaign.statistics import Bucket, Statistics
+from graphfuzz.report.estimates import estimates_told
 from graphfuzz.report.tables import bucket_table, lane_table, outcome_table
 
 SHOWN_ERRORS = 20
@@ -88,13 +90,18 @@ def say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def conclude(console: Console, statistics: Statistics, facts: Facts, folder: Path) -> None:
-    """The outcome table, the buckets, the entries' paths, what waits, and what went wrong on our side."""
+def conclude(
+    console: Console, statistics: Statistics, facts: Facts, folder: Path, estimates: Estimates | None = None
+) -> None:
+    """The outcome table, the buckets, what is still to be found, the entries' paths, what waits, and what went wrong on
+    our side."""
     configuration, known = facts.configuration, ("--known", facts.known_file)
     begun = (*facts.probes, *known)
     console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
     console.print(lane_table(statistics.lane_rows()))
     console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
+    if estimates is not None and estimates.discoveries:
+        console.print(estimates_told(*estimates.rows()))
     say(console, status_line(statistics))
     for bucket in statistics.found():
         say(console, f"{'known' if bucket.known else 'stored'}  {bucket.path}")

@@ -90,6 +90,13 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
     metavar="NAME=SHARE",
     help=f"Make cases in this lane (repeatable), by shares relative to each other: {', '.join(LANES)}. [default: all]",
 )
+@click.option(
+    "--repeated",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Random cases that are run once more in a fresh process, to tell how stable verdicts are.",
+)
 @click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
@@ -196,6 +203,7 @@ def _run(
             expected=expected,
             suppression=suppression,
             on_news=lambda text: say(console, text, "bold"),
+            versions=_versions(configuration),
             on_progress=view.refresh,
             on_execution=record,
             stopped=stopped,
@@ -207,7 +215,7 @@ def _run(
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    conclude(console, campaign.statistics, facts, folder)
+    conclude(console, campaign.statistics, facts, folder, None if trouble else journal.sample.estimates())
     if given["profile"]:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
@@ -232,6 +240,7 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
         dynamic=given["dynamic"],
         ones=given["ones"],
         lanes=parse_lanes(given["lanes"]) or DEFAULT,
+        repeated=given["repeated"],
         operators=given["operators"],
         packs=given["packs"],
         tolerance=given["tolerance"],

@@ -155,3 +155,21 @@ def test_issues_are_probed_daily(tmp_path, registry, monkeypatch):
     again(tmp_path, registry, workers, issue)
     probes = [number for number, (made, _) in enumerate(workers.seen) if not made]
     assert len(probes) > 10
+
+
+def test_chances_begin_anew_where_an_issue_is_mended_in_mid_campaign(tmp_path, registry, monkeypatch):
+    from graphfuzz.campaign import loop
+
+    issue = tanh_issue(tmp_path, registry)
+    workers = PredicateWorkers(registry, broken=["tanh"])
+    monkeypatch.setattr(loop, "DAY", 0.0)
+
+    def mend(place, outcome):
+        if place.index == 10:
+            workers.broken.clear()
+
+    _, told, made = again(tmp_path, registry, workers, issue, on_execution=mend)
+    assert sum("is mended" in text for text in told) == 1
+    first, second = made.journal.sample.eras()
+    assert (first.case, second.reason) == (0, "known issues tanh is now none")
+    assert 10 < second.case < 30, "what was given out before is not of it"
