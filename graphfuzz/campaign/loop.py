@@ -179,10 +179,14 @@ class Campaign:
                 lane.new += new
                 refusals = self.epochs.refusals[outcome.route]
                 statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
+                framework = self.frameworks[outcome.route]
+                statistics.coverage[framework] = self.epochs.seen[framework].total()
             self.journal.take(place, outcome, new, result.features, result.trials, failed)
             if found is not None and not self._is_known(found):
                 self.queue.append(found)
                 self.journal.wait(found)
+            if statistics.grow():
+                self.journal.grow(statistics.growth)
             self.journal.count(statistics)
         self._tell_shares(place.index)
         self.on_execution(place, outcome)
@@ -316,6 +320,8 @@ class Campaign:
     def _count(self, slug: str, place: Place) -> None:
         bucket = self.statistics.buckets[slug]
         bucket.count += 1
+        if bucket.count == 1:
+            bucket.seconds, bucket.cases = self.statistics.elapsed, self.statistics.cases
         if bucket.first_case is None:
             bucket.first_case, bucket.lane = place.index, place.lane
         self.journal.bucket(bucket)
