@@ -22,9 +22,10 @@ from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
+from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.workers import Limits, Workers
-from graphfuzz.cli.campaign_view import View, conclude, say
+from graphfuzz.cli.campaign_view import WIDE, View, conclude, say
 from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.cli.stopping import stoppable
@@ -39,8 +40,6 @@ from graphfuzz.report.tables import fits_table, solver_table
 from graphfuzz.spec.registry import Registry, load_registry
 
 HARNESS_ERROR_EXIT = 3
-LOG_WIDTH = 140
-"""How wide tables are where nothing says how wide the terminal is, in characters."""
 CAMPAIGNS = "campaigns"
 """Where the folders of campaigns are that name none: beside the corpus."""
 BUDGETS = ("seconds", "cases", "findings")
@@ -121,7 +120,7 @@ def fuzz(context: click.Context, /, **given: Any) -> None:
     """
     console = Console()
     if not console.is_terminal:
-        console = Console(width=LOG_WIDTH)
+        console = Console(width=WIDE)
     with ExitStack() as stack:
         record = _open_log(given["log"], stack)
         if given["resume"] is not None:
@@ -163,18 +162,20 @@ def _run(
     )
     pool = stack.enter_context(workers)
     trouble: Exception | None = None
-    with stoppable() as stopped, View(console) as view:
+    reporter = Reporter(folder, facts, pool.health, lambda text: say(console, text, "yellow"))
+    with stoppable() as stopped, View(console, reporter) as view:
         campaign = Campaign(
             journal, frameworks, registry, pool, on_progress=view.refresh, on_execution=record, stopped=stopped
         )
-        view.statistics = campaign.statistics
+        reporter.statistics = campaign.statistics
         try:
             campaign.run()
         except (GraphfuzzError, OSError) as error:
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    conclude(console, campaign.statistics, facts, folder)
+    why = str(trouble) if trouble else "interrupted" if stopped() else "its budget is used up"
+    conclude(console, reporter.end(why), facts, campaign.statistics.harness_errors)
     if profile:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
