@@ -116,8 +116,8 @@ class Statistics(msgspec.Struct):
             self.seconds[outcome.route][stage] += seconds
 
     def grow(self) -> bool:
-        """Add a point to the growth if its pace, in seconds, asks for one. Where there are too many, every other goes,
-        and the pace is halved."""
+        """Add a point to the growth if the last one is `pace` seconds old. Where there are too many, every other goes,
+        and from then on they are twice as far apart. Returns whether there is a new one."""
         if self.growth and self.elapsed < self.growth[-1].seconds + self.pace:
             return False
         self.growth.append(Point(self.elapsed, self.executions(), dict(self.coverage), self.new_buckets))
