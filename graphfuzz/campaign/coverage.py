@@ -23,7 +23,7 @@ BITS = 1 << 27
 
 
 class News(msgspec.Struct, frozen=True):
-    """How many uses, pairs and sequences of an execution nothing before it had."""
+    """How many uses, pairs and sequences: of an execution that nothing before it had, or of all so far."""
 
     uses: int
     pairs: int
@@ -107,6 +107,10 @@ class Coverage:
         self.cases.update(operators)
         self.findings.update(operators if failed else ())
         return News(len(uses), len(pairs), self.sequences.add(seen.sequences))
+
+    def total(self) -> News:
+        """How much has been seen."""
+        return News(len(self.uses), self.pairs, len(self.sequences))
 
     def guide(self, name: str = "") -> Guide:
         """What steers the generator away from all this, and toward what failed more often than the rest."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,9 +29,9 @@ from graphfuzz.campaign.epochs import Epochs, State
 from graphfuzz.campaign.known import NONE, KnownIssue
 from graphfuzz.campaign.refusals import Trials
 from graphfuzz.campaign.sample import TABLES as SAMPLE_TABLES
-from graphfuzz.campaign.sample import Sample
+from graphfuzz.campaign.sample import Estimates, Sample
 from graphfuzz.campaign.schedule import Place
-from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
+from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Point, Statistics
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import Support
 from graphfuzz.graph import Case, Features, case_from_bytes, case_to_bytes
@@ -40,6 +41,8 @@ BOOKS = "campaign.sqlite"
 LOCK = "campaign.lock"
 LAYOUT = 2
 """Of the tables."""
+MOMENT = 0.05
+"""How long a campaign waits for one who looks whether its folder is held, in seconds."""
 SNAPSHOT = 5000
 """After how many cases the state is written anew: taking in so many again takes about a second a route."""
 
@@ -128,15 +131,7 @@ class Journal:
             raise UsageError(f"{folder}: no campaign is there ({BOOKS} is missing); name the folder of one")
         with _told(folder):
             lock = _locked(folder)
-            db = _connected(folder / BOOKS)
-            layout = db.execute("PRAGMA user_version").fetchone()[0]
-            if layout != LAYOUT:
-                raise UsageError(
-                    f"{folder}: was written by another version of graphfuzz (layout {layout}, not {LAYOUT})"
-                )
-            db.executescript(SAMPLE_TABLES)
-            (data,) = db.execute("SELECT value FROM facts WHERE name = 'facts'").fetchone()
-            return Journal(db, msgspec.msgpack.decode(data, type=Facts), folder, lock)
+            return _opened(_connected(folder / BOOKS), folder, lock)
 
     def __enter__(self) -> Journal:
         return self
@@ -190,8 +185,12 @@ class Journal:
         self._db.execute("INSERT INTO errors (told) VALUES (?)", (_packed(told),))
 
     def count(self, statistics: Statistics) -> None:
-        """What is counted; the lists in it have tables of their own."""
-        self._put("counts", msgspec.structs.replace(statistics, buckets={}, harness_errors=[], flaky=[]))
+        """What is counted; the lists in it are written where they grow."""
+        self._put("counts", msgspec.structs.replace(statistics, buckets={}, harness_errors=[], flaky=[], growth=[]))
+
+    def grow(self, growth: list[Point]) -> None:
+        """The points of the campaign's growth."""
+        self._put("growth", growth)
 
     def snapshot(self, epochs: Epochs) -> None:
         """All that was taken in so far, as a state."""
@@ -227,6 +226,7 @@ class Journal:
             buckets={b.signature.slug: b for b in self._listed("SELECT bucket FROM buckets ORDER BY rowid", Bucket)},
             flaky=list(self._listed("SELECT told FROM flaky ORDER BY number", Flaky)),
             harness_errors=list(self._listed("SELECT told FROM errors ORDER BY number", HarnessError)),
+            growth=self._fact("growth", list[Point]) or [],
         )
 
     def waiting(self) -> Iterator[Found]:
@@ -267,27 +267,73 @@ def _tables(connection: sqlite3.Connection, facts: Facts) -> sqlite3.Connection:
     return connection
 
 
+def _opened(connection: sqlite3.Connection, folder: Path, lock: int | None = None) -> Journal:
+    """The journal of books that are there. Raises UsageError where another version wrote them."""
+    layout = connection.execute("PRAGMA user_version").fetchone()[0]
+    if layout != LAYOUT:
+        raise UsageError(f"{folder}: was written by another version of graphfuzz (layout {layout}, not {LAYOUT})")
+    (data,) = connection.execute("SELECT value FROM facts WHERE name = 'facts'").fetchone()
+    return Journal(connection, _unpacked(data, Facts), folder, lock)
+
+
 def _locked(folder: Path) -> int:
-    """Hold the folder as long as this process lives. Raises UsageError where another one does."""
+    """Hold the folder as long as this process lives. Raises UsageError where another one does.
+
+    Who only looks whether it is held (`is_held`) is in the way for less than a moment.
+    """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    for _ in range(2):
+        if _locks(handle, fcntl.LOCK_EX):
+            return handle
+        time.sleep(MOMENT)
+    os.close(handle)
+    raise UsageError(f"{folder}: another process is at this campaign; end it first")
+
+
+def look(folder: Path) -> tuple[Facts, Statistics, Estimates | None]:
+    """What the books in a folder say at one moment, whether or not a process is at them. Raises UsageError.
+
+    Books without a log beside them (`-wal`) are whole, and are read without making any file.
+    """
+    with _told(folder, "read"):
+        how = "mode=ro" if (folder / f"{BOOKS}-wal").exists() else "immutable=1"
+        address = f"{(folder / BOOKS).absolute().as_uri()}?{how}"
+        with _opened(sqlite3.connect(address, uri=True, isolation_level=None), folder) as journal:
+            journal._db.execute("BEGIN")
+            return journal.facts, journal.statistics(), journal.sample.estimates()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at the campaign in a folder. Raises UsageError where that cannot be told."""
+    with _told(folder, "read"):
+        try:
+            handle = os.open(folder / LOCK, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _locks(handle, fcntl.LOCK_SH)
+        finally:
+            os.close(handle)
+
+
+def _locks(handle: int, how: int) -> bool:
+    """Try to lock a file."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(handle)
-        raise UsageError(f"{folder}: another process is at this campaign; end it first") from None
-    return handle
+        return False
+    return True
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """What the file system or SQLite objects to, as UsageError."""
+def _told(folder: Path, done: str = "kept") -> Iterator[None]:
+    """What the file system or SQLite objects to, as UsageError; so is what has another form than it should."""
     try:
         yield
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(
-            f"{folder}: the campaign's books cannot be kept ({why}); mend that and go on by --resume {folder}"
-        ) from error
+        hint = "" if done == "read" else f"; mend that and go on by --resume {folder}"
+        raise UsageError(f"{folder}: the campaign's books cannot be {done} ({why}){hint}") from error
 
 
 def _packed(value: Any) -> bytes:

@@ -253,6 +253,8 @@ class Campaign:
                 lane.new += new
                 refusals = self.epochs.refusals[outcome.route]
                 statistics.refused[outcome.route] = len(refusals.refused - refusals.taken)
+                framework = self.frameworks[outcome.route]
+                statistics.coverage[framework] = self.epochs.seen[framework].total()
             self.journal.take(place, outcome, new, result.features, result.trials, failed)
             repeated = self.configuration.is_repeated(place.index)
             self.journal.sample.take(
@@ -261,6 +263,8 @@ class Campaign:
             if found is not None and not self._is_known(found):
                 self.queue.append(found)
                 self.journal.wait(found)
+            if statistics.grow():
+                self.journal.grow(statistics.growth)
             self.journal.count(statistics)
         self._tell_shares(place.index)
         self.on_execution(place, outcome)
@@ -396,6 +400,8 @@ class Campaign:
     def _count(self, slug: str, found: Found) -> None:
         bucket, place = self.statistics.buckets[slug], found.place
         bucket.count += 1
+        if bucket.count == 1:
+            bucket.seconds, bucket.cases = self.statistics.elapsed, self.statistics.cases
         if bucket.first_case is None:
             bucket.first_case, bucket.lane = place.index, place.lane
         self.journal.bucket(bucket)

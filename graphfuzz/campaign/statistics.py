@@ -6,16 +6,20 @@ from collections import Counter, defaultdict
 
 import msgspec
 
+from graphfuzz.campaign.coverage import News
 from graphfuzz.corpus.signature import Signature
 from graphfuzz.generator import Profile
 from graphfuzz.oracle.verdict import Outcome
+
+POINTS = 120
+"""The most points of a campaign's growth."""
 
 
 class Bucket(msgspec.Struct):
     """Findings of one signature: how often, in which case first, and where the minimized entry lies.
 
     known: whether the corpus had it before the campaign. issue: the title of the known issue that it is of. nodes: of
-    the minimized graph. lane: of the first case.
+    the minimized graph. lane: of the first case. seconds, cases: of the campaign, when it met the bucket.
     """
 
     signature: Signature
@@ -27,6 +31,8 @@ class Bucket(msgspec.Struct):
     count: int = 0
     known: bool = False
     issue: str = ""
+    seconds: float | None = None
+    cases: int | None = None
 
 
 class HarnessError(msgspec.Struct, frozen=True):
@@ -66,9 +72,18 @@ class Lane(msgspec.Struct):
     new: int = 0
 
 
+class Point(msgspec.Struct, frozen=True):
+    """How far a campaign was after so many seconds. seen: uses, pairs and sequences by framework. buckets: new ones."""
+
+    seconds: float
+    executions: int
+    seen: dict[str, News]
+    buckets: int
+
+
 class Statistics(msgspec.Struct):
     """Counts by route: verdicts, wall seconds by stage, and uses that it refuses; buckets by slug, lanes by name;
-    harness errors in full; what generating took.
+    harness errors in full; what generating took. coverage: what was seen, by framework; growth: of that, over time.
 
     cases: those taken in. given: executions given to workers; lost: those whose results an end of the campaign took
     away, which are run again. waiting: findings to be minimized.
@@ -84,6 +99,9 @@ class Statistics(msgspec.Struct):
     harness_errors: list[HarnessError] = msgspec.field(default_factory=list)
     flaky: list[Flaky] = msgspec.field(default_factory=list)
     profile: Profile = msgspec.field(default_factory=Profile)
+    coverage: dict[str, News] = msgspec.field(default_factory=dict)
+    growth: list[Point] = msgspec.field(default_factory=list)
+    pace: float = 1.0
     cases: int = 0
     given: int = 0
     lost: int = 0
@@ -97,6 +115,17 @@ class Statistics(msgspec.Struct):
         self.verdicts[outcome.route][outcome.verdict] += 1
         for stage, seconds in outcome.seconds.items():
             self.seconds[outcome.route][stage] += seconds
+
+    def grow(self) -> bool:
+        """Add a point to the growth if the last one is `pace` seconds old. Where there are too many, every other goes,
+        and from then on they are twice as far apart. Returns whether there is a new one."""
+        if self.growth and self.elapsed < self.growth[-1].seconds + self.pace:
+            return False
+        self.growth.append(Point(self.elapsed, self.executions(), dict(self.coverage), self.new_buckets))
+        if len(self.growth) > POINTS:
+            del self.growth[1::2]
+            self.pace *= 2
+        return True
 
     def executions(self, route: str | None = None) -> int:
         """How many cases ran, on one route or on all."""

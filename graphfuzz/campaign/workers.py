@@ -27,6 +27,7 @@ from pebble import ProcessExpired, ProcessPool
 from graphfuzz.campaign import child
 from graphfuzz.campaign.child import Result as Result
 from graphfuzz.campaign.child import Task as Task
+from graphfuzz.campaign.health import BROKEN, FRESH, SPENT, Health, Tally, look
 from graphfuzz.campaign.lending import Lender
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.graph import Case, features
@@ -96,7 +97,8 @@ class Workers:
         self._numbers = count()
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
-        self._slots = [_Slot(self._settings, self._stopping) for _ in range(number)]
+        self._deaths, self._replaced = Tally(), Tally()
+        self._slots = [_Slot(self._settings, self._stopping, self._replaced) for _ in range(number)]
         self._idle: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._idle.put(slot)
@@ -133,6 +135,10 @@ class Workers:
         """
         return self._threads.submit(self._ask, function, arguments, seconds)
 
+    def health(self) -> Health:
+        """How the workers are, and what has become of others since they began."""
+        return look(len(self._slots), self._deaths, self._replaced)
+
     def stock(self, route: str) -> Stock:
         """What the route's converter registers, told by a worker. Raises UsageError where that cannot be told."""
         try:
@@ -165,7 +171,7 @@ class Workers:
 
     def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
         if task.plain:
-            slot.replace()
+            slot.replace(FRESH)
         seconds = self.limits.seconds if task.seconds is None else min(task.seconds, self.limits.seconds)
         try:
             reply: child.Reply = slot.call(child.work, number, task, timeout=seconds)
@@ -175,11 +181,12 @@ class Workers:
         except ProcessExpired as death:
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
-            slot.replace()
+            slot.replace(SPENT)
         return reply.result
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""
+        self._deaths.add(error)
         stage = _read(self._folder.name, f"{number}.stage").strip() or "generation"
         log = _read(self._folder.name, f"{number}.log")
         route = load_route(task.route)
@@ -206,8 +213,9 @@ class Workers:
 class _Slot:
     """Room for one worker."""
 
-    def __init__(self, settings: child.Settings, stopping: threading.Event) -> None:
+    def __init__(self, settings: child.Settings, stopping: threading.Event, replaced: Tally) -> None:
         self._settings = settings
+        self._replaced = replaced
         self._stopping = stopping
         self.pool = self._new()
 
@@ -215,8 +223,9 @@ class _Slot:
         context = multiprocessing.get_context("forkserver")
         return ProcessPool(max_workers=1, initializer=child.start, initargs=(self._settings,), context=context)
 
-    def replace(self) -> None:
+    def replace(self, why: str) -> None:
         """Stop this worker; the next call starts another."""
+        self._replaced.add(why)
         self.pool.stop()
         self.pool.join()
         self.pool = self._new()
@@ -236,7 +245,7 @@ class _Slot:
             try:
                 return self._call(function, arguments, timeout)
             except BrokenProcessPool:
-                self.replace()
+                self.replace(BROKEN)
         return self._call(function, arguments, timeout)
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None) -> Any:

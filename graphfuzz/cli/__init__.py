@@ -17,6 +17,7 @@ from graphfuzz.errors import GraphfuzzError
 
 COMMANDS = {
     "fuzz": "Make random graphs, convert, run and compare them; keep what fails.",
+    "status": "Tell how a campaign is, running or not, from outside.",
     "replay": "Run corpus entries again: still failing, changed, flaky, fixed, or cannot run.",
     "import": "Make a case of somebody else's model.",
     "minimize": "Make an entry's case smaller.",

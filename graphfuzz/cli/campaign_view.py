@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
-from pathlib import Path
 
+import msgspec
 from rich.console import Console, Group
 from rich.live import Live
-from rich.text import Text
 
 from graphfuzz.campaign.beginning import NONE
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import Facts
 from graphfuzz.campaign.lanes import DEFAULT
-from graphfuzz.campaign.sample import Estimates
-from graphfuzz.campaign.statistics import Bucket, Statistics
+from graphfuzz.campaign.reporter import Reporter
+from graphfuzz.campaign.statistics import HarnessError
+from graphfuzz.campaign.status import BucketStatus, Status
+from graphfuzz.cli.status_screen import screen, status_line
 from graphfuzz.report.estimates import estimates_told
 from graphfuzz.report.tables import bucket_table, lane_table, outcome_table
 
+WIDE = 140
+"""How wide tables are where nothing says how wide the terminal is, in characters."""
 SHOWN_ERRORS = 20
 """How many harness errors are shown in full."""
 
 
 class View:
-    """The live status: a screen that updates in place on a terminal, else a plain line now and then."""
+    """The live status: a screen that updates in place on a terminal, else a plain line now and then; beside it, what
+    others read in the campaign's folder is kept."""
 
     EVERY = 10.0
     FRAME = 0.25
 
-    def __init__(self, console: Console, statistics: Statistics | None = None) -> None:
+    def __init__(self, console: Console, reporter: Reporter) -> None:
         self.console = console
-        self.statistics = statistics or Statistics()
+        self.reporter = reporter
         self._next = 0.0
         self._live = Live(console=console, get_renderable=self.render, auto_refresh=False, transient=True)
 
@@ -46,43 +51,24 @@ class View:
 
     def refresh(self) -> None:
         """Called whenever the statistics may have changed."""
-        if self.statistics.elapsed < self._next:
+        self.reporter.refresh()
+        now = time.monotonic()
+        if now < self._next:
             return
-        self._next = self.statistics.elapsed + (self.FRAME if self.console.is_terminal else self.EVERY)
+        self._next = now + (self.FRAME if self.console.is_terminal else self.EVERY)
         if self.console.is_terminal:
             self._live.refresh()
         else:
-            say(self.console, status_line(self.statistics))
+            say(self.console, status_line(self.reporter.status()))
 
     def render(self) -> Group:
-        """The whole screen."""
-        newest = sorted(self.statistics.found(), key=lambda bucket: -(bucket.first_case or 0))[:8]
-        return Group(
-            Text(status_line(self.statistics), style="bold"),
-            outcome_table(self.statistics.verdicts, self.statistics.seconds, self.statistics.refused),
-            lane_table(self.statistics.lane_rows()),
-            bucket_table(bucket_rows(newest), "newest buckets"),
-        )
+        """As much of the status as the terminal has room for."""
+        return screen(self.reporter.status(), self.console.width, self.console.height - 1)
 
 
-def status_line(statistics: Statistics) -> str:
-    """How far the campaign is, in one line."""
-    executions = statistics.executions()
-    rate = executions / statistics.elapsed if statistics.elapsed else 0.0
-    return (
-        f"{statistics.elapsed:5.0f} s · case {statistics.cases} · {executions} executions ({rate:.1f}/s) · "
-        f"{len(statistics.found())} buckets · {statistics.waiting} findings waiting · "
-        f"{statistics.minimizer_runs} minimizer runs · {len(statistics.harness_errors)} harness errors"
-    )
-
-
-def bucket_rows(buckets: Sequence[Bucket]) -> list[tuple[str, int, int, str, str]]:
+def bucket_rows(buckets: Sequence[BucketStatus]) -> list[tuple[str, int, int, str, str]]:
     """The buckets, for `bucket_table`."""
-    return [(b.signature.slug, b.count, b.nodes, _standing(b), b.summary) for b in buckets]
-
-
-def _standing(bucket: Bucket) -> str:
-    return "known issue" if bucket.issue else "known" if bucket.known else "new"
+    return [(b.slug, b.count, b.nodes, b.standing, b.summary) for b in buckets]
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -90,26 +76,25 @@ def say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def conclude(
-    console: Console, statistics: Statistics, facts: Facts, folder: Path, estimates: Estimates | None = None
-) -> None:
+def conclude(console: Console, status: Status, facts: Facts, errors: Sequence[HarnessError]) -> None:
     """The outcome table, the buckets, what is still to be found, the entries' paths, what waits, and what went wrong on
     our side."""
-    configuration, known = facts.configuration, ("--known", facts.known_file)
+    configuration, known, routes = facts.configuration, ("--known", facts.known_file), status.routes.items()
     begun = (*facts.probes, *known)
-    console.print(outcome_table(statistics.verdicts, statistics.seconds, statistics.refused))
-    console.print(lane_table(statistics.lane_rows()))
-    console.print(bucket_table(bucket_rows(statistics.found()), "buckets"))
-    if estimates is not None and estimates.discoveries:
-        console.print(estimates_told(*estimates.rows()))
-    say(console, status_line(statistics))
-    for bucket in statistics.found():
+    verdicts, seconds = ({name: getattr(r, field) for name, r in routes} for field in ("verdicts", "seconds"))
+    console.print(outcome_table(verdicts, seconds, {name: route.refused for name, route in routes}))
+    console.print(lane_table([(name, *msgspec.structs.astuple(lane)) for name, lane in status.lanes.items()]))
+    console.print(bucket_table(bucket_rows(status.buckets), "buckets"))
+    if status.estimates is not None and status.estimates.discoveries:
+        console.print(estimates_told(*status.estimates.rows()))
+    say(console, status_line(status))
+    for bucket in status.buckets:
         say(console, f"{'known' if bucket.known else 'stored'}  {bucket.path}")
-    for flaky in statistics.flaky:
+    for flaky in status.flaky:
         rate = f"shown by {flaky.shown} of {flaky.repeats} fresh processes"
         again = f"{flaky.verdict}, then {flaky.again}, with {flaky.nodes} nodes; {rate}"
         say(console, f"flaky: case {flaky.case} on {flaky.route} was {again}", "yellow")
-    for error in statistics.harness_errors[:SHOWN_ERRORS]:
+    for error in errors[:SHOWN_ERRORS]:
         say(console, f"HARNESS ERROR on {error.route}: {error.summary}", "bold red")
         alone = configuration.is_control(error.case)
         first = error.case if alone else configuration.first_case
@@ -120,11 +105,11 @@ def conclude(
             "red",
         )
         say(console, error.traceback, "red")
-    if len(statistics.harness_errors) > SHOWN_ERRORS:
-        say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
-    if statistics.waiting:
-        more = f"{statistics.waiting} findings wait to be minimized"
-        say(console, f"{more}: graphfuzz fuzz --resume {shlex.quote(str(folder))} --seconds 60", "yellow")
+    if len(errors) > SHOWN_ERRORS:
+        say(console, f"... and {len(errors) - SHOWN_ERRORS} more harness errors", "bold red")
+    if status.waiting:
+        more = f"{status.waiting} findings wait to be minimized"
+        say(console, f"{more}: graphfuzz fuzz --resume {shlex.quote(status.campaign)} --seconds 60", "yellow")
     say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
 
 

@@ -27,9 +27,10 @@ from graphfuzz.campaign.looking_back import ALL, DUE, due
 from graphfuzz.campaign.looking_back import NONE as NO_REPLAY
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
+from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.workers import Limits, Workers
-from graphfuzz.cli.campaign_view import View, conclude, say
+from graphfuzz.cli.campaign_view import WIDE, View, conclude, say
 from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.cli.stopping import stoppable
@@ -45,8 +46,6 @@ from graphfuzz.report.tables import fits_table, solver_table
 from graphfuzz.spec.registry import Registry, load_registry
 
 HARNESS_ERROR_EXIT = 3
-LOG_WIDTH = 140
-"""How wide tables are where nothing says how wide the terminal is, in characters."""
 CAMPAIGNS = "campaigns"
 """Where the folders of campaigns are that name none: beside the corpus."""
 BUDGETS = ("seconds", "cases", "findings")
@@ -147,7 +146,7 @@ def fuzz(context: click.Context, /, **given: Any) -> None:
     """
     console = Console()
     if not console.is_terminal:
-        console = Console(width=LOG_WIDTH)
+        console = Console(width=WIDE)
     with ExitStack() as stack:
         record = _open_log(given["log"], stack)
         if given["resume"] is not None:
@@ -193,7 +192,8 @@ def _run(
     )
     pool = stack.enter_context(workers)
     trouble: Exception | None = None
-    with stoppable() as stopped, View(console) as view:
+    reporter = Reporter(folder, facts, pool.health, journal.sample.estimates, lambda text: say(console, text, "yellow"))
+    with stoppable() as stopped, View(console, reporter) as view:
         campaign = Campaign(
             journal,
             frameworks,
@@ -208,14 +208,15 @@ def _run(
             on_execution=record,
             stopped=stopped,
         )
-        view.statistics = campaign.statistics
+        reporter.statistics = campaign.statistics
         try:
             campaign.run()
         except (GraphfuzzError, OSError) as error:
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    conclude(console, campaign.statistics, facts, folder, None if trouble else journal.sample.estimates())
+    why = str(trouble) if trouble else "interrupted" if stopped() else "its budget is used up"
+    conclude(console, reporter.end(why), facts, campaign.statistics.harness_errors)
     if given["profile"]:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))

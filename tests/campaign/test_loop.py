@@ -225,9 +225,13 @@ def state_of(made):
     statistics = made.statistics
     return (
         {route: dict(counts) for route, counts in statistics.verdicts.items()},
-        [(b.signature.slug, b.count, b.first_case, b.lane, b.nodes, b.known) for b in statistics.buckets.values()],
+        [
+            (b.signature.slug, b.count, b.first_case, b.lane, b.nodes, b.known, b.cases)
+            for b in statistics.buckets.values()
+        ],
         {name: (lane.share, lane.cases, lane.new) for name, lane in statistics.lanes.items()},
         (statistics.cases, statistics.executions(), statistics.refused, statistics.flaky, statistics.minimizer_runs),
+        statistics.coverage,
         made.epochs.state(),
         made.journal.sample.estimates(),
     )
@@ -274,6 +278,9 @@ def test_a_campaign_in_pieces_is_the_same_as_one_in_a_run(tmp_path, registry, sh
     assert (made.statistics.in_flight, whole.statistics.in_flight) == (0, 0)
     assert made.statistics.lost > whole.statistics.lost == 0
     assert seen_in(tmp_path / "parts") == seen_in(tmp_path / "whole")
+    assert made.statistics.growth[0].executions <= 1
+    assert all(bucket.seconds is not None and bucket.cases for bucket in made.statistics.found())
+    assert made.statistics.coverage == {name: seen.total() for name, seen in made.epochs.seen.items()}
 
 
 def test_an_interruption_loses_no_finding(tmp_path, registry):

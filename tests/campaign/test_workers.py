@@ -78,6 +78,10 @@ def test_verdict(workers: Workers, name: str, verdict: str, stage: str, error: s
 def test_evidence_of_a_death(workers: Workers) -> None:
     crashed = outcome(workers, "segfault")
     assert "Segmentation fault" in crashed.message
+    health = workers.health()
+    assert health.deaths["SIGSEGV"] >= 1
+    assert (health.workers, health.alive >= 1) == (1, True)
+    assert min(health.memory, health.worker_memory) > 10 << 20
     assert "fake_routes.py" in crashed.traceback
     assert "Check failed: 1 == 2" in outcome(workers, "abort").message
     assert outcome(workers, "out_of_memory").message.startswith("memory limit")

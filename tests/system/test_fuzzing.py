@@ -69,7 +69,9 @@ def test_the_same_seed_gives_the_same_cases_verdicts_and_buckets(tmp_path, route
 def test_killed_in_mid_campaign_every_stored_entry_still_loads(tmp_path):
     corpus = tmp_path / "corpus"
     for round_ in range(2):
-        running = start("fuzz", "--route", SCRIPT, "--nodes", 3, "--seed", round_, "--corpus", corpus)
+        campaign = tmp_path / f"campaign{round_}"
+        options = ("--seed", round_, "--corpus", corpus, "--campaign", campaign)
+        running = start("fuzz", "--route", SCRIPT, "--nodes", 3, *options)
         try:
             before = _stored(corpus)
             deadline = time.monotonic() + 120
@@ -81,6 +83,9 @@ def test_killed_in_mid_campaign_every_stored_entry_still_loads(tmp_path):
             running.stdout.close()
         for path in entries([corpus]):
             assert read_entry(path).repro
+        told = json.loads(graphfuzz("status", campaign, "--json").stdout)
+        assert (told["state"], told["health"]) == ("dead", None)
+        assert told["cases"] > 0
     assert _stored(corpus) >= 2
 
 
@@ -89,18 +94,24 @@ def _stored(corpus):
 
 
 def test_interrupted_it_ends_with_the_table(tmp_path):
-    running = start("fuzz", "--route", SCRIPT, "--seed", 1, "--corpus", tmp_path / "corpus")
+    folder = tmp_path / "campaign"
+    running = start("fuzz", "--route", SCRIPT, "--seed", 1, "--corpus", tmp_path / "corpus", "--campaign", folder)
     seen = ""
     for line in running.stdout:
         seen += line
         if " executions (" in line:
             break
+    told = json.loads(graphfuzz("status", folder, "--json").stdout)
+    assert (told["state"], told["health"]["workers"]) == ("running", 2)
     os.kill(running.pid, signal.SIGINT)
     rest, _ = running.communicate(timeout=60)
     assert running.returncode == 0, seen + rest
     assert "interrupted" in rest
     assert "verdicts by route" in rest
     assert "Traceback" not in rest
+    done = graphfuzz("status", folder)
+    assert "ended (interrupted)" in done.stdout, done.stdout + done.stderr
+    assert 'graphfuzz_running{campaign="campaign"} 0' in (folder / "metrics.txt").read_text()
 
 
 @pytest.mark.parametrize(
