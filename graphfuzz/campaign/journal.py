@@ -129,6 +129,11 @@ class Journal:
             (data,) = db.execute("SELECT value FROM facts WHERE name = 'facts'").fetchone()
             return Journal(db, msgspec.msgpack.decode(data, type=Facts), folder, lock)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the books are; None in memory."""
+        return None if self._lock is None else self._folder
+
     def __enter__(self) -> Journal:
         return self
 
