@@ -214,7 +214,7 @@ class Campaign:
             return False
         if self.configuration.seconds is None:
             return True
-        return self.statistics.minimizing <= self.configuration.minimizing * (time.monotonic() - self.started)
+        return self.statistics.minimizing < self.configuration.minimizing * (time.monotonic() - self.started)
 
     def _minimize_next(self) -> None:
         """Minimize the finding that waits longest, and count or store it; it leaves the queue, and the journal's, only

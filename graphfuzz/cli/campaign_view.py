@@ -11,10 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from graphfuzz.campaign.beginning import NONE
-from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import Facts
-from graphfuzz.campaign.lanes import DEFAULT
 from graphfuzz.campaign.statistics import Bucket, Statistics
+from graphfuzz.cli.campaign_options import command
 from graphfuzz.report.tables import bucket_table, lane_table, outcome_table
 
 SHOWN_ERRORS = 20
@@ -102,28 +101,11 @@ def conclude(console: Console, statistics: Statistics, facts: Facts, folder: Pat
         alone = configuration.is_control(error.case)
         first = error.case if alone else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
-        say(console, f"once more: {_command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
+        say(console, f"once more: {command(configuration, ['--probes', NONE] if alone else begun)} {once}", "red")
         say(console, error.traceback, "red")
     if len(statistics.harness_errors) > SHOWN_ERRORS:
         say(console, f"... and {len(statistics.harness_errors) - SHOWN_ERRORS} more harness errors", "bold red")
     if statistics.waiting:
         more = f"{statistics.waiting} findings wait to be minimized"
         say(console, f"{more}: graphfuzz fuzz --resume {shlex.quote(str(folder))} --seconds 60", "yellow")
-    say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
-
-
-def _command(configuration: Configuration, begun: Sequence[str]) -> str:
-    """The command line that makes the same cases. begun: the options that say what was known at
-    the beginning."""
-    words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
-    words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
-    words += ["--dynamic", str(configuration.dynamic), *begun]
-    if configuration.lanes != DEFAULT:
-        words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
-    for option, values in (
-        ("--route", configuration.routes),
-        ("--only", configuration.operators),
-        ("--operators", configuration.packs),
-    ):
-        words += [word for value in values for word in (option, value)]
-    return shlex.join([*words, "--tolerance", configuration.tolerance])
+    say(console, f"the same cases again: {command(configuration, begun)}", "dim")
