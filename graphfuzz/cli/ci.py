@@ -66,7 +66,7 @@ def verdict(statistics: Statistics, configuration: Configuration) -> str:
         if is_complete(statistics, configuration)
         else f"; ended after {statistics.cases} of {configuration.cases} cases"
     )
-    return "\n".join([f"ci: {len(new)} new buckets{end}", *(f"new  {bucket.path}" for bucket in new)])
+    return "\n".join([f"ci: {len(new) or 'nothing'} new{end}", *(f"new  {bucket.path}" for bucket in new)])
 
 
 def write_junit(path: Path, statistics: Statistics, configuration: Configuration) -> None:

@@ -31,6 +31,7 @@ from graphfuzz.cli.campaign_view import View, conclude, say
 from graphfuzz.cli.config_file import configured
 from graphfuzz.cli.corpus_changes import Size
 from graphfuzz.cli.ops_probe import default_cache
+from graphfuzz.cli.sections import Sectioned
 from graphfuzz.cli.stopping import stoppable
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.corpus.sightings import today
@@ -50,9 +51,16 @@ BUDGETS = ("seconds", "cases", "findings")
 """What may be given once more when a campaign goes on: so much more of it."""
 ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit", "log")
 """All options that may be given then."""
+SECTIONS = {
+    "Budgets and means": "seconds",
+    "Cases": "first_case",
+    "Judging and keeping": "tolerance",
+    "Results": "ci",
+}
+"""The sections of the help, by the option that each begins with."""
 
 
-@click.command()
+@click.command(cls=Sectioned, sections=SECTIONS)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -74,12 +82,9 @@ ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit",
     "[default: all that are installed, with every case]",
 )
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop making cases after this long.")
-@click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases (each runs on every route).")
+@click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases, each on its routes.")
 @click.option("--findings", type=click.IntRange(min=1), help="Stop after this many new buckets.")
 @click.option("--disk", type=Size(), help="Stop when the campaign and what it stored take so much, as 500M or 2G.")
-@click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
-@click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option(
     "--minimizing",
     type=click.FloatRange(0, 1),
@@ -87,6 +92,9 @@ ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit",
     show_default=True,
     help="The most of --seconds that minimizing takes while cases remain.",
 )
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
+@click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
+@click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
 @click.option("--zeros", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 0.")
 @click.option("--ones", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 1.")
@@ -105,10 +113,16 @@ ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit",
     "operators",
     multiple=True,
     metavar="OPERATOR",
-    help="Draw from these only: a name, a pattern such as 'conv*', or family:NAME (repeatable).",
+    help="Draw from these only: a name, a pattern such as 'conv*', family:NAME or pack:NAME (repeatable).",
 )
 @click.option("--without", multiple=True, metavar="OPERATOR", help="Draw none of these, named likewise (repeatable).")
-@click.option("--dtype", "dtypes", multiple=True, help="Make values of these dtypes only, as 'float*' (repeatable).")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    metavar="DTYPE",
+    help="Make values of these dtypes only, as 'float*' (repeatable).",
+)
 @click.option(
     "--without-dtype", "without_dtypes", multiple=True, metavar="DTYPE", help="Make none of these (repeatable)."
 )

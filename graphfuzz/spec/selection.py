@@ -1,4 +1,4 @@
-"""Operators and dtypes as people name them: by name, by a pattern, and operators by their family."""
+"""Operators and dtypes as people name them: by name, by a pattern, and operators by their family or pack."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from graphfuzz.spec.dtypes import ANY, COMPLEX
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.origins import origins
 
-FAMILY = "family:"
-"""What goes before the name of a family, which is the last part of the name of the module that declares it."""
+FAMILY, PACK = "family:", "pack:"
+"""What goes before the name of a family (the last part of the name of the module that declares it), or of a pack."""
 NEAREST = 3
 """How many names are told that are nearest to one that is none."""
 
 
 def matching(operators: Mapping[str, Operator], patterns: Iterable[str]) -> tuple[str, ...]:
-    """The names that each pattern (`relu`, `conv*`, `family:pooling`) matches, in turn. Raises UsageError for one that
-    matches none."""
+    """The names that each pattern (`relu`, `conv*`, `family:pooling`, `pack:operators`) matches, in turn.
+
+    Raises UsageError for one that matches none.
+    """
     patterns = tuple(patterns)
-    families: dict[str, list[str]] = {}
-    if any(pattern.startswith(FAMILY) for pattern in patterns):
+    groups: dict[str, list[str]] = {}
+    if any(pattern.startswith((FAMILY, PACK)) for pattern in patterns):
         for name, origin in origins(operators).items():
-            families.setdefault(FAMILY + origin.family, []).append(name)
+            groups.setdefault(FAMILY + origin.family, []).append(name)
+            groups.setdefault(PACK + origin.module.partition(".")[0], []).append(name)
     found: dict[str, None] = {}
     for pattern in patterns:
-        if pattern.startswith(FAMILY):
-            chosen = _matching(pattern, tuple(families), "family")
-            found.update((name, None) for family in chosen for name in families[family])
+        if pattern.startswith((FAMILY, PACK)):
+            prefix = FAMILY if pattern.startswith(FAMILY) else PACK
+            chosen = _matching(pattern, [group for group in groups if group.startswith(prefix)], prefix[:-1])
+            found.update((name, None) for group in chosen for name in groups[group])
         else:
             found.update((name, None) for name in _matching(pattern, tuple(operators), "operator"))
     return tuple(found)

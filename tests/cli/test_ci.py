@@ -72,7 +72,7 @@ def test_what_is_new_is_told_with_its_path_and_as_a_failure(tmp_path: Path) -> N
     seen = statistics(bucket(known=True), bucket(known=False, operator="tanh"), errors=(ERROR,), cases=1)
     new = next(one for one in seen.found() if not one.known)
     configuration = Configuration((ROUTE, "tf2onnx-ort"), 0, cases=2)
-    assert ci.verdict(seen, configuration) == f"ci: 1 new buckets; ended after 1 of 2 cases\nnew  {new.path}"
+    assert ci.verdict(seen, configuration) == f"ci: 1 new; ended after 1 of 2 cases\nnew  {new.path}"
     ci.write_junit(tmp_path / "j.xml", seen, configuration)
     root = ElementTree.parse(tmp_path / "j.xml").getroot()
     assert [root.get(name) for name in ("name", "tests", "failures", "errors")] == ["graphfuzz fuzz", "5", "1", "1"]
@@ -95,7 +95,7 @@ def test_a_bucket_is_news_once_and_known_from_then_on(tmp_path: Path) -> None:
     assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == str(len(found))
     second = fuzz(*options, "--log", tmp_path / "second.jsonl")
     assert second.exit_code == 0, second.output
-    assert "ci: 0 new buckets\n" in second.output
+    assert "ci: nothing new\n" in second.output
     assert entries([tmp_path / "corpus"]) == found
     told = [(tmp_path / name).read_text().splitlines() for name in ("first.jsonl", "second.jsonl")]
     assert [[_case(line) for line in lines] for lines in told] == [[("random", 0), ("random", 1)]] * 2

@@ -72,6 +72,7 @@ def test_names_are_found_by_pattern_and_family_in_the_order_given(registry: Regi
     assert all(name.startswith("conv") for name in convolutions)
     assert "softmax" in matching(registry, ["family:softmax"])
     assert set(matching(registry, ["family:*pooling"])) > set(matching(registry, ["family:pooling"]))
+    assert set(matching(registry, ["pack:operators"])) == set(registry)
     assert matching_dtypes(["float*"], ["float64"]) == ("float16", "float32")
 
 
@@ -80,6 +81,7 @@ def test_names_are_found_by_pattern_and_family_in_the_order_given(registry: Regi
     [
         ("rleu", r"there is no operator 'rleu'; the nearest are relu, "),
         ("convv*", r"there is no operator 'convv\*'; the nearest are conv"),
+        ("pack:opertors", "there is no pack 'pack:opertors'; the nearest are pack:operators"),
         ("family:poling", r"there is no family 'family:poling'; the nearest are family:pooling, "),
     ],
 )
