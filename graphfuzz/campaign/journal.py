@@ -133,6 +133,11 @@ class Journal:
             lock = _locked(folder)
             return _opened(_connected(folder / BOOKS), folder, lock)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the books are; None in memory."""
+        return None if self._lock is None else self._folder
+
     def __enter__(self) -> Journal:
         return self
 

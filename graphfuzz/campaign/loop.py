@@ -18,6 +18,8 @@ from types import MappingProxyType
 import msgspec
 
 from graphfuzz.campaign.attributing import attributed
+from graphfuzz.campaign.configuration import resolved
+from graphfuzz.campaign.disk import Disk
 from graphfuzz.campaign.epochs import EPOCH, Epochs
 from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
 from graphfuzz.campaign.known import Suppression, told
@@ -42,8 +44,6 @@ from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
 
-MINIMIZING_SHARE = 0.5
-"""The most of a timed campaign's time that minimizing takes while cases remain to be run."""
 MINIMIZER_BUDGET = 80
 """The most cases that minimizing one finding may run."""
 GRACE = 0.25
@@ -86,7 +86,7 @@ class Campaign:
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.journal = journal
-        self.configuration = journal.facts.configuration
+        self.configuration = resolved(journal.facts.configuration, registry)
         self.corpus = Path(journal.facts.corpus)
         self.name = campaign_name(journal.facts.begun, self.configuration.seed)
         self.frameworks = frameworks
@@ -102,6 +102,7 @@ class Campaign:
         self.stopped = stopped
         self.statistics = journal.statistics()
         self.statistics.lost += self.statistics.in_flight
+        self.disk = Disk(journal.folder, self.statistics)
         self.queue = deque(journal.waiting())
         self.epochs = journal.epochs(frameworks) or self._begun()
         self.versions = versions or journal.facts.versions
@@ -208,10 +209,17 @@ class Campaign:
                 self.journal.sample.repeat(case, route, again.outcome.verdict)
 
     def _over(self, beyond: float = 0.0) -> bool:
-        seconds, findings = self.configuration.seconds, self.configuration.findings
-        if findings is not None and self.statistics.new_buckets >= findings:
-            return True
-        return seconds is not None and time.monotonic() - self.started >= seconds * (1 + beyond)
+        return bool(self.used_up(beyond))
+
+    def used_up(self, beyond: float = 0.0) -> str:
+        """The budget other than that of cases that is used up (the time by this share of it more); empty for none."""
+        settings = self.configuration
+        if settings.findings is not None and self.statistics.new_buckets >= settings.findings:
+            return "findings"
+        if settings.disk is not None and self.disk.taken() >= settings.disk:
+            return "disk"
+        spent = time.monotonic() - self.started
+        return "seconds" if settings.seconds is not None and spent >= settings.seconds * (1 + beyond) else ""
 
     def _wait(self, future: Future[Result]) -> Result:
         """The future's result, with a sign of life while it takes long. Raises Stopped, which leaves a step undone."""
@@ -288,7 +296,7 @@ class Campaign:
             return False
         if self.configuration.seconds is None:
             return True
-        return self.statistics.minimizing <= MINIMIZING_SHARE * (time.monotonic() - self.started)
+        return self.statistics.minimizing < self.configuration.minimizing * (time.monotonic() - self.started)
 
     def _minimize_next(self) -> None:
         """Minimize the finding that waits longest, and count or store it; it leaves the queue, and the journal's, only

@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS repeats (
 CREATE INDEX IF NOT EXISTS to_repeat ON repeats (era) WHERE again IS NULL;
 """
 KINDS = ("buckets", "uses", "pairs")
-APART = ("seconds", "cases", "findings", "workers")
+APART = ("seconds", "cases", "findings", "disk", "minimizing", "workers", "repeated")
 """What of a configuration may change while an era lasts: no case depends on it."""
 
 

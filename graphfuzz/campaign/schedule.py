@@ -32,7 +32,9 @@ def schedule(
     turns: Counter[str] | None = None,
     bars: Mapping[str, tuple[Bar, ...]] = MappingProxyType({}),
 ) -> Iterator[tuple[Place, Task]]:
-    """Every case in order, on each route. frameworks: by route. epochs: what was taken in decides what comes next.
+    """Every case in order, on each route that runs it.
+
+    frameworks: by route. epochs: what was taken in decides what comes next.
     done: the last case that is not to be given out again, by index and route. turns: how many cases, up to that one,
     each lane has had. bars: the nodes that cases are not to have, by route; they may change meanwhile.
 
@@ -47,7 +49,7 @@ def schedule(
         known = epochs.at(index)
         lane = configuration.lane(index, known.shares)
         for route, framework in frameworks.items():
-            if (index, route) in done:
+            if (index, route) in done or not configuration.runs(index, route):
                 continue
             recipe = configuration.recipe(index, framework, lane, turns[lane])
             guide = None if lane == CONTROL else known.guides[framework]

@@ -11,12 +11,11 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from graphfuzz.campaign.beginning import NONE
-from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import Facts
-from graphfuzz.campaign.lanes import DEFAULT
 from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.statistics import HarnessError
 from graphfuzz.campaign.status import BucketStatus, Status
+from graphfuzz.cli.campaign_options import command
 from graphfuzz.cli.status_screen import screen, status_line
 from graphfuzz.report.estimates import estimates_told
 from graphfuzz.report.tables import bucket_table, lane_table, outcome_table
@@ -79,8 +78,8 @@ def say(console: Console, text: str, style: str = "") -> None:
 def conclude(console: Console, status: Status, facts: Facts, errors: Sequence[HarnessError]) -> None:
     """The outcome table, the buckets, what is still to be found, the entries' paths, what waits, and what went wrong on
     our side."""
-    configuration, known, routes = facts.configuration, ("--known", facts.known_file), status.routes.items()
-    begun = (*facts.probes, *known)
+    configuration, routes = facts.configuration, status.routes.items()
+    begun = (*facts.probes, "--known", facts.known_file)
     verdicts, seconds = ({name: getattr(r, field) for name, r in routes} for field in ("verdicts", "seconds"))
     console.print(outcome_table(verdicts, seconds, {name: route.refused for name, route in routes}))
     console.print(lane_table([(name, *msgspec.structs.astuple(lane)) for name, lane in status.lanes.items()]))
@@ -99,32 +98,12 @@ def conclude(console: Console, status: Status, facts: Facts, errors: Sequence[Ha
         alone = configuration.is_control(error.case)
         first = error.case if alone else configuration.first_case
         once = f"--first-case {first} --cases {error.case + 1 - first}"
-        say(
-            console,
-            f"once more: {_command(configuration, ['--probes', NONE, *known] if alone else begun)} {once}",
-            "red",
-        )
+        known_then = ("--probes", NONE, "--known", facts.known_file) if alone else begun
+        say(console, f"once more: {command(configuration, known_then)} {once}", "red")
         say(console, error.traceback, "red")
     if len(errors) > SHOWN_ERRORS:
         say(console, f"... and {len(errors) - SHOWN_ERRORS} more harness errors", "bold red")
     if status.waiting:
         more = f"{status.waiting} findings wait to be minimized"
         say(console, f"{more}: graphfuzz fuzz --resume {shlex.quote(status.campaign)} --seconds 60", "yellow")
-    say(console, f"the same cases again: {_command(configuration, begun)}", "dim")
-
-
-def _command(configuration: Configuration, begun: Sequence[str]) -> str:
-    """The command line that makes the same cases. begun: the options that say what was known at
-    the beginning."""
-    words = ["graphfuzz", "fuzz", "--seed", str(configuration.seed), "--nodes", str(configuration.nodes)]
-    words += ["--zeros", str(configuration.zeros), "--ones", str(configuration.ones)]
-    words += ["--dynamic", str(configuration.dynamic), *begun]
-    if configuration.lanes != DEFAULT:
-        words += [word for name, share in configuration.lanes.items() for word in ("--lane", f"{name}={share}")]
-    for option, values in (
-        ("--route", configuration.routes),
-        ("--only", configuration.operators),
-        ("--operators", configuration.packs),
-    ):
-        words += [word for value in values for word in (option, value)]
-    return shlex.join([*words, "--tolerance", configuration.tolerance])
+    say(console, f"the same cases again: {command(configuration, begun)}", "dim")

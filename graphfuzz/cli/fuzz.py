@@ -17,7 +17,8 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from graphfuzz.campaign.beginning import NONE, STORED, known_at_start, mark, told
-from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.configuration import Configuration, check, parse_routes
+from graphfuzz.campaign.disk import taken
 from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.known import FILE, Suppression
 from graphfuzz.campaign.known import NONE as NO_FILE
@@ -29,32 +30,42 @@ from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.schedule import Place
+from graphfuzz.campaign.statistics import Statistics
 from graphfuzz.campaign.workers import Limits, Workers
+from graphfuzz.cli import campaign_options, ci
 from graphfuzz.cli.campaign_view import WIDE, View, conclude, say
 from graphfuzz.cli.config_file import configured
+from graphfuzz.cli.corpus_changes import Size
 from graphfuzz.cli.ops_probe import default_cache
+from graphfuzz.cli.sections import Sectioned
 from graphfuzz.cli.stopping import stoppable
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.corpus.expectation import read_expectations
 from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import GraphfuzzError, UsageError
-from graphfuzz.generator import LANES
+from graphfuzz.generator import CONTROL, LANES
 from graphfuzz.oracle.route import load_route, route_names, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.report.tables import fits_table, solver_table
 from graphfuzz.spec.registry import Registry, load_registry
 
-HARNESS_ERROR_EXIT = 3
 CAMPAIGNS = "campaigns"
 """Where the folders of campaigns are that name none: beside the corpus."""
 BUDGETS = ("seconds", "cases", "findings")
 """What may be given once more when a campaign goes on: so much more of it."""
-ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
+ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit", "log", "replay", "expect")
 """All options that may be given then."""
+SECTIONS = {
+    "Budgets and means": "seconds",
+    "Cases": "first_case",
+    "Judging and keeping": "tolerance",
+    "Results": "ci",
+}
+"""The sections of the help, by the option that each begins with."""
 
 
-@click.command()
+@click.command(cls=Sectioned, sections=SECTIONS)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -68,14 +79,27 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the campaign in this folder.")
 @click.option(
-    "--route", "routes", multiple=True, help="A route to test (repeatable). [default: all that are installed]"
+    "--route",
+    "routes",
+    multiple=True,
+    metavar="NAME[=SHARE]",
+    help="A route to test (repeatable); one of half the largest share runs half of the cases. "
+    "[default: all that are installed, with every case]",
 )
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop making cases after this long.")
-@click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases (each runs on every route).")
+@click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases, each on its routes.")
 @click.option("--findings", type=click.IntRange(min=1), help="Stop after this many new buckets.")
+@click.option("--disk", type=Size(), help="Stop when the campaign and what it stored take so much, as 500M or 2G.")
+@click.option(
+    "--minimizing",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="The most of --seconds that minimizing takes while cases remain.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
 @click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
 @click.option("--zeros", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 0.")
 @click.option("--ones", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Cases full of sizes of 1.")
@@ -96,7 +120,24 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
     show_default=True,
     help="Random cases that are run once more in a fresh process, to tell how stable verdicts are.",
 )
-@click.option("--only", "operators", multiple=True, help="Draw from this operator only (repeatable).")
+@click.option(
+    "--only",
+    "operators",
+    multiple=True,
+    metavar="OPERATOR",
+    help="Draw from these only: a name, a pattern such as 'conv*', family:NAME or pack:NAME (repeatable).",
+)
+@click.option("--without", multiple=True, metavar="OPERATOR", help="Draw none of these, named likewise (repeatable).")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    metavar="DTYPE",
+    help="Make values of these dtypes only, as 'float*' (repeatable).",
+)
+@click.option(
+    "--without-dtype", "without_dtypes", multiple=True, metavar="DTYPE", help="Make none of these (repeatable)."
+)
 @click.option("--operators", "packs", multiple=True, type=click.Path(), help="A further operator pack (repeatable).")
 @click.option(
     "--tolerance", default="conditioning", show_default=True, help="conditioning, absolute:A, allclose:R,A or ulp:N."
@@ -110,10 +151,9 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
 )
 @click.option(
     "--probes",
-    default=STORED,
-    show_default=True,
     metavar=f"{STORED}|{NONE}|MARK",
-    help="Begin with what `graphfuzz ops --probe` found, with nothing, or with what a campaign has told as MARK.",
+    help="Begin with what `graphfuzz ops --probe` found, with nothing, or with what a campaign has told as MARK. "
+    f"[default: {STORED}, with --ci {NONE}]",
 )
 @click.option(
     "--known", metavar=f"FILE|{NO_FILE}", help=f"Known issues, which are not made. [default: {FILE} beside the corpus]"
@@ -135,14 +175,27 @@ ANEW = (*BUDGETS, "workers", "resume", "profile", "log", "replay", "expect")
 @click.option(
     "--case-memory", type=click.IntRange(min=64), default=4096, show_default=True, help="MiB a case may take."
 )
+@click.option(
+    "--ci",
+    is_flag=True,
+    help=f"The same cases in every run, of the lane '{CONTROL}' (--seed {ci.SEED}, --cases {ci.CASES} unless told); "
+    "exit code 1 where the corpus lacks what is found.",
+)
+@click.option("--junit", type=click.Path(path_type=Path), help="Write what was found to this file, as JUnit XML.")
 @click.option("--profile", is_flag=True, help="Print in the end how values were found, and what z3 was asked for.")
 @click.option("--log", type=click.Path(path_type=Path), help="Write one JSON line an execution to this file.")
 @click.pass_context
 def fuzz(context: click.Context, /, **given: Any) -> None:
     """Make random graphs, convert, run and compare them; minimize what fails and store it in the corpus.
 
-    Runs until a budget (--seconds, --cases, --findings) is used up, or Ctrl-C; --resume goes on from there, also
-    after a kill. Exit code: 0, or 3 where graphfuzz itself made a mistake.
+    Runs until a budget (--seconds, --cases, --findings, --disk) is used up, or Ctrl-C; --resume goes on from there,
+    also after a kill.
+
+    \b
+    Exit code: 0  whatever was found; with --ci: nothing that the corpus lacks
+               1  with --ci: something new
+               2  bad input
+               3  graphfuzz itself made a mistake; with --ci: or not all cases ran
     """
     console = Console()
     if not console.is_terminal:
@@ -155,10 +208,18 @@ def fuzz(context: click.Context, /, **given: Any) -> None:
             _go_on(journal, context, folder)
             registry = load_registry(journal.facts.configuration.packs)
         else:
+            given = ci.completed(given)
             folder = given["campaign"] or _free(given["corpus"].parent / CAMPAIGNS)
             registry = load_registry(given["packs"])
             journal = stack.enter_context(Journal.begun(_facts(given, registry), folder))
-        _run(journal, registry, folder, record, given, console, stack)
+            campaign_options.store(journal.facts, folder)
+        statistics = _run(journal, registry, folder, record, given, console, stack)
+    configuration = journal.facts.configuration
+    if given["junit"] is not None:
+        ci.write_junit(given["junit"], statistics, configuration)
+    if given["ci"]:
+        say(console, ci.verdict(statistics, configuration))
+    sys.exit(ci.exit_code(statistics, configuration, given["ci"]))
 
 
 def _run(
@@ -169,7 +230,8 @@ def _run(
     given: dict[str, Any],
     console: Console,
     stack: ExitStack,
-) -> None:
+) -> Statistics:
+    """Run the campaign, and tell what it came to."""
     facts, configuration = journal.facts, journal.facts.configuration
     frameworks = check(configuration, registry)
     check_writable(Path(facts.corpus))
@@ -215,25 +277,31 @@ def _run(
             trouble = error
     if stopped():
         say(console, "interrupted; everything so far is stored", "yellow")
-    why = str(trouble) if trouble else "interrupted" if stopped() else "its budget is used up"
+    ended = f"ended by --{campaign.used_up()}" if campaign.used_up() else ""
+    if ended and not stopped():
+        say(console, ended)
+    why = str(trouble) if trouble else "interrupted" if stopped() else ended or "its cases are done"
     conclude(console, reporter.end(why), facts, campaign.statistics.harness_errors)
     if given["profile"]:
         console.print(fits_table(campaign.statistics.profile.fits))
         console.print(solver_table(campaign.statistics.profile.solver, campaign.statistics.executions()))
     if trouble is not None:
         raise trouble if isinstance(trouble, GraphfuzzError) else UsageError(str(trouble)) from trouble
-    if campaign.statistics.harness_errors:
-        sys.exit(HARNESS_ERROR_EXIT)
+    return campaign.statistics
 
 
 def _facts(given: dict[str, Any], registry: Registry) -> Facts:
     """What a new campaign begins with. Raises UsageError for what cannot work, before anything is written."""
+    shares = parse_routes(given["routes"])
     configuration = Configuration(
-        routes=given["routes"] or tuple(route_names()),
+        routes=tuple(shares) or tuple(route_names()),
+        shares={name: share for name, share in shares.items() if share is not None},
         seed=secrets.randbits(32) if given["seed"] is None else given["seed"],
         seconds=given["seconds"],
         cases=given["cases"],
         findings=given["findings"],
+        disk=given["disk"],
+        minimizing=given["minimizing"],
         first_case=given["first_case"],
         workers=given["workers"],
         nodes=given["nodes"],
@@ -243,6 +311,9 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
         lanes=parse_lanes(given["lanes"]) or DEFAULT,
         repeated=given["repeated"],
         operators=given["operators"],
+        without=given["without"],
+        dtypes=given["dtypes"],
+        without_dtypes=given["without_dtypes"],
         packs=given["packs"],
         tolerance=given["tolerance"],
         seconds_a_case=given["case_seconds"],
@@ -299,8 +370,10 @@ def _go_on(journal: Journal, context: click.Context, folder: Path) -> None:
         getattr(configuration, name) is not None and used[name] >= getattr(configuration, name) for name in BUDGETS
     ):
         raise UsageError(f"{folder}: the campaign's budget is used up; give --seconds, --cases or --findings to go on")
-    if "workers" in given:
-        configuration = msgspec.structs.replace(configuration, workers=given["workers"])
+    changed = {name: given[name] for name in ("disk", "minimizing", "workers") if name in given}
+    configuration = msgspec.structs.replace(configuration, **changed)
+    if configuration.disk is not None and taken(folder, done) >= configuration.disk:
+        raise UsageError(f"{folder}: the campaign takes all of its --disk {configuration.disk}; give more to go on")
     journal.facts = msgspec.structs.replace(journal.facts, configuration=configuration)
 
 

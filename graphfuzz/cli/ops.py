@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import json
 import sys
@@ -28,6 +27,7 @@ from graphfuzz.spec.dtypes import ANY, COMPLEX, FLOATS, INTEGERS, KNOWN, REAL, S
 from graphfuzz.spec.operator import FRAMEWORKS, Operator
 from graphfuzz.spec.origins import origins
 from graphfuzz.spec.registry import Registry, load_registry
+from graphfuzz.spec.selection import matching
 
 NARROW = 100
 """How wide tables are where nothing says how wide the terminal is, in characters."""
@@ -123,7 +123,7 @@ def _chosen(
     if strange:
         there = ", ".join(sorted({o.family for o in origin.values()}))
         raise UsageError(f"there is no family '{min(strange)}'; choose among {there}")
-    named = {name for pattern in names for name in _matching(registry, pattern)} if names else set(registry)
+    named = set(matching(registry, names)) if names else set(registry)
     return registry.only(
         [
             name
@@ -134,15 +134,6 @@ def _chosen(
             and (dtype is None or _takes(op, dtype, frameworks or set(op.emissions)))
         ]
     )
-
-
-def _matching(registry: Registry, pattern: str) -> list[str]:
-    found = fnmatch.filter(registry, pattern)
-    if not found:
-        near = difflib.get_close_matches(pattern, registry, n=4)
-        hint = f"the nearest are {', '.join(near)}" if near else "`graphfuzz ops` lists them"
-        raise UsageError(f"there is no operator '{pattern}'; {hint}")
-    return found
 
 
 def _takes(op: Operator, dtype: str, frameworks: set[str]) -> bool:

@@ -106,10 +106,10 @@ def _parts(status: Status, width: int) -> Iterable[Sequence[Lines]]:
     yield [_routes(status, width >= BROAD)]
     yield [_over_time(status)]
     yield [_workers(status)] if status.health else []
-    yield [_chances(status, status.estimates)] if status.estimates and status.estimates.discoveries else []
     yield [_stages(status), _stages_briefly(status)]
     yield [_lanes(status), _lanes_briefly(status)]
     yield [_newest(status, number) for number in NEWEST] if status.buckets else []
+    yield [_chances(status, status.estimates)] if status.estimates and status.estimates.discoveries else []
 
 
 def _state_style(status: Status) -> str:

@@ -60,7 +60,7 @@ class Job:
         bars: Sequence[Bar] = (),
     ) -> None:
         self.recipe = recipe
-        self.registry = registry
+        self.registry = registry.within(recipe.dtypes)
         self.profile = profile or Profile()
         self.guide = guide
         self.start = start
@@ -68,10 +68,16 @@ class Job:
         self.bars = bars
         self.rng = recipe.rng()
         self.favored = recipe.favored_size(self.rng)
-        self.operators = registry.of(recipe.framework, recipe.operators)
+        self.operators = self.registry.of(recipe.framework, recipe.operators)
         if not self.operators:
             named = ", ".join(recipe.operators or registry)
             raise Exhausted(f"none of the operators {named} exists in {recipe.framework}")
+
+    def allows(self, graph: Graph) -> bool:
+        """Whether the operators at hand, in the dtypes at hand, could make a graph."""
+        dtypes = self.recipe.dtypes
+        known = {op.name for op in self.operators} >= set(graph.operators())
+        return known and (not dtypes or all(value.dtype in dtypes for value in graph.values().values()))
 
     def in_turn(self, choices: Sequence[T]) -> list[T]:
         """The choices in an order of the campaign's lane, beginning with the one whose turn it is."""

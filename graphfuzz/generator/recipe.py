@@ -32,7 +32,8 @@ class Recipe(msgspec.Struct, frozen=True):
     have together, inputs and weights among them; by default they take at most 2 MiB (16 bytes an element). zeros, ones:
     the shares of the cases that are full of axes of size 0, of size 1; they are marked by `favored_size` in their
     origin. dynamic: the share of the others for which further bindings are sought. lane: how it is made (see
-    `graphfuzz.generator.lanes`). turn: how many cases of the campaign are of this lane and before it.
+    `graphfuzz.generator.lanes`). turn: how many cases of the campaign are of this lane and before it. dtypes: those
+    that values of the graph may have, inputs and weights among them; any, where empty.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Recipe(msgspec.Struct, frozen=True):
     dynamic: float = 0.2
     lane: str = "random"
     turn: int = 0
+    dtypes: tuple[str, ...] = ()
 
     def rng(self) -> random.Random:
         """The case's own random numbers: the same at any time, in any process."""

@@ -1,4 +1,4 @@
-"""What replay says, as the JUnit XML that CI systems read: one suite a route, one test case an entry.
+"""What replays and campaigns say, as the JUnit XML that CI systems read: one suite a route, one test case an entry.
 
 Elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-10.xsd), which pytest writes, too.
 """
@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+import msgspec
+
 from graphfuzz.corpus.replay import BROKEN, FAILED, PASSED, SKIPPED, Line, standing
 
-_KINDS = {FAILED: "failure", BROKEN: "error", SKIPPED: "skipped"}
+_KINDS = {PASSED: "", FAILED: "failure", BROKEN: "error", SKIPPED: "skipped"}
 _NOWHERE = "damaged"
 """The suite of the entries whose route cannot be read."""
 
@@ -19,43 +21,67 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped (https://www.w3.org/TR/xml/#charsets)."""
 
 
+class Row(msgspec.Struct, frozen=True):
+    """A test case. standing: PASSED, FAILED, BROKEN or SKIPPED; of all but the first with what is told of it."""
+
+    suite: str
+    name: str
+    standing: str
+    kind: str = ""
+    message: str = ""
+    text: str = ""
+    seconds: float = 0.0
+
+
 def junit_xml(lines: Sequence[Line]) -> str:
-    """The document. A failure is what makes the exit code 1; what fails as expected, or cannot run, is skipped."""
-    root = ElementTree.Element("testsuites", {"name": "graphfuzz replay", **_counts(lines)})
-    for route in sorted({line.route for line in lines}):
-        own = [line for line in lines if line.route == route]
-        skipped = str(sum(standing(line) == SKIPPED for line in own))
-        suite = ElementTree.SubElement(root, "testsuite", {"name": _plain(route) or _NOWHERE, **_counts(own)})
-        suite.set("skipped", skipped)
-        for line in own:
-            _add_case(suite, line)
+    """The document of a replay. A failure is what makes the exit code 1; what fails as expected, or cannot run, is
+    skipped."""
+    return document("graphfuzz replay", [_row(line) for line in lines])
+
+
+def document(name: str, rows: Sequence[Row]) -> str:
+    """The document of these test cases, by suite."""
+    root = ElementTree.Element("testsuites", {"name": name, **_counts(rows)})
+    for suite in sorted({row.suite for row in rows}):
+        own = [row for row in rows if row.suite == suite]
+        skipped = str(sum(row.standing == SKIPPED for row in own))
+        element = ElementTree.SubElement(root, "testsuite", {"name": _plain(suite) or _NOWHERE, **_counts(own)})
+        element.set("skipped", skipped)
+        for row in own:
+            _add_case(element, row)
     ElementTree.indent(root)
-    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document.decode() + "\n"
+    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return made.decode() + "\n"
 
 
-def _add_case(suite: ElementTree.Element, line: Line) -> None:
-    place = f"graphfuzz.{suite.get('name')}"
-    case = ElementTree.SubElement(
-        suite, "testcase", classname=place, name=_plain(line.name), time=f"{line.seconds:.3f}"
-    )
-    kind = standing(line)
-    if kind == PASSED:
-        return
+def _row(line: Line) -> Row:
     news = f"{line.news}, expected {line.expected or 'nothing'}: " if line.news else ""
-    told = ElementTree.SubElement(
-        case, _KINDS[kind], type=line.status, message=_plain(f"{news}{line.status}: {line.now}")
+    return Row(
+        line.route,
+        line.name,
+        standing(line),
+        line.status,
+        f"{news}{line.status}: {line.now}",
+        f"was: {line.was}\nagain: {line.again()}",
+        line.seconds,
     )
-    told.text = _plain(f"was: {line.was}\nagain: {line.again()}")
 
 
-def _counts(lines: Sequence[Line]) -> dict[str, str]:
-    said = [standing(line) for line in lines]
+def _add_case(suite: ElementTree.Element, row: Row) -> None:
+    place = f"graphfuzz.{suite.get('name')}"
+    case = ElementTree.SubElement(suite, "testcase", classname=place, name=_plain(row.name), time=f"{row.seconds:.3f}")
+    if row.standing != PASSED:
+        told = ElementTree.SubElement(case, _KINDS[row.standing], type=row.kind, message=_plain(row.message))
+        told.text = _plain(row.text)
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, str]:
+    said = [row.standing for row in rows]
     return {
         "tests": str(len(said)),
         "failures": str(said.count(FAILED)),
         "errors": str(said.count(BROKEN)),
-        "time": f"{sum(line.seconds for line in lines):.3f}",
+        "time": f"{sum(row.seconds for row in rows):.3f}",
     }
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoints, entry_points
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import msgspec
+
 from graphfuzz.errors import GraphfuzzError, PackError, SpecError, UsageError
+from graphfuzz.spec.dtype_limits import within
 from graphfuzz.spec.inference import kinds_of
 from graphfuzz.spec.operator import Operator
 from graphfuzz.spec.patterns import Pattern, Rewrite
@@ -35,7 +38,8 @@ class Registry(Mapping[str, Operator]):
         self._operators: dict[str, Operator] = {}
         self._of: dict[tuple[str, tuple[str, ...]], Sequence[Operator]] = {}
         self._taking: dict[tuple[str, tuple[str, ...]], Mapping[tuple[str, int], Sequence[Operator]]] = {}
-        """What `of` and `taking` have answered: a campaign asks for every case, or node."""
+        self._within: dict[tuple[str, ...], Registry] = {}
+        """What `of`, `taking` and `within` have answered: a campaign asks for every case, or node."""
         for op in sorted(operators, key=lambda op: op.name):
             if op.name in self._operators:
                 raise SpecError(f"operator '{op.name}', field 'name': two operators have this name; rename one")
@@ -77,6 +81,18 @@ class Registry(Mapping[str, Operator]):
         """The named operators. Raises UsageError for a name that does not exist."""
         return Registry([self[name] for name in names], self.patterns, self.rewrites)
 
+    def within(self, dtypes: tuple[str, ...]) -> Registry:
+        """The same with those uses only whose operands and outputs are all of these dtypes (any, where it is empty),
+        and without what has none."""
+        if not dtypes:
+            return self
+        found = self._within.get(dtypes)
+        if found is None:
+            operators = [op for op in (within(op, dtypes) for op in self.values()) if op is not None]
+            found = Registry(operators, _limited(self.patterns, dtypes), _limited(self.rewrites, dtypes))
+            self._within[dtypes] = found
+        return found
+
 
 def _takers(operators: Sequence[Operator], framework: str) -> Mapping[tuple[str, int], Sequence[Operator]]:
     """Those that may take a tensor of a dtype and rank, for each of these."""
@@ -85,6 +101,12 @@ def _takers(operators: Sequence[Operator], framework: str) -> Mapping[tuple[str,
         for kind in dict.fromkeys(kind for parameter in op.parameters for kind in kinds_of(op, framework, parameter)):
             found.setdefault(kind, []).append(op)
     return found
+
+
+def _limited(blocks: Sequence[T], dtypes: Collection[str]) -> list[T]:
+    """The patterns, or rewrites, with these of their dtypes only, and without those that have none."""
+    left = [msgspec.structs.replace(b, dtypes=tuple(d for d in b.dtypes if d in dtypes)) for b in blocks]
+    return [block for block in left if block.dtypes]
 
 
 def _sorted(kind: str, named: Sequence[T]) -> tuple[T, ...]:

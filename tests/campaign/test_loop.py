@@ -4,10 +4,11 @@ import itertools
 import random
 import sqlite3
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
-from graphfuzz.campaign import epochs, loop
+from graphfuzz.campaign import disk, epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.lanes import DEFAULT
@@ -334,3 +335,71 @@ def test_a_configuration_that_cannot_work_is_refused_at_once(registry, changes, 
     fields = {"routes": (ROUTE,), "seed": 0, **changes}
     with pytest.raises(UsageError, match=said):
         check(Configuration(**fields), registry)
+
+
+def test_a_campaign_with_shares_of_routes_in_pieces_is_the_same_as_one_in_a_run(tmp_path, registry, short_epochs):
+    routes, shares = ("torch-dynamo-ort", ROUTE, "tf2onnx-ort"), {"torch-dynamo-ort": 0.3, "tf2onnx-ort": 0.6}
+    settings = {
+        "nodes": 3,
+        "operators": ("re*", "add", "tanh"),
+        "without": ("re*_layer",),
+        "dtypes": ("float*", "bool"),
+    }
+    configuration = Configuration(routes, seed=4, cases=60, shares=shares, workers=3, **settings)
+    whole = begun(configuration, registry, tmp_path / "whole", PredicateWorkers(registry, broken=["tanh"]))
+    whole.run()
+    ran = {route: whole.statistics.executions(route) for route in routes}
+    assert ran[ROUTE] == whole.statistics.cases == sum(lane.cases for lane in whole.statistics.lanes.values()) == 60
+    assert 0 < ran["torch-dynamo-ort"] < ran["tf2onnx-ort"] < 60
+
+    folder, pieces, done = tmp_path / "campaign", 0, 0
+    Journal.begun(Facts(configuration, today(), str(tmp_path / "parts")), folder).__exit__()
+    while done < 60:
+        calls = itertools.count()
+
+        def cut(*ignored, calls=calls):
+            if next(calls) == 7:
+                raise Cut
+
+        with Journal.resumed(folder) as journal:
+            workers = PredicateWorkers(registry, broken=["tanh"])
+            made = Campaign(journal, check(configuration, registry), registry, workers, on_execution=cut)
+            try:
+                made.run()
+            except Cut:
+                pieces += 1
+            else:
+                state = state_of(made)
+                break
+    assert pieces >= 10
+    assert state == state_of(whole)
+    assert made.statistics.in_flight == 0
+
+
+def test_a_campaign_ends_where_it_takes_too_much_of_the_disk(tmp_path, registry, monkeypatch):
+    monkeypatch.setattr(disk, "EVERY", 0.0)
+    (tmp_path / "corpus").mkdir()
+    settings = {"seed": 4, "cases": 4000, "nodes": 2, "operators": ("relu", "tanh"), "disk": 200_000}
+    workers = PredicateWorkers(registry, crashing=["tanh"])
+    made = begun(Configuration((ROUTE,), **settings), registry, tmp_path / "corpus", workers, tmp_path / "campaign")
+    assert made.used_up() == ""
+    statistics = made.run()
+    assert made.used_up() == "disk"
+    assert 0 < statistics.cases < 4000
+    (bucket,) = statistics.found()
+    files = [*(tmp_path / "campaign").iterdir(), *Path(bucket.path).iterdir()]
+    assert sum(file.stat().st_size for file in files) == disk.taken(tmp_path / "campaign", statistics) >= 200_000
+    bucket.known = True
+    assert disk.taken(None, statistics) == 0
+
+
+def test_no_time_for_minimizing_leaves_it_to_the_end(tmp_path, registry):
+    def order(minimizing):
+        workers = PredicateWorkers(registry, crashing=["tanh"])
+        campaign(tmp_path / str(minimizing), registry, workers, 20, seconds=3600.0, minimizing=minimizing)
+        return [given for given, _ in workers.seen]
+
+    given = order(0.0)
+    assert all(given[:20])
+    assert not any(given[20:])
+    assert not all(order(1.0)[:20])

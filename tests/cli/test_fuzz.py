@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from click.testing import CliRunner, Result
 
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import BOOKS, Facts, Journal
+from graphfuzz.campaign.statistics import Statistics
 from graphfuzz.cli import main
+from graphfuzz.cli.campaign_options import FILE, cases_of, command
 from tests.cli.test_bad_input import assert_refused
 
 ROUTE = "torch-script-ort"
@@ -74,3 +77,119 @@ def test_a_folder_has_one_campaign(folder: Path, tmp_path: Path) -> None:
     assert_refused(fuzz("--resume", tmp_path), "no campaign is there")
     (folder / BOOKS).write_text("nothing of the kind")
     assert_refused(fuzz("--resume", folder), "file is not a database")
+
+
+SETTINGS = """
+route = {"torch-script-ort" = 1, "tf2onnx-ort" = 0.25}
+seed = 12
+cases = 0x40
+seconds = 90
+findings = 3
+disk = "3M"
+minimizing = 0.25
+workers = 3
+nodes = 7
+lane = {random = 2, sweep = 0.5}
+only = ["re*", "family:softmax", "add"]
+without = "relu6"
+dtype = ["float*", "bool"]
+without-dtype = "float64"
+tolerance = "ulp:4"
+case-seconds = 20
+case-memory = 512
+first-case = 5
+zeros = 1e-05
+probes = "none"
+"""
+
+
+def begun_with(folder: Path) -> Facts:
+    with Journal.resumed(folder) as journal:
+        return journal.facts
+
+
+@pytest.fixture
+def not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Campaigns begin and end at once."""
+    monkeypatch.setattr("graphfuzz.cli.fuzz._run", lambda *arguments: Statistics())
+
+
+@pytest.mark.usefixtures("not_run")
+def test_the_configuration_in_force_is_stored_and_begins_the_same_campaign(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(SETTINGS)
+    file, corpus = tmp_path / "c.toml", ("--corpus", tmp_path / "a 'corpus'")
+    for name in ("first", "second"):
+        done = fuzz("--config", file, "--campaign", tmp_path / name, *corpus, "--nodes", 4)
+        assert done.exit_code == 0, done.output
+        file = tmp_path / name / FILE
+    first, second = begun_with(tmp_path / "first"), begun_with(tmp_path / "second")
+    assert first == second
+    assert (tmp_path / "first" / FILE).read_text() == file.read_text()
+    assert first.configuration == Configuration(
+        ("torch-script-ort", "tf2onnx-ort"),
+        12,
+        shares={"torch-script-ort": 1.0, "tf2onnx-ort": 0.25},
+        seconds=90.0,
+        cases=64,
+        findings=3,
+        disk=3 << 20,
+        minimizing=0.25,
+        first_case=5,
+        workers=3,
+        nodes=4,
+        zeros=1e-05,
+        lanes={"random": 2.0, "sweep": 0.5},
+        operators=("re*", "family:softmax", "add"),
+        without=("relu6",),
+        dtypes=("float*", "bool"),
+        without_dtypes=("float64",),
+        tolerance="ulp:4",
+        seconds_a_case=20.0,
+        memory_a_case=512 << 20,
+    )
+
+
+@pytest.mark.usefixtures("not_run")
+def test_what_is_not_told_is_stored_too(tmp_path: Path) -> None:
+    fuzz("--campaign", tmp_path / "first", "--corpus", tmp_path / "corpus")
+    fuzz("--config", tmp_path / "first" / FILE, "--campaign", tmp_path / "second")
+    assert begun_with(tmp_path / "first") == begun_with(tmp_path / "second")
+
+
+@pytest.mark.usefixtures("not_run")
+def test_the_command_that_is_told_makes_the_same_cases(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(SETTINGS)
+    fuzz("--config", tmp_path / "c.toml", "--campaign", tmp_path / "first", "--corpus", tmp_path / "corpus")
+    facts = begun_with(tmp_path / "first")
+    words = shlex.split(command(facts.configuration, facts.probes))
+    CliRunner().invoke(main, [*words[1:], "--campaign", str(tmp_path / "second"), "--corpus", str(tmp_path / "corpus")])
+    again = begun_with(tmp_path / "second").configuration
+    assert cases_of(again) == cases_of(facts.configuration)
+    assert (again.seconds, again.cases, again.findings) == (None, None, None)
+
+
+def test_a_full_disk_is_told_before_a_campaign_goes_on(folder: Path) -> None:
+    assert_refused(fuzz("--resume", folder, "--disk", "1K"), "takes all of its --disk 1024; give more to go on")
+    ended = fuzz("--resume", folder, "--disk", "1G")
+    assert ended.exit_code == 0, ended.output
+    assert "ended by" not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--without", "rleu"], "there is no operator 'rleu'; the nearest are relu"),
+        (["--only", "convv*"], "the nearest are conv"),
+        (["--dtype", "flaot32"], "the nearest are float32"),
+        (["--route", f"{ROUTE}=half"], "write NAME or NAME=SHARE"),
+        (["--route", f"{ROUTE}=0"], "give a positive number"),
+        (["--disk", "much"], "no number of bytes"),
+        (["--minimizing", "2"], "not in the range"),
+        (["--ci", "--seconds", "60"], "give --cases instead of --seconds"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused_before_anything_is_written(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    assert_refused(fuzz(*words, "--campaign", tmp_path / "campaign", "--corpus", tmp_path / "corpus"), said)
+    assert not list(tmp_path.iterdir())

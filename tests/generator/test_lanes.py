@@ -164,3 +164,23 @@ def test_a_wrong_rewrite_is_not_taken_for_a_form(registry):
     for turn in range(10):
         case = generate(recipe("rewrite", turn, nodes=3, zeros=0), wrong)
         assert case.origin["rewrite"] == "repeated"
+
+
+@pytest.mark.parametrize("dtypes", [("float32",), ("float16", "int64", "bool"), ("complex64", "float32")])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("lane", LANES)
+def test_every_value_has_one_of_the_dtypes_asked_for(lane, framework, dtypes, registry, made):
+    found = set()
+    for index, start in enumerate(made["random", framework][:6]):
+        case = generate(recipe(lane, index, framework, dtypes=dtypes), registry, start=start)
+        arrays = [*case.tensors.values(), *(array for binding in case.bindings for array in binding.values())]
+        found |= {value.dtype for value in case.graph.values().values()} | {str(array.dtype) for array in arrays}
+        validate(case.graph, registry, framework)
+    assert found
+    assert found <= set(dtypes)
+
+
+def test_dtypes_that_leave_a_lane_nothing_leave_random_growth(registry):
+    case = generate(recipe("special", 3, dtypes=("int64",)), registry)
+    assert case.origin["lane"] == "random"
+    assert {value.dtype for value in case.graph.values().values()} == {"int64"}

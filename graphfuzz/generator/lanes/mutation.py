@@ -38,7 +38,7 @@ Change = Callable[[GrowingNet, Node, Sequence[Value | None]], Sequence[Value]]
 def make(job: Job) -> Case:
     """The job's start, or a random graph where there is none that the operators at hand make, changed in one thing."""
     start = job.start
-    if start is None or not {op.name for op in job.operators} >= set(start.graph.operators()):
+    if start is None or not job.allows(start.graph):
         growth = job.growth()
         job.extend(growth, job.recipe.nodes)
         start = job.finish(growth)
@@ -96,7 +96,9 @@ def redrawn(job: Job, net: GrowingNet, start: Case) -> None:
 def retyped(job: Job, net: GrowingNet, start: Case) -> None:
     """Another dtype in place of one that leaves have."""
     old = str(job.rng.choice(list(start.tensors.values())).dtype)
-    new = job.rng.choice([dtype for group in GROUPS if old in group for dtype in group if dtype != old])
+    others = [d for group in GROUPS if old in group for d in group if d != old and d in (job.recipe.dtypes or group)]
+    net.require(bool(others), "there is another dtype of the kind")
+    new = job.rng.choice(others)
     with np.errstate(all="ignore"):
         cast = {name: a.astype(new) if a.dtype == old else a for name, a in start.tensors.items()}
     _replay(net, start, cast)
