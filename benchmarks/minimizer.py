@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks.forms import FORMS, Form
 from benchmarks.progress import track
 from graphfuzz.campaign.attributing import attributed
-from graphfuzz.campaign.loop import MINIMIZER_BUDGET
+from graphfuzz.campaign.findings import MINIMIZER_BUDGET
 from graphfuzz.campaign.workers import Task, Workers
 from graphfuzz.generator import Exhausted, Recipe
 from graphfuzz.generator.growth import Growth

@@ -11,16 +11,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
-
-from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.configuration import resolved
 from graphfuzz.campaign.disk import Disk
 from graphfuzz.campaign.epochs import EPOCH, Epochs
+from graphfuzz.campaign.findings import Findings
 from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
 from graphfuzz.campaign.known import Suppression, told
 from graphfuzz.campaign.lanes import shares_of
@@ -28,30 +25,20 @@ from graphfuzz.campaign.looking_back import news, note_seen, rerun
 from graphfuzz.campaign.replaying import Job
 from graphfuzz.campaign.sample import settings_of
 from graphfuzz.campaign.schedule import Place, schedule
-from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
+from graphfuzz.campaign.statistics import HarnessError, Statistics
 from graphfuzz.campaign.workers import Result, Task, Workers
-from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
 from graphfuzz.corpus.expectation import Expectations
 from graphfuzz.corpus.replay import Line
-from graphfuzz.corpus.sightings import Sighting, campaign_name, today
-from graphfuzz.corpus.signature import kind, known_by, signature
 from graphfuzz.generator import Bar
 from graphfuzz.graph import Case
-from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize
-from graphfuzz.minimizer.history import store_history
-from graphfuzz.oracle.attribution import Attribution
 from graphfuzz.oracle.route import load_route, versions
-from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, Outcome
+from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
 
-MINIMIZER_BUDGET = 80
-"""The most cases that minimizing one finding may run."""
 GRACE = 0.25
 """How far beyond its time a timed campaign goes on minimizing what it found, as a share of that time."""
 AHEAD = 3
 """How many cases are given out ahead, a worker."""
-REPEATS = 4
-"""How many times more a finding is run that a fresh process did not show, to tell how often it shows."""
 DAY = 86400.0
 """After how many seconds known issues are probed again."""
 
@@ -87,8 +74,6 @@ class Campaign:
     ) -> None:
         self.journal = journal
         self.configuration = resolved(journal.facts.configuration, registry)
-        self.corpus = Path(journal.facts.corpus)
-        self.name = campaign_name(journal.facts.begun, self.configuration.seed)
         self.frameworks = frameworks
         self.registry = registry
         self.workers = workers
@@ -102,6 +87,7 @@ class Campaign:
         self.stopped = stopped
         self.statistics = journal.statistics()
         self.statistics.lost += self.statistics.in_flight
+        self.findings = Findings(journal, self.statistics, self.configuration, registry, self.suppression, self._ask)
         self.disk = Disk(journal.folder, self.statistics)
         self.queue = deque(journal.waiting())
         self.epochs = journal.epochs(frameworks) or self._begun()
@@ -132,7 +118,7 @@ class Campaign:
 
     def _begun(self) -> Epochs:
         """What is known before the first case."""
-        known = self._load_known()
+        known = self.findings.load_known()
         epochs = Epochs(self.frameworks, shares_of(self.configuration.lanes), known, self.journal.facts.support)
         with self.journal.step():
             for bucket in self.statistics.buckets.values():
@@ -143,7 +129,7 @@ class Campaign:
     def _look_back(self) -> None:
         """Run what is due again, and the probes of known issues; tell what is news."""
         probes = {issue.entry for issue in self.suppression.issues}
-        lines = rerun([job for job in self.due if str(job.path) not in probes], self._judge_plain, self.registry)
+        lines = rerun([job for job in self.due if str(job.path) not in probes], self._judged, self.registry)
         lines += self._probe()
         note_seen(lines, {line.route: versions(load_route(line.route)) for line in lines})
         for text in (*news(lines, self.expected), *told(self.suppression, self.registry, self.frameworks)):
@@ -155,7 +141,7 @@ class Campaign:
         self.probed = time.monotonic()
         issues = [issue for issue in self.suppression.issues if issue.route in self.frameworks]
         jobs = [Job(Path(issue.entry), self.suppression.entries[issue.title], issue.route) for issue in issues]
-        lines = rerun(jobs, self._judge_plain, self.registry)
+        lines = rerun(jobs, self._judged, self.registry)
         for text in self.suppression.learn(lines):
             self.on_news(text)
         self.bars.update({route: self.suppression.bars(route) for route in self.frameworks})
@@ -167,8 +153,8 @@ class Campaign:
             self.journal.sample.enter(self.versions, settings, self._next_case)
         return lines
 
-    def _judge_plain(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
-        return self._judge(route, cases, plain=True)
+    def _judged(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
+        return self.findings.judge(route, cases, plain=True)
 
     def _work(self) -> None:
         """Take the results of all cases in order, from the first that the journal does not have."""
@@ -204,7 +190,8 @@ class Campaign:
             if self._over():
                 return
             recipe = self.configuration.recipe(case, self.frameworks[route])
-            again = self._wait(self.workers.submit(Task(route=route, case=None, recipe=recipe, plain=True)))
+            task = Task(route=route, case=None, recipe=recipe, plain=True, bars=self.bars[route])
+            (again,) = self._ask([task])
             with self.journal.step():
                 self.journal.sample.repeat(case, route, again.outcome.verdict)
 
@@ -220,6 +207,10 @@ class Campaign:
             return "disk"
         spent = time.monotonic() - self.started
         return "seconds" if settings.seconds is not None and spent >= settings.seconds * (1 + beyond) else ""
+
+    def _ask(self, tasks: Sequence[Task]) -> list[Result]:
+        """The results of tasks done side by side. Raises Stopped."""
+        return [self._wait(future) for future in [self.workers.submit(task) for task in tasks]]
 
     def _wait(self, future: Future[Result]) -> Result:
         """The future's result, with a sign of life while it takes long. Raises Stopped, which leaves a step undone."""
@@ -268,7 +259,7 @@ class Campaign:
             self.journal.sample.take(
                 place, outcome.route, outcome.verdict, result.features, found is not None, repeated
             )
-            if found is not None and not self._is_known(found):
+            if found is not None and not self.findings.is_known(found):
                 self.queue.append(found)
                 self.journal.wait(found)
             if statistics.grow():
@@ -280,16 +271,6 @@ class Campaign:
     def _tell_shares(self, index: int) -> None:
         for lane, share in self.epochs.at(index).shares.items():
             self.statistics.lanes[lane].share = share
-
-    def _is_known(self, found: Found) -> bool:
-        """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
-        signatures = {slug: bucket.signature for slug, bucket in self.statistics.buckets.items()}
-        slug = known_by(signatures, found.outcome, found.case.graph)
-        if slug is None:
-            return False
-        self._saw(slug, found.outcome)
-        self._count(slug, found)
-        return True
 
     def _minimizing_is_due(self) -> bool:
         if not self.queue:
@@ -303,132 +284,8 @@ class Campaign:
         then."""
         found = self.queue[0]
         with self.journal.step():
-            self._minimize(found)
+            self.findings.minimize(found, lambda: self._over(GRACE))
             self.journal.sample.dismiss(found.place.index, found.outcome.route)
             self.journal.settle()
             self.journal.count(self.statistics)
         self.queue.popleft()
-
-    def _minimize(self, found: Found) -> None:
-        if not self._is_known(found):
-            started = time.monotonic()
-            reduction = minimize(
-                found.case,
-                found.outcome,
-                partial(self._judge, found.outcome.route),
-                self.registry,
-                HANG_BUDGET if found.outcome.verdict == HANG else MINIMIZER_BUDGET,
-                deadline=lambda: self._over(GRACE),
-            )
-            self.statistics.minimizer_runs += reduction.runs
-            self._settle(found, reduction)
-            self.statistics.minimizing += time.monotonic() - started
-
-    def _judge(self, route: str, cases: Sequence[Case], plain: bool = False) -> list[Outcome]:
-        """The outcomes of given cases, run side by side; `plain`: each in a fresh worker that remembers nothing."""
-        futures = [self.workers.submit(Task(route=route, case=case, recipe=None, plain=plain)) for case in cases]
-        return [self._wait(future).outcome for future in futures]
-
-    def _settle(self, found: Found, reduction: Reduction) -> None:
-        """Count a minimized finding of a known bucket; confirm any other in a fresh process, and store it.
-
-        What does not repeat there is flaky. Where only the unminimized case repeats, that is what is stored.
-        """
-        smaller = [(reduction.case, reduction.outcome)] if reduction.steps else []
-        for shown, seen in (*smaller, (found.case, found.outcome)):
-            blame = attributed(lambda task: self._wait(self.workers.submit(task)), shown, seen)
-            known = self.suppression.bucket_of(seen, shown, blame)
-            slug = known or signature(seen, shown.graph, self.registry, blame).slug
-            if slug not in self.statistics.buckets:
-                again = self._confirmed(found, shown)
-                if again is None:
-                    continue
-                before = len(self.statistics.buckets)
-                slug = self._store(found.place, shown, again, blame)
-                if shown is not found.case and len(self.statistics.buckets) > before:
-                    store_history(Path(self.statistics.buckets[slug].path), reduction)
-            else:
-                self._saw(slug, seen)
-            self._count(slug, found)
-            return
-
-    def _confirmed(self, found: Found, case: Case) -> Outcome | None:
-        """The case's outcome in a fresh process, if that is still the finding; else it is flaky."""
-        (again,) = self._judge(found.outcome.route, [case], plain=True)
-        wanted = kind(found.outcome, found.case.graph)
-        if kind(again, case.graph) == wanted:
-            return again
-        more = self._judge(found.outcome.route, [case] * REPEATS, plain=True)
-        shown = sum(kind(outcome, case.graph) == wanted for outcome in more)
-        flaky = Flaky(
-            case=found.place.index,
-            route=found.outcome.route,
-            verdict=found.outcome.verdict,
-            again=again.verdict,
-            nodes=len(case.graph.nodes),
-            shown=shown,
-            repeats=1 + REPEATS,
-        )
-        self.statistics.flaky.append(flaky)
-        self.journal.flaky(flaky)
-        return None
-
-    def _store(self, place: Place, case: Case, outcome: Outcome, attribution: Attribution | None) -> str:
-        """Store a finding as an entry of the corpus, unless its bucket is there. Returns the bucket's slug."""
-        entry = self._entry(case, outcome, attribution)
-        if entry.slug in self.statistics.buckets:
-            self._saw(entry.slug, outcome)
-        else:
-            path = add_entry(self.corpus, entry)
-            self.statistics.buckets[entry.slug] = Bucket(
-                entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), place.index, place.lane
-            )
-        return entry.slug
-
-    def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None) -> Entry:
-        settings, date = self.configuration, today()
-        entry = make_entry(
-            case,
-            outcome,
-            load_route(outcome.route),
-            self.registry,
-            date,
-            tolerance=settings.tolerance,
-            seconds=settings.seconds_a_case,
-            memory=settings.memory_a_case,
-            attribution=attribution,
-        )
-        return msgspec.structs.replace(entry, further={self.name: Sighting(1, date, date, outcome.versions)})
-
-    def _saw(self, slug: str, outcome: Outcome) -> None:
-        """Note in the corpus that a finding of a stored bucket was seen once more."""
-        bucket = self.statistics.buckets[slug]
-        count_sighting(Path(bucket.path), today(), outcome.versions, self.name, before=bucket.count)
-
-    def _count(self, slug: str, found: Found) -> None:
-        bucket, place = self.statistics.buckets[slug], found.place
-        bucket.count += 1
-        if bucket.count == 1:
-            bucket.seconds, bucket.cases = self.statistics.elapsed, self.statistics.cases
-        if bucket.first_case is None:
-            bucket.first_case, bucket.lane = place.index, place.lane
-        self.journal.bucket(bucket)
-        self.journal.sample.credit(place.index, found.outcome.route, slug)
-
-    def _load_known(self) -> list[Case]:
-        """The buckets of the corpus and of known issues, so that what they have is counted, not found again. Returns
-        the corpus' cases."""
-        cases = []
-        for path in entries([self.corpus]) if self.corpus.exists() else ():
-            entry = read_entry(path)
-            cases.append(entry.case)
-            self._know(path, entry)
-        for issue in self.suppression.issues:
-            self._know(Path(issue.entry), self.suppression.entries[issue.title], issue.title)
-        return cases
-
-    def _know(self, path: Path, entry: Entry, issue: str = "") -> None:
-        finding, nodes = entry.finding, len(entry.case.graph.nodes)
-        self.statistics.buckets[entry.slug] = Bucket(
-            finding.signature, finding.summary(), str(path), nodes, known=True, issue=issue
-        )

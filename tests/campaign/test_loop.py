@@ -10,9 +10,10 @@ import pytest
 
 from graphfuzz.campaign import disk, epochs, loop
 from graphfuzz.campaign.configuration import Configuration, check
+from graphfuzz.campaign.findings import REPEATS
 from graphfuzz.campaign.journal import Facts, Journal
 from graphfuzz.campaign.lanes import DEFAULT
-from graphfuzz.campaign.loop import REPEATS, Campaign
+from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.workers import Result
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.corpus.sightings import today
