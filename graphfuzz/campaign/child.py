@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -54,13 +55,14 @@ TRYING = "trying"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a worker is started with. folder: for its files. seconds, memory_bytes, recycle_after: as in `Limits`."""
+    """What a worker is started with. folder: for its files. The limits: as in `Limits`."""
 
     routes: tuple[str, ...]
     packs: tuple[str, ...]
     tolerance: Tolerance
     folder: str
     seconds: float
+    stage_seconds: float | None
     memory_bytes: int
     recycle_after: int
 
@@ -207,7 +209,7 @@ def work(number: int, task: Task) -> Reply:
     faulthandler.dump_traceback_later(seconds * STACKS_AT, file=2)
     signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 10)  # a worker whose engine was killed must end, too
     try:
-        return _reply(worker, task, lambda name: _note(stage, name))
+        return _reply(worker, task, partial(_begin, stage, worker.settings.stage_seconds))
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) and end.code else 1)
     finally:
@@ -274,8 +276,13 @@ def _import(module: str) -> None:
             raise
 
 
-def _note(file: int, stage: str) -> None:
+def _begin(file: int, seconds: float | None, stage: str) -> None:
+    """Note the stage that begins. seconds: how long it may take; the kernel kills what takes longer, whatever it is at,
+    unless it blocks signals."""
     os.pwrite(file, stage.ljust(16).encode(), 0)
+    if seconds is not None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        faulthandler.dump_traceback_later(seconds * STACKS_AT, file=2)
 
 
 def _write_to(path: Path) -> None:

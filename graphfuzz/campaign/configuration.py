@@ -28,7 +28,8 @@ class Configuration(msgspec.Struct, frozen=True):
     repeated: the share of the control's executions that are run once more. operators: names or patterns (see
     `matching`) to draw from, all where empty; without: those not to draw. dtypes, without_dtypes: the same for the
     dtypes of all values. packs: paths of further operator packs. tolerance: as
-    `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes): limits.
+    `parse_tolerance` reads it. seconds_a_case, memory_a_case (bytes): limits;
+    seconds_a_stage: of each stage by itself, None for none.
     """
 
     routes: tuple[str, ...]
@@ -48,6 +49,7 @@ class Configuration(msgspec.Struct, frozen=True):
     packs: tuple[str, ...] = ()
     tolerance: str = "conditioning"
     seconds_a_case: float = 60.0
+    seconds_a_stage: float | None = None
     memory_a_case: int = 4 << 30
     shares: Mapping[str, float] = {}
     disk: int | None = None

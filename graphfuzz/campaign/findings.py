@@ -146,6 +146,9 @@ class Findings:
 
     def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None) -> Entry:
         settings, date = self.configuration, today()
+        seconds = settings.seconds_a_case
+        if outcome.verdict == HANG and settings.seconds_a_stage is not None:
+            seconds = min(seconds, settings.seconds_a_stage)
         entry = make_entry(
             case,
             outcome,
@@ -153,7 +156,7 @@ class Findings:
             self.registry,
             date,
             tolerance=settings.tolerance,
-            seconds=settings.seconds_a_case,
+            seconds=seconds,
             memory=settings.memory_a_case,
             attribution=attribution,
         )

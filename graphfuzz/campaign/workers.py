@@ -52,11 +52,12 @@ PATIENCE = 0.2
 class Limits(msgspec.Struct, frozen=True):
     """What one case may take.
 
-    seconds: wall time, generation included. memory_bytes: beyond what a worker has after its imports.
-    recycle_after: the cases that one worker runs.
+    seconds: wall time, generation included. stage_seconds: wall time of each stage; None for no limit but the case's.
+    memory_bytes: beyond what a worker has after its imports. recycle_after: the cases that one worker runs.
     """
 
     seconds: float = 60.0
+    stage_seconds: float | None = None
     memory_bytes: int = 4 << 30
     recycle_after: int = 500
 
@@ -90,6 +91,7 @@ class Workers:
             tolerance=rule,
             folder=self._folder.name,
             seconds=limits.seconds,
+            stage_seconds=limits.stage_seconds,
             memory_bytes=limits.memory_bytes,
             recycle_after=limits.recycle_after,
         )
@@ -179,6 +181,9 @@ class Workers:
             message = f"no result within {seconds:g} seconds"
             return self._dead(slot, number, task, HANG, "TimeLimit", message)
         except ProcessExpired as death:
+            if death.exitcode == -signal.SIGALRM and self.limits.stage_seconds is not None:
+                message = f"no end of the stage within {self.limits.stage_seconds:g} seconds"
+                return self._dead(slot, number, task, HANG, "TimeLimit", message)
             return self._dead(slot, number, task, PROCESS_CRASH, _cause(death.exitcode), "")
         if reply.spent:
             slot.replace(SPENT)

@@ -59,6 +59,7 @@ def all_of(facts: Facts) -> dict[str, Any]:
         "workers": configuration.workers,
         "known": facts.known_file,
         "case-seconds": configuration.seconds_a_case,
+        "stage-seconds": configuration.seconds_a_stage,
         "case-memory": configuration.memory_a_case >> 20,
     }
     return {name: value for name, value in told.items() if value not in (None, [])}

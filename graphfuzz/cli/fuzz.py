@@ -173,6 +173,9 @@ SECTIONS = {
     "--case-seconds", type=click.FloatRange(1, 86400), default=60, show_default=True, help="Time limit a case."
 )
 @click.option(
+    "--stage-seconds", type=click.FloatRange(1, 86400), help="Time limit of each stage of a case. [default: the case's]"
+)
+@click.option(
     "--case-memory", type=click.IntRange(min=64), default=4096, show_default=True, help="MiB a case may take."
 )
 @click.option(
@@ -244,7 +247,11 @@ def _run(
     say(console, told(facts.support))
     _tell_versions(facts, console)
     console.print("starting workers ...", style="dim")
-    limits = Limits(seconds=configuration.seconds_a_case, memory_bytes=configuration.memory_a_case)
+    limits = Limits(
+        seconds=configuration.seconds_a_case,
+        stage_seconds=configuration.seconds_a_stage,
+        memory_bytes=configuration.memory_a_case,
+    )
     workers = Workers(
         configuration.workers,
         list(frameworks),
@@ -317,6 +324,7 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
         packs=given["packs"],
         tolerance=given["tolerance"],
         seconds_a_case=given["case_seconds"],
+        seconds_a_stage=given["stage_seconds"],
         memory_a_case=given["case_memory"] << 20,
     )
     parse_tolerance(configuration.tolerance)

@@ -139,6 +139,17 @@ def test_workers_are_recycled() -> None:
         assert processes([pool.submit(task("process")).result()]) != processes([first])
 
 
+def test_a_stage_that_takes_too_long_is_a_hang_though_the_case_has_time() -> None:
+    limits = Limits(seconds=60, stage_seconds=1.5, memory_bytes=512 << 20)
+    with Workers(1, [FAKE + "right"], limits=limits) as pool:
+        for name in ("hang", "hang_in_c"):
+            found = outcome(pool, name)
+            assert (found.verdict, found.stage, found.error) == ("hang", "conversion", "TimeLimit")
+            assert found.message == "no end of the stage within 1.5 seconds"
+            assert f"in {name}" in found.traceback, "where it is was written down before"
+        assert outcome(pool, "right").verdict == "ok"
+
+
 def test_the_fork_server_imports_what_would_cost_each_worker_a_second(workers: Workers) -> None:
     assert {"torch", "operators"} <= set(workers._preload)
 
