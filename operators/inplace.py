@@ -205,7 +205,7 @@ VIEWS = [
             _flat(lambda z: _scale_at(z, slice(None, None, 2), -1)), dtypes=(*FLOATS, *SIGNED), rank=range(7)),
     changed("flat_assign", "A constant in the first place.", _DENSE + "z.view(-1)[0] = 7",
             _flat(lambda z: _set_at(z, 0, 7)), rank=range(7)),
-    changed("flatten_add", "One more, through a flat view.", _DENSE + "z.flatten().add_(1)", lambda z: z + 1),
+    changed("flat_add", "One more, through a flat view.", _DENSE + "z.view(-1).add_(1)", lambda z: z + 1),
     changed("unsqueeze_add", "One more, through a view with another axis.", "z.unsqueeze(0).add_(1)",
             lambda z: z + 1, rank=range(7)),
     changed("squeeze_scale", "Twice each element, through a view with fewer axes.", "z.squeeze().mul_(2)",

@@ -37,6 +37,7 @@ _OBJECTOR = re.compile(r"\(op_type:\w+")
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\x1b\[[0-9;]*m", ""),
     (r"\b\w+(?: \| \w+)+\b", "<any>"),  # a set of types, in any order
+    (r"<graphfuzz [0-9a-f]+>", "<source>"),  # the source model's own module
     (r"0x[0-9a-fA-F]+", "#"),
     (r"(?:[A-Za-z]:)?(?:[\\/][\w.+\-]+){2,}[\\/]?(?::\d+)?", "<path>"),
     (r"<[\w.]+ object at #>", "<object>"),

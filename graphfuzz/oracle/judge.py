@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from graphfuzz.graph import (
     Array,
-    Axes,
     Case,
     pack_arrays,
 )
@@ -26,7 +25,7 @@ from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Capture, Route, versions
 from graphfuzz.oracle.runtime import as_complex, lacks_kernel, load_onnx, run_onnx
-from graphfuzz.oracle.source_model import Source, StaticOnly, built, wide_outputs, written
+from graphfuzz.oracle.source_model import Source, Uncaptured, built, wide_outputs, written
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
@@ -159,7 +158,7 @@ def _stages(
             actual = clock.stage("run", partial(run_onnx, session, bound.inputs()))
             plain = as_complex(list(expected.values()), actual)
             found.apart = max(found.apart or 0.0, largest_difference(bound.graph, registry, expected, plain))
-            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto, source.axes)
+            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto)
         except _Ended:
             _require_covered(route, clock, source, found.binding)
             raise
@@ -178,10 +177,9 @@ def _compared(
     clock: _Clock,
     tolerance: Tolerance,
     proto: Any,
-    axes: Axes,
 ) -> tuple[str, Mismatch | None]:
     """What comes of the converted model's outputs at one binding."""
-    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual)) if axes else None
+    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual))
     if wrong is not None:
         position, words = wrong
         return verdicts.WRONG_OUTPUT, Mismatch("declared", case.graph.outputs[max(position, 0)], words)
@@ -220,14 +218,16 @@ def _require_covered(route: Route, clock: _Clock, source: Source, binding: int) 
 
 
 def _captured(capture: Capture, source: Source, binding: int) -> list[Array]:
-    """Raises StaticOnly where the model cannot be captured for sizes that are not known, or is not for these."""
+    """Raises Uncaptured where the source framework cannot capture the model, or not for sizes that are not known, or
+    what it captured is not for these."""
     own, given = source.cases[0].inputs(), source.cases[binding].inputs()
     try:
         return capture(source.model, own, source.axes, given)
     except Exception as error:
-        if not source.axes:
-            raise
-        raise StaticOnly("the captured program is not for these sizes") from error
+        what = (
+            "the captured program is not for these sizes" if source.axes else "the framework cannot capture the model"
+        )
+        raise Uncaptured(what) from error
 
 
 def failure(route: Route, stage: str, error: Exception) -> Outcome:
@@ -241,7 +241,7 @@ def _failure(route: Route, stage: str, error: Exception, clock: _Clock, found: _
     if verdict != verdicts.HARNESS_ERROR and out_of_memory(error):
         verdict, message = verdicts.PROCESS_CRASH, f"memory limit: {message}"
     elif (
-        isinstance(error, StaticOnly)
+        isinstance(error, Uncaptured)
         or (stage == "conversion" and route.refused(error))
         or (stage in ("load", "run") and lacks_kernel(error))
     ):

@@ -17,8 +17,8 @@ class WrongTypes(Exception):
     """The source model's outputs are not of the types that the graph states: an operator's spec is wrong."""
 
 
-class StaticOnly(Exception):
-    """The source framework itself, or the program that it captures for a converter, is not for other sizes."""
+class Uncaptured(Exception):
+    """The source framework has no such model of unknown sizes, or no program of it that is for these sizes."""
 
 
 class Written(NamedTuple):
@@ -39,7 +39,7 @@ class Source(msgspec.Struct, frozen=True, eq=False):
 
 
 def sourced(case: Case, route: Route, registry: Registry) -> Source:
-    """The source model, written, built and run. Raises InvalidGraph, WrongTypes, StaticOnly."""
+    """The source model, written, built and run. Raises InvalidGraph, WrongTypes, Uncaptured."""
     return built(written(case, route, registry), case, registry)
 
 
@@ -57,7 +57,7 @@ def written(case: Case, route: Route, registry: Registry) -> Written:
 
 
 def built(written: Written, case: Case, registry: Registry) -> Source:
-    """The source model, built and run. Raises WrongTypes, StaticOnly."""
+    """The source model, built and run. Raises WrongTypes, Uncaptured."""
     text, cases, axes = written
     try:
         model = build(text, case.framework, case.weights())
@@ -67,7 +67,7 @@ def built(written: Written, case: Case, registry: Registry) -> Source:
             raise
         for bound in cases:
             _outputs(build(source(bound.graph, registry, bound.framework), bound.framework, bound.weights()), bound)
-        raise StaticOnly(f"{case.framework} has no such model of unknown sizes") from error
+        raise Uncaptured(f"{case.framework} has no such model of unknown sizes") from error
 
 
 def _outputs(model: Any, case: Case) -> dict[str, Array]:

@@ -53,6 +53,7 @@ def two_nodes():
         ("T=INT8 | FLOAT16 | DOUBLE, dim", "T=DOUBLE | INT8 | FLOAT16 | INT64, dim"),
         ("\x1b[31mfailed\x1b[0m  at\n 1", "failed at 2"),
         ("running LSTM node. Name:'LSTM__28' failed", "running LSTM node. Name:'/v0_layer/LSTM' failed"),
+        ("%2 scope: <graphfuzz c02ae19>.Model", "%2 scope: <graphfuzz 7d0>.Model"),
         ("<torch.Tensor object at 0x7f00> is wrong", "<torch.Tensor object at 0x9a1> is wrong"),
     ],
 )

@@ -16,7 +16,7 @@ from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.runtime import load_onnx, run_onnx
 from graphfuzz.spec import Registry, unary
-from tests.examples import node, value
+from tests.examples import case_of, node, value
 from tests.oracle.test_routes import ROUTES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -99,19 +99,20 @@ def test_a_model_that_refuses_other_sizes_fails_there(registry: Registry) -> Non
     assert (found.verdict, found.stage, found.binding) == ("run-failure", "run", 1)
 
 
-def test_what_torch_export_captured_for_some_sizes_only_is_no_fault_of_the_converter(registry: Registry) -> None:
-    """The source branches on a size, so the captured program has a guard, and the model is for one branch."""
+def test_what_is_captured_for_some_sizes_only_is_no_fault_of_the_converter(registry: Registry) -> None:
+    """The source branches on a size, and the model is for one branch. Of torch.export that is a guard; a trace
+    says nothing and gives other outputs."""
     op = unary(
         "branching",
         ("float32",),
         reference=lambda x: x + 1 if x.shape[0] > 4 else x - 1,
         torch="({x} + 1 if {x}.shape[0] > 4 else {x} - 1)",
     )
-    route = load_route("torch-dynamo-ort")
-    found = judge(dynamic(route, (7, 3, 4), op="branching"), route, Registry([op]))
-    assert found.verdict == "unsupported", found.summary()
-    found = judge(dynamic(route, (3, 3, 4), op="branching"), route, Registry([op]))
-    assert found.verdict == "ok", found.summary()
+    for route in map(load_route, ("torch-dynamo-ort", "torch-script-ort")):
+        found = judge(dynamic(route, (7, 3, 4), op="branching"), route, Registry([op]))
+        assert found.verdict == "unsupported", found.summary()
+        found = judge(dynamic(route, (3, 3, 4), op="branching"), route, Registry([op]))
+        assert found.verdict == "ok", found.summary()
 
 
 def test_what_keras_cannot_build_of_unknown_sizes_is_no_fault_of_the_converter() -> None:
@@ -119,6 +120,30 @@ def test_what_keras_cannot_build_of_unknown_sizes_is_no_fault_of_the_converter()
     route = load_route("tf2onnx-ort")
     found = judge(dynamic(route, (5, 3, 4), op="sized"), route, Registry([op]))
     assert (found.verdict, found.stage) == ("unsupported", "source"), found.summary()
+
+
+def test_what_keras_cannot_trace_is_no_fault_of_the_converter(registry: Registry) -> None:
+    """Traced, `keras.ops.associative_scan` gives a tensor of unknown rank, which `keras.ops.norm` asks for."""
+    x, v, w = value("x0", shape=(6, 8, 1)), value("v0", shape=(6, 8, 1)), value("v1", shape=(1, 8, 1))
+    scan = node("associative_scan", "x0", v, along=-3, backward=True, combine="add")
+    graph = Graph((x,), (), (scan, node("norm_along_2", "v0", w, axis=-3, keepdims=True)), ("v1",))
+    found = judge(msgspec.structs.replace(case_of(graph), framework="keras"), load_route("tf2onnx-ort"), registry)
+    assert (found.verdict, found.stage) == ("unsupported", "source"), found.summary()
+    assert "bad operand type for unary -" in found.message
+
+
+def test_a_wrong_shape_is_found_where_nothing_is_dynamic(registry: Registry) -> None:
+    route = load_route("torch-script-ort")
+
+    def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+        made = route.convert(model, inputs, axes)
+        made.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 99
+        return made
+
+    static = msgspec.structs.replace(dynamic(route, (5, 3, 4), op="relu"), bindings=())
+    found = judge(static, msgspec.structs.replace(route, convert=convert), registry)
+    assert found.is_finding
+    assert "99" in found.summary()
 
 
 def test_a_source_that_states_its_sizes_is_our_mistake() -> None:

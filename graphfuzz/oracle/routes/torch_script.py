@@ -40,6 +40,10 @@ _SPOKEN = (
 """What is said by a RuntimeError, and the innermost Python file that it comes from."""
 
 
+ALIKE = 1e-2
+"""How much a trace that is for other sizes as well may differ from the model: the same kernels run in both."""
+
+
 def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     """The module as an ONNX model, by the exporter that traces TorchScript, with its default options."""
     import io
@@ -85,6 +89,22 @@ def traced(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Ar
     return run_torch(programs[0], given)
 
 
+def captured(model: Any, inputs: dict[str, Array], axes: Axes, given: dict[str, Array]) -> list[Array]:
+    """The same, where it is for `given` as well. Raises ValueError where it is not: a trace has one way through the
+    program, and sizes that Python code asked for are numbers in it (torch.jit.trace's documentation).
+    """
+    import numpy as np
+
+    made, expected = traced(model, inputs, axes, given), run_torch(model, given)
+    for one, other in zip(made, expected, strict=True):
+        alike = one.shape == other.shape and np.allclose(
+            one.astype(np.complex128), other.astype(np.complex128), rtol=ALIKE, atol=ALIKE, equal_nan=True
+        )
+        if not alike:
+            raise ValueError("the traced program gives other outputs than the model at these sizes")
+    return made
+
+
 def unfolded() -> AbstractContextManager[None]:
     """While in effect, the exporter folds no constants."""
     import torch
@@ -109,12 +129,16 @@ def without_peephole() -> Iterator[None]:
 def refused(error: BaseException) -> bool:
     """Whether an operator has no symbolic function, or one said through the exporter's helper that it is unsupported.
 
-    Some symbolic functions raise the exporter's exception with such words themselves. Of a dtype that it has no ONNX
+    That is what was raised first, or last: a symbolic function may say so where it could not read a constant. Some
+    symbolic functions raise the exporter's exception with such words themselves. Of a dtype that it has no ONNX
     type for, the exporter says that it did not expect it (`ATenTypeToOnnxType` in
     torch/csrc/jit/passes/onnx/helper.cpp) or does not know it, and of PyTorch's higher-order operators, that it does
     not support them.
     """
-    root = root_cause(error)
+    return any(_refuses(each) for each in (root_cause(error), error))
+
+
+def _refuses(root: BaseException) -> bool:
     file, function = next(iter(raised_in(root)), ("", ""))
     if type(root) is RuntimeError:
         return any(re.match(words, str(root)) and place in file for words, place in _SPOKEN)
@@ -137,6 +161,7 @@ route = Route(
     refused=refused,
     preload=("torch", "torch.onnx", "torch.onnx.utils", "onnx.shape_inference", "onnxruntime"),
     ledger=ledger,
+    captured=captured,
     programs={"torch.jit.trace": traced},
     without={"do_constant_folding": unfolded, "peephole": without_peephole},
 )
