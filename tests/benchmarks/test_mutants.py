@@ -110,7 +110,7 @@ def test_faults_can_be_chosen_by_name(monkeypatch):
 
 SWEEP = 600
 """How many cases of single operators show what most faults alter; those of a campaign show the rest."""
-SAMPLE = 6
+SAMPLE = 12
 """Of how many faults one is tried; the benchmark tells of all in how many cases they altered something."""
 
 

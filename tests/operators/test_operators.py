@@ -6,11 +6,11 @@ A sample of what `python -m benchmarks conformance` does at length.
 from graphfuzz.conformance import examine
 from graphfuzz.spec import Operator, Registry
 
-CASES = {"torch": 2, "keras": 2}
+CASES = {"torch": 2, "keras": 1}
 """Cases for each dtype binding: building a Keras model is the dear part."""
 NEAR_MISSES = 1
-BINDINGS = 4
+BINDINGS = {"torch": 4, "keras": 3}
 
 
 def test_an_operator_conforms(op: Operator, framework: str, registry: Registry) -> None:
-    assert examine(op, framework, registry, CASES[framework], NEAR_MISSES, BINDINGS).failures == ()
+    assert examine(op, framework, registry, CASES[framework], NEAR_MISSES, BINDINGS[framework]).failures == ()
