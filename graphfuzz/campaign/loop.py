@@ -29,7 +29,7 @@ from graphfuzz.campaign.replaying import Job
 from graphfuzz.campaign.sample import settings_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import Bucket, Flaky, HarnessError, Statistics
-from graphfuzz.campaign.workers import Result, Task, Workers
+from graphfuzz.campaign.workers import Pool, Result, Task
 from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
 from graphfuzz.corpus.expectation import Expectations
 from graphfuzz.corpus.replay import Line
@@ -74,7 +74,7 @@ class Campaign:
         journal: Journal,
         frameworks: dict[str, str],
         registry: Registry,
-        workers: Workers,
+        workers: Pool,
         *,
         due: Sequence[Job] = (),
         expected: Expectations = MappingProxyType({}),
