@@ -30,7 +30,7 @@ from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
 AHEAD = 3
 """How many tasks a host is given at a time, a worker: as many as a campaign gives out."""
 ATTEMPTS = 3
-"""With how many hosts that died, on machines that live, a task is in hand before it is taken for the cause."""
+"""How many hosts may die with a task in hand, on nodes that live on, until it is taken for the cause."""
 STARTS = 3
 """How often in a row a host is started on a machine before that is given up."""
 PATIENCE = 10.0
@@ -82,13 +82,13 @@ class Cluster(Protocol):
 
 
 class _Job(msgspec.Struct, eq=False):
-    """A task on its way. loans: what it borrows, by name. losses: the hosts that died with it in hand."""
+    """A task on its way. loans: what it borrows, by name. losses: the nodes whose hosts died with it in hand."""
 
     number: int
     task: Task
     loans: dict[str, Any]
     future: Future[Result] = msgspec.field(default_factory=Future)
-    losses: int = 0
+    losses: list[str] = msgspec.field(default_factory=list)
 
 
 class _Seat(msgspec.Struct, eq=False):
@@ -102,7 +102,7 @@ class _Seat(msgspec.Struct, eq=False):
 
     def has_room_for(self, job: _Job) -> bool:
         """A host takes one suspect at a time, so that the next death tells them apart."""
-        suspected = job.losses > 0 and any(other.losses > 0 for other in self.jobs.values())
+        suspected = bool(job.losses) and any(other.losses for other in self.jobs.values())
         return self.health is not None and len(self.jobs) < AHEAD * self.number and not suspected
 
 
@@ -303,11 +303,12 @@ class LeasedWorkers:
         self._say(f"node {seat.node} is not used: {why}")
 
     def _lose(self, seat: _Seat, why: str) -> None:
-        """Give out again what a lost host had in hand; where its node lives on, one of these tasks may be the cause."""
+        """Give out again what a lost host had in hand. Where its node lives on, which is certain only some seconds
+        later, one of these tasks may be the cause."""
         if seat.line is not None:
             seat.line.stop()
-        lives = seat.node in self._cluster.nodes()
-        if seat.health is None:
+        nodes, joined = self._cluster.nodes(), seat.health is not None
+        if not joined:
             self._failed[seat.node] += 1
             if self._failed[seat.node] >= STARTS:
                 self._dismiss(seat, f"no host stays up there: {why}")
@@ -322,16 +323,16 @@ class LeasedWorkers:
                 self._replaced.update(seat.health.replaced)
                 self._replaced[LOST] += seat.number
             for job in jobs:
-                job.losses += lives
-            spoiled = [job for job in jobs if job.losses >= ATTEMPTS]
-            self._waiting = sorted(
-                [*self._waiting, *(job for job in jobs if job.losses < ATTEMPTS)], key=lambda job: job.number
-            )
+                job.losses.append(seat.node)
+            spoiled = [job for job in jobs if sum(node in nodes for node in job.losses) >= ATTEMPTS]
+            again = [job for job in jobs if job not in spoiled]
+            self._waiting = sorted([*self._waiting, *again], key=lambda job: job.number)
             alone = not any(other.health for other in self._seats)
             self._changed.notify_all()
-        self._say(f"node {seat.node} lost its workers; {len(jobs)} cases are given out again")
-        if alone:
-            self._say("no workers are left in the cluster; waiting for nodes")
+        if joined:
+            self._say(f"node {seat.node} lost its workers ({why}); {len(again)} cases are given out again")
+            if alone:
+                self._say("no workers are left in the cluster; waiting for a node")
         for job in spoiled:
             job.future.set_result(_spoiled(job.task, why))
 

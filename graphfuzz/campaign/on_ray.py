@@ -50,6 +50,7 @@ class RayCluster:
 
     def __init__(self, address: str, number: int | None = None) -> None:
         self._address, self._number = address, number
+        self._ids: dict[str, str] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> RayCluster:
@@ -79,8 +80,10 @@ class RayCluster:
         self._open.close()
 
     def nodes(self) -> Mapping[str, int]:
-        """The CPUs of each node that lives, by its id."""
-        return {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"]}
+        """The CPUs of each node that lives, by its name."""
+        living = {_name(node): node for node in self._ray.nodes() if node["Alive"]}
+        self._ids |= {name: node["NodeID"] for name, node in living.items()}
+        return {name: int(node["Resources"].get("CPU", 0)) for name, node in living.items()}
 
     def installation(self, node: str, routes: Sequence[str]) -> Mapping[str, str]:
         """What is installed there. Raises Lost; UsageError where graphfuzz is missing."""
@@ -103,7 +106,7 @@ class RayCluster:
         return self._ray.put(data)
 
     def _on(self, node: str) -> dict[str, Any]:
-        return {"scheduling_strategy": self._there(node, soft=False)}
+        return {"scheduling_strategy": self._there(self._ids[node], soft=False)}
 
 
 class _Line:
@@ -136,6 +139,11 @@ class _Line:
         except self._ray.exceptions.RayError as error:
             raise Lost(_line(error)) from error
         return got
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    """The machine's name, and of the node's id, as one machine may be several nodes, what tells it from others."""
+    return f"{node['NodeManagerHostname']}/{node['NodeID'][:8]}"
 
 
 def _line(error: Exception) -> str:
