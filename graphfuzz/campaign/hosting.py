@@ -172,7 +172,7 @@ def installation(routes: Sequence[str]) -> dict[str, str]:
     return {
         "Python": platform.python_version(),
         **installed(tuple(dict.fromkeys([*ours, *theirs]))),
-        **{f"the sources of {name}": _digest(name) for name in packages},
+        **{f"{name} (sources)": _digest(name) for name in packages},
     }
 
 

@@ -133,6 +133,7 @@ class LeasedWorkers:
         self._here = installation(routes)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._entered = False
         self._numbers = 0
         self._waiting: list[_Job] = []
         self._lent: dict[str, Any] = {}
@@ -156,6 +157,7 @@ class LeasedWorkers:
         except BaseException:
             self.__exit__()
             raise
+        self._entered = True
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -268,7 +270,7 @@ class LeasedWorkers:
         for name, ours in self._here.items():
             theirs = there.get(name, "not installed")
             if theirs != ours:
-                return f"{name} is {theirs}, here {ours}; findings would mix: install the same on every node"
+                return f"has {name} {theirs}, and here it is {ours}; findings would mix: install the same on every node"
         line = self._cluster.start(seat.node, seat.number, self._setup(seat.number))
         with self._changed:
             seat.line = line
@@ -300,7 +302,8 @@ class LeasedWorkers:
             self._seats = [other for other in self._seats if other is not seat]
             self._unfit[seat.node] = why
             self._changed.notify_all()
-        self._say(f"node {seat.node} is not used: {why}")
+        if self._entered:
+            self._say(f"node {seat.node} is not used: {why}")
 
     def _lose(self, seat: _Seat, why: str) -> None:
         """Give out again what a lost host had in hand. Where its node lives on, which is certain only some seconds

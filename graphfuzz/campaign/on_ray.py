@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from collections import deque
@@ -62,6 +63,7 @@ class RayCluster:
         except ImportError as error:
             raise UsageError(f"--ray needs Ray, which is missing ({error}): pip install 'graphfuzz[ray]'") from None
         self._ray, self._there = ray, NodeAffinitySchedulingStrategy
+        _check_answered(self._address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if self._address == LOCAL:
             place = tempfile.TemporaryDirectory(prefix="graphfuzz-ray-", ignore_cleanup_errors=True)
@@ -139,6 +141,16 @@ class _Line:
         except self._ray.exceptions.RayError as error:
             raise Lost(_line(error)) from error
         return got
+
+
+def _check_answered(address: str) -> None:
+    """Raise UsageError where nobody listens at a host and port: Ray itself would complain for a minute."""
+    host, told, port = address.removeprefix("ray://").rpartition(":")
+    if told and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"--ray {address}: nobody answers there ({error})") from error
 
 
 def _name(node: Mapping[str, Any]) -> str:

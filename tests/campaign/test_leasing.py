@@ -252,7 +252,7 @@ def test_without_nodes_it_waits_and_says_so() -> None:
 def test_a_node_with_other_versions_is_refused() -> None:
     cluster = FakeCluster(fine, a=1, b=1)
     cluster.versions["b"] = {"onnxruntime": "0.1"}
-    refused = "node b: onnxruntime is 0.1, here .*; findings would mix"
+    refused = "node b: has onnxruntime 0.1, and here it is .*; findings would mix"
     with pytest.raises(UsageError, match=refused), leased(cluster):
         pass
     assert all(line.dead.is_set() for line in cluster.lines)
@@ -260,11 +260,11 @@ def test_a_node_with_other_versions_is_refused() -> None:
 
 def test_a_node_that_comes_later_with_other_versions_is_not_used() -> None:
     cluster = FakeCluster(fine, a=1)
-    cluster.versions["b"] = {"the sources of graphfuzz": "others"}
+    cluster.versions["b"] = {"graphfuzz (sources)": "others"}
     with leased(cluster, 2) as (workers, said):
         cluster.living["b"] = 1
         until(lambda: len(said) == 2)
-        assert "node b is not used: the sources of graphfuzz is others" in said[1]
+        assert "node b is not used: has graphfuzz (sources) others" in said[1]
         assert workers.submit(task("right")).result(10).outcome.verdict == "ok"
     assert {node for node, _ in cluster.given} == {"a"}
 

@@ -57,8 +57,8 @@ def fuzz(folder: Path, environment: dict[str, str], *further: str) -> tuple[list
 
 @needs_ray
 def test_a_campaign_on_ray_finds_what_a_local_one_finds(tmp_path: Path, run: dict[str, str]) -> None:
-    verdicts, entries, _ = fuzz(tmp_path / "here", run, "--cases", "16")
-    again, same, said = fuzz(tmp_path / "there", run, "--cases", "16", "--ray")
+    verdicts, entries, _ = fuzz(tmp_path / "here", run, "--first-case", "24", "--cases", "6")
+    again, same, said = fuzz(tmp_path / "there", run, "--first-case", "24", "--cases", "6", "--ray")
     assert (again, same) == (verdicts, entries)
     assert len(entries) >= 2
     assert " has 2 workers" in said
@@ -135,12 +135,13 @@ def test_the_cases_of_a_killed_node_run_elsewhere_and_count_once(run: dict[str, 
 
 
 @needs_ray
-def test_an_address_without_ray_is_bad_input(tmp_path: Path, run: dict[str, str]) -> None:
+@pytest.mark.parametrize(("address", "said"), [("nonsense:port", ""), ("127.0.0.1:1", "nobody answers there")])
+def test_an_address_without_ray_is_bad_input(tmp_path: Path, run: dict[str, str], address: str, said: str) -> None:
     place = ["--corpus", str(tmp_path / "corpus"), "--campaign", str(tmp_path / "campaign")]
-    command = [*COMMAND, *CASES, *place, "--ray", "nonsense:port"]
+    command = [*COMMAND, *CASES, *place, "--ray", address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=run, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("graphfuzz: --ray nonsense:port: ")
+    assert done.stderr.startswith(f"graphfuzz: --ray {address}: {said}")
     assert done.stderr.count("\n") == 1
 
 
