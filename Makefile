@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install fuzz test check format clean
+.PHONY: install fuzz test test-ray check format clean
 
 install: $(STAMP)
 
@@ -22,6 +22,10 @@ fuzz: install  ## a two-minute campaign on all routes
 test: install  ## everything that must hold: static checks, then the test suite
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+
+test-ray: install  ## what needs Ray, which takes minutes: two clusters and a lost node
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ray]"
+	$(BIN)/python -m pytest tests/campaign/test_on_ray.py
 
 check: install  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -9,9 +9,9 @@ from collections import Counter
 import msgspec
 import psutil
 
-SPENT, FRESH, BROKEN = "spent", "fresh", "broken"
+SPENT, FRESH, BROKEN, LOST = "spent", "fresh", "broken", "lost"
 """Why a worker is replaced: it has run its number of cases, grown, or may be damaged; a case wants a fresh process; it
-did not start, or was gone between two cases."""
+did not start, or was gone between two cases; its machine was lost."""
 
 
 class Health(msgspec.Struct, frozen=True):

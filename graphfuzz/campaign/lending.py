@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -29,13 +30,27 @@ class Lender:
         """The file for `borrowed`, by the name; what has none goes itself."""
         if own is None or isinstance(own, Path) or not own.name:
             return own
-        path = self.folder / f"{own.name}.{type(own).__name__.lower()}"
+        return self.keep(label(own), lambda: packed(own))
+
+    def keep(self, name: str, data: Callable[[], bytes]) -> Path:
+        """The file of this name, written if it is not there."""
+        path = self.folder / name
         if path not in self._lent:
-            path.write_bytes(msgspec.msgpack.encode(own))
+            path.write_bytes(data())
             self._lent.append(path)
             if len(self._lent) > KEPT:
                 self._lent.popleft().unlink()
         return path
+
+
+def label(own: Guide | Support) -> str:
+    """The name of its file."""
+    return f"{own.name}.{type(own).__name__.lower()}"
+
+
+def packed(own: Guide | Support) -> bytes:
+    """What is in its file."""
+    return msgspec.msgpack.encode(own)
 
 
 def borrowed(lent: T | Path | None, kind: type[T]) -> T | None:

@@ -26,7 +26,7 @@ from graphfuzz.campaign.replaying import Job
 from graphfuzz.campaign.sample import settings_of
 from graphfuzz.campaign.schedule import Place, schedule
 from graphfuzz.campaign.statistics import HarnessError, Statistics
-from graphfuzz.campaign.workers import Result, Task, Workers
+from graphfuzz.campaign.workers import Pool, Result, Task
 from graphfuzz.corpus.expectation import Expectations
 from graphfuzz.corpus.replay import Line
 from graphfuzz.generator import Bar
@@ -61,7 +61,7 @@ class Campaign:
         journal: Journal,
         frameworks: dict[str, str],
         registry: Registry,
-        workers: Workers,
+        workers: Pool,
         *,
         due: Sequence[Job] = (),
         expected: Expectations = MappingProxyType({}),

@@ -19,7 +19,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from pebble import ProcessExpired, ProcessPool
@@ -62,6 +62,13 @@ class Limits(msgspec.Struct, frozen=True):
     recycle_after: int = 500
 
 
+class Pool(Protocol):
+    """What a campaign needs of workers, here or elsewhere."""
+
+    def submit(self, task: Task) -> Future[Result]:
+        """As `Workers.submit`."""
+
+
 class Workers:
     """A number of workers, as a context manager. Leaving it stops them at once, whatever they are at.
 
@@ -80,6 +87,7 @@ class Workers:
         tolerance: str = "conditioning",
         warm: Sequence[str] = (),
     ) -> None:
+        self.number = number
         self.limits = limits
         targets = (module for route in routes for module in load_route(route).preload)
         self._preload = [*warm, *targets, *(point.module for point in installed_packs())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -24,9 +24,11 @@ from graphfuzz.campaign.known import FILE, Suppression
 from graphfuzz.campaign.known import NONE as NO_FILE
 from graphfuzz.campaign.known import known_at_start as issues_at_start
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
+from graphfuzz.campaign.leasing import LeasedWorkers
 from graphfuzz.campaign.looking_back import ALL, DUE, due
 from graphfuzz.campaign.looking_back import NONE as NO_REPLAY
 from graphfuzz.campaign.loop import Campaign
+from graphfuzz.campaign.on_ray import LOCAL, RayCluster
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.schedule import Place
@@ -50,11 +52,13 @@ from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.report.tables import fits_table, solver_table
 from graphfuzz.spec.registry import Registry, load_registry
 
+WORKERS = 2
+"""How many workers there are where nothing says so."""
 CAMPAIGNS = "campaigns"
 """Where the folders of campaigns are that name none: beside the corpus."""
 BUDGETS = ("seconds", "cases", "findings")
 """What may be given once more when a campaign goes on: so much more of it."""
-ANEW = (*BUDGETS, "disk", "minimizing", "workers", "resume", "profile", "junit", "log", "replay", "expect")
+ANEW = (*BUDGETS, "disk", "minimizing", "workers", "ray", "resume", "profile", "junit", "log", "replay", "expect")
 """All options that may be given then."""
 SECTIONS = {
     "Budgets and means": "seconds",
@@ -97,7 +101,19 @@ SECTIONS = {
     show_default=True,
     help="The most of --seconds that minimizing takes while cases remain.",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Child processes.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help=f"Child processes. [default: {WORKERS}, with --ray one a CPU of the cluster]",
+)
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value=LOCAL,
+    metavar="[ADDRESS]",
+    help="Have them on the nodes of the Ray cluster at this address (auto, HOST:PORT); without one, on a Ray "
+    "begun here.",
+)
 @click.option("--first-case", type=click.IntRange(min=0), default=0, help="The case to begin with. [default: 0]")
 @click.option("--seed", type=click.IntRange(min=0), help="The campaign's seed: the same one makes the same cases.")
 @click.option("--nodes", type=click.IntRange(1, 200), default=10, show_default=True, help="The most nodes of a graph.")
@@ -247,19 +263,10 @@ def _run(
     say(console, told(facts.support))
     _tell_versions(facts, console)
     console.print("starting workers ...", style="dim")
-    limits = Limits(
-        seconds=configuration.seconds_a_case,
-        stage_seconds=configuration.seconds_a_stage,
-        memory_bytes=configuration.memory_a_case,
+    pool = _workers(configuration, frameworks, given, console, stack)
+    journal.facts = msgspec.structs.replace(
+        facts, configuration=msgspec.structs.replace(configuration, workers=pool.number)
     )
-    workers = Workers(
-        configuration.workers,
-        list(frameworks),
-        packs=configuration.packs,
-        limits=limits,
-        tolerance=configuration.tolerance,
-    )
-    pool = stack.enter_context(workers)
     trouble: Exception | None = None
     reporter = Reporter(folder, facts, pool.health, journal.sample.estimates, lambda text: say(console, text, "yellow"))
     with stoppable() as stopped, View(console, reporter) as view:
@@ -297,6 +304,35 @@ def _run(
     return campaign.statistics
 
 
+def _workers(
+    configuration: Configuration,
+    routes: Collection[str],
+    given: dict[str, Any],
+    console: Console,
+    stack: ExitStack,
+) -> Workers | LeasedWorkers:
+    """The workers, started: here, or on the nodes of a cluster."""
+    limits = Limits(
+        seconds=configuration.seconds_a_case,
+        stage_seconds=configuration.seconds_a_stage,
+        memory_bytes=configuration.memory_a_case,
+    )
+    packs, tolerance = configuration.packs, configuration.tolerance
+    if given["ray"] is None:
+        here = Workers(configuration.workers, list(routes), packs=packs, limits=limits, tolerance=tolerance)
+        return stack.enter_context(here)
+    leased = LeasedWorkers(
+        stack.enter_context(RayCluster(given["ray"], given["workers"])),
+        given["workers"],
+        list(routes),
+        packs=packs,
+        limits=limits,
+        tolerance=tolerance,
+        say=lambda text: say(console, text, "yellow"),
+    )
+    return stack.enter_context(leased)
+
+
 def _facts(given: dict[str, Any], registry: Registry) -> Facts:
     """What a new campaign begins with. Raises UsageError for what cannot work, before anything is written."""
     shares = parse_routes(given["routes"])
@@ -310,7 +346,7 @@ def _facts(given: dict[str, Any], registry: Registry) -> Facts:
         disk=given["disk"],
         minimizing=given["minimizing"],
         first_case=given["first_case"],
-        workers=given["workers"],
+        workers=given["workers"] or WORKERS,
         nodes=given["nodes"],
         zeros=given["zeros"],
         dynamic=given["dynamic"],
