@@ -2,7 +2,8 @@
 
 from click.testing import CliRunner
 
-from graphfuzz.cli.fuzz import SECTIONS, fuzz
+from graphfuzz.cli.fuzz import fuzz
+from graphfuzz.cli.fuzz_options import SECTIONS
 
 
 def test_every_option_stands_in_the_section_that_begins_before_it():
