@@ -78,7 +78,7 @@ def _busy(watched: Watch) -> float | None:
 
 
 def _ratios(kinds: dict[str, dict[int, Any]]) -> dict[str, Any]:
-    """How much faster the most workers are than one, and each kind's rate with the most relative to the first kind's."""
+    """How much faster the most workers are than one, and each kind's rate with the most beside the first kind's."""
     first, most = next(iter(kinds)), max(NUMBERS)
     rates = {kind: {number: found["cases_a_second"] for number, found in by.items()} for kind, by in kinds.items()}
     return {

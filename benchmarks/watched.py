@@ -74,7 +74,7 @@ def piece(task: Task, result: Result, span: Span) -> Piece:
 class Watch(msgspec.Struct):
     """What was seen of a campaign.
 
-    start_up: seconds until the workers were ready. span: of the campaign itself. ends: when each execution was taken in.
+    start_up: seconds until the workers were ready. span: of the campaign itself. ends: when executions were taken in.
     minimizing: when the loop minimized. waiting: seconds for which it waited for a case's result. cpu: seconds of the
     loop's process.
     """
