@@ -1,9 +1,8 @@
 """What the benchmarks of campaigns count, on campaigns made up; the campaigns themselves take minutes."""
 
 import json
-import tempfile
+import sqlite3
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +11,7 @@ from benchmarks import overhead, scaling, survival, yields
 from benchmarks.survival import Books, compared
 from benchmarks.watched import ATTRIBUTION, REST, TRIED, Piece, Watch, piece, watch
 from graphfuzz.campaign.configuration import Configuration
+from graphfuzz.campaign.journal import BOOKS
 from graphfuzz.campaign.refusals import Trials
 from graphfuzz.campaign.statistics import Statistics
 from graphfuzz.campaign.workers import Result, Task
@@ -78,7 +78,7 @@ def test_all_worker_seconds_are_accounted_for():
     assert (later.wall, later.minimizing, len(later.pieces)) == (4.0, [(6.0, 10.0)], 1)
 
 
-def test_a_campaign_is_watched_and_its_worker_seconds_come_to_what_there_was(registry, tmp_path):
+def test_a_campaign_is_watched_and_its_books_are_held_against_themselves(registry, tmp_path):
     options = {"operators": ("relu",), "dtypes": ("float32",), "nodes": 1, "lanes": {"random": 1.0}, "workers": 1}
     configuration = Configuration((QUICK,), 3, seconds=1e6, minimizing=0.0, **options)
     watched = watch(configuration, registry, tmp_path, executions=10)
@@ -87,6 +87,15 @@ def test_a_campaign_is_watched_and_its_worker_seconds_come_to_what_there_was(reg
     assert watched.spent()["conversion"] > 0
     assert 0 < scaling._busy(watched) <= 1
     assert time.monotonic() > watched.ends[0] > watched.span[0]
+    run = SimpleNamespace(folder=tmp_path / "campaign")
+    found = survival.books_of(run)
+    assert sorted(found.executions) == list(range(10))
+    assert found.waiting > 0
+    assert not found.disagreements
+    with sqlite3.connect(tmp_path / "campaign" / BOOKS) as tampered:
+        tampered.execute('DELETE FROM executions WHERE "case" = 3')
+        tampered.execute("DELETE FROM waiting")
+    assert len(survival.books_of(run).disagreements) == 2
 
 
 def books(**given):
@@ -124,16 +133,6 @@ def books(**given):
 def test_what_is_lost_and_what_is_counted_twice(other, ill, lost, double, balanced):
     told = compared(books(), books(**other), ill)
     assert (told["lost"], told["double_counted"], told["balanced"]) == (lost, double, balanced)
-
-
-def test_books_of_a_campaign_that_met_an_ill_target_agree():
-    with tempfile.TemporaryDirectory() as folder:  # a short name: sockets are made below it
-        run = survival.Run(Path(folder), "disturbed", "leaves")
-        code = survival.ended(run.begin(*survival.OPTIONS, "--cases", "4"))
-        assert code == 0, run.output.read_text()
-        found = survival.books_of(run)
-    assert sorted(found.executions) == [0, 1, 2, 3]
-    assert not found.disagreements
 
 
 def test_reports_of_one_message_are_a_group(tmp_path):
