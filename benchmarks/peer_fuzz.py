@@ -1,8 +1,9 @@
-"""NNSmith's fuzz loop, run by the interpreter of an environment of its own: `peer_fuzz.py SECONDS SEED FOLDER`.
+"""NNSmith's fuzz loop, run by the interpreter of an environment of its own: `peer_fuzz.py SECONDS SEED FOLDER`; then
+`peer_fuzz.py FOLDER` writes the inputs of each report at or below a folder beside its model, as `inputs.npz`.
 
 Its version is older than the packages under test. What they have dropped since is put back, and nothing else: torch's
-exporter is the one that it was written for, and `onnx._serialize` is there. In the end each report's inputs are written
-beside its model, as `inputs.npz`, and the counts as `counts.json` in the folder.
+exporter is the one that it was written for, and `onnx._serialize` is there. In the end the counts are written as
+`counts.json` in the folder, which the loop makes.
 """
 
 import json
@@ -14,8 +15,8 @@ from typing import Any
 SYSTEM = ("model.type=onnx", "backend.type=onnxruntime")
 
 
-def main(seconds: str, seed: str, folder: str) -> None:
-    import numpy as np
+def loop(seconds: str, seed: str, folder: str) -> None:
+    """Fuzz for so many seconds."""
     import onnx
     import torch
 
@@ -35,16 +36,21 @@ def main(seconds: str, seed: str, folder: str) -> None:
     torch.set_num_threads(1)
     sys.argv[1:] = [*SYSTEM, f"fuzz.time={seconds}s", f"fuzz.seed={seed}", f"fuzz.root={folder}", "hydra.run.dir=."]
     fuzz.main()
-    root = Path(folder)
-    for oracle in root.glob("*/oracle.pkl"):
+    status = loops[0].status
+    counts = {"tested": status.n_testcases, "reports": status.n_bugs, "not_made": status.n_fail_make_test}
+    Path(folder, "counts.json").write_text(json.dumps(counts))
+
+
+def write_inputs(folder: str) -> None:
+    """Each report's inputs, in a form that needs no unpickling."""
+    import numpy as np
+
+    for oracle in Path(folder).rglob("oracle.pkl"):
         with oracle.open("rb") as file:
             inputs = pickle.load(file)["input"]
         arrays: dict[str, Any] = {name: np.asarray(array) for name, array in inputs.items()}
         np.savez(oracle.with_name("inputs.npz"), **arrays)
-    status = loops[0].status
-    counts = {"tested": status.n_testcases, "reports": status.n_bugs, "not_made": status.n_fail_make_test}
-    (root / "counts.json").write_text(json.dumps(counts))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    loop(*sys.argv[1:4]) if len(sys.argv) > 2 else write_inputs(sys.argv[1])

@@ -276,12 +276,13 @@ def undisturbed(root: Path, cases: int) -> Books:
 
 
 def worker_killed(root: Path, kills: int) -> dict[str, Any]:
-    """SIGKILL for one worker after another, at random moments. tried: kills that met a living one."""
+    """SIGKILL for one worker after another, at random moments, and never twice within what a case takes, as a case
+    that is killed twice is a finding. tried: kills that met a living one."""
     rng, run = random.Random(SEED), Run(root, "disturbed")
     process = run.begin(*OPTIONS, "--cases", "1000000")
     killed = 0
     while killed < kills and process.poll() is None:
-        time.sleep(rng.uniform(0.05, 0.4))
+        time.sleep(rng.uniform(0.5, 1.5))
         workers = _workers(process.pid) if run.executions() else []
         if workers:
             rng.choice(workers).kill()

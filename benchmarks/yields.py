@@ -11,14 +11,17 @@ ours either. `peer_confirmed` counts the buckets alone.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
-import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +59,7 @@ GOAL = 10
 PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "z3-solver")
 REFUSAL = "NOT_IMPLEMENTED"
 """What ONNX Runtime says of an operator and type that it has no kernel for."""
-ROOT = Path(__file__).parents[1]
+SCRIPT = str(Path(__file__).with_name("peer_fuzz.py"))
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -74,12 +77,13 @@ def run(quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="graphfuzz-yield-") as folder:
         root = Path(folder)
         ours = Run(root, "ours", route=routes[0], seed=SEED)
-        _peers(python, root / "first", 1, 0)  # learns, and keeps, which operators and types there are
+        _peer(python, root / "first", 1, 0)  # learns, and keeps, which operators and types there are
         for part in track(range(parts), "parts of both"):
             _ours(ours, routes, seconds // parts, part)
             _peers(python, root / f"peer-{part}", seconds // parts, part)
         statistics = look(ours.folder)[1]
-        reports, counts = _reports(root, parts)
+        subprocess.run([python, SCRIPT, str(root)], check=True, env=_variables())
+        reports, counts = _reports(root)
         examined = _examined(reports, routes, sample)
     found = [bucket for bucket in statistics.found() if not bucket.known]
     groups = Counter(report.group for report in reports)
@@ -121,28 +125,37 @@ def _ours(ours: Run, routes: Sequence[str], seconds: int, part: int) -> None:
 
 def _peers(python: str, folder: Path, seconds: int, part: int) -> None:
     """So many seconds of the peer's loop, in as many processes as we have workers."""
-    cache = default_cache() / "peers" / "cache"
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache), "PYTHONPATH": ""}
-    script, processes = Path(__file__).with_name("peer_fuzz.py"), []
-    for number in range(WORKERS):
-        place = folder / str(number)
+    with ThreadPoolExecutor(WORKERS) as threads:
+        loops = [threads.submit(_peer, python, folder / str(n), seconds, 1000 * part + n) for n in range(WORKERS)]
+        for loop in loops:
+            loop.result()
+
+
+def _peer(python: str, folder: Path, seconds: int, number: int) -> None:
+    """One process of the peer's loop, and another with another seed wherever a case takes it down."""
+    until, lives = time.monotonic() + seconds, count()
+    while (left := math.ceil(until - time.monotonic())) > 0:
+        life = next(lives)
+        place = folder / f"life-{life}"
         place.mkdir(parents=True)
-        command = [python, str(script), str(seconds), str(1 + WORKERS * part + number), str(place)]
         with (place / "log.txt").open("wb") as log:
-            processes.append(subprocess.Popen(command, cwd=place, stdout=log, stderr=log, env=variables))
-        if seconds == 1:
-            break  # one is enough to learn, and two would write the same file
-    for process in processes:
-        if process.wait() < 0:
-            print(f"a process of the peer died: {process.returncode}", file=sys.stderr)
+            command = [python, SCRIPT, str(left), str(1 + number + 100 * life), str(place / "found")]
+            code = subprocess.run(command, cwd=place, stdout=log, stderr=log, env=_variables(), check=False).returncode
+        if code > 0:
+            words = (place / "log.txt").read_text(errors="replace").strip()[-2000:]
+            raise RuntimeError(f"the peer's loop ended with {code}: {words}")
 
 
-def _reports(root: Path, parts: int) -> tuple[list[Report], dict[str, int]]:
+def _variables() -> dict[str, str]:
+    cache = default_cache() / "peers" / "cache"
+    return {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache), "PYTHONPATH": ""}
+
+
+def _reports(root: Path) -> tuple[list[Report], dict[str, int]]:
     """The peer's reports, and its counts; a process that died has told none, but its reports count."""
-    folders = [place for part in range(parts) for place in sorted((root / f"peer-{part}").iterdir())]
     counts: Counter[str] = Counter(tested=0, reports=0, not_made=0, processes_that_died=0)
     reports = []
-    for folder in folders:
+    for folder in sorted(root.glob("peer-*/*/life-*/found")):
         told = folder / "counts.json"
         counts.update(json.loads(told.read_text()) if told.exists() else {"processes_that_died": 1})
         reports += [Report(str(place), _group(place)) for place in sorted(folder.glob("bug-*"))]
