@@ -70,15 +70,21 @@ def _in_pieces(parts: Run, options: tuple[str, ...], cases: int, cuts: int) -> t
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 1))
         if process.poll() is not None:
-            break
+            return ends, process.returncode
         number = (signal.SIGKILL, signal.SIGINT)[cut % 2]
         process.send_signal(number)
         code = ended(process)
         ends.append({"by": number.name, "exit_code": code, "executions": parts.executions()})
-        if parts.executions() >= cases and number == signal.SIGINT:
-            break
+        if _is_done(parts, cases):
+            return ends, 0
         process = parts.resume()
     return ends, ended(process)
+
+
+def _is_done(run: Run, cases: int) -> bool:
+    """Whether an ended campaign has nothing left to do."""
+    with closing(sqlite3.connect(f"file:{run.folder / BOOKS}?mode=ro", uri=True)) as books:
+        return run.executions() >= cases and not books.execute("SELECT count(*) FROM waiting").fetchone()[0]
 
 
 def _told(run: Run) -> dict[str, dict[str, Any]]:
