@@ -52,9 +52,9 @@ OPTIONS = (
 """What makes cases quick, and each the same whatever was seen before it."""
 QUICK = "benchmarks.ill_routes:quick"
 QUICK_ILL = ("leaves",)
-CASES, QUICK_CASES = 120, 12
-"""Of a trial with a target that misbehaves; about one case in six is of those that do."""
-CASE_SECONDS = 5
+CASES, QUICK_CASES = 40, 12
+"""Of a trial with a target that misbehaves; two cases in five are of those that do."""
+CASE_SECONDS = 3
 PATIENCE = 600.0
 """How long a campaign may take to end by itself, in seconds."""
 DISK, ROOM = "24m", 300 << 10
