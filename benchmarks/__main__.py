@@ -28,7 +28,14 @@ NAMES = (
     "false-alarms",
     "atomicity",
     "confirmations",
+    "scaling",
+    "overhead",
+    "faults",
+    "resume",
+    "yield",
 )
+ELSEWHERE = {"faults": "survival", "yield": "yields"}
+"""The modules of those benchmarks that are not called as their module is."""
 BY_ROUTE = ("false-alarms",)
 """The benchmarks that take hours a route, so that one may be measured at a time."""
 RESULTS = Path(__file__).parent / "results"
@@ -62,7 +69,7 @@ def main(name: str, quick: bool, as_json: bool, record: bool, routes: tuple[str,
     """Run one benchmark."""
     if routes and name not in BY_ROUTE:
         raise click.UsageError(f"--route is for {', '.join(BY_ROUTE)}, not for {name}")
-    benchmark = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
+    benchmark = importlib.import_module(f"benchmarks.{ELSEWHERE.get(name, name.replace('-', '_'))}")
     measured = benchmark.run(quick, routes) if name in BY_ROUTE else benchmark.run(quick)
     result = {"benchmark": name, "quick": quick, **circumstances(), "result": measured}
     if record:

@@ -143,7 +143,7 @@ def _peer() -> Iterator[Any]:
     """A function that has the peer answer a request, as `benchmarks/peer.py` says."""
     script = Path(__file__).with_name("peer.py")
     with subprocess.Popen(
-        [_interpreter(), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [interpreter("z3-solver"), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         requests, answers = process.stdin, process.stdout
         assert requests is not None
@@ -158,14 +158,14 @@ def _peer() -> Iterator[Any]:
         requests.close()
 
 
-def _interpreter() -> str:
-    """The Python of an environment that has the peer and our z3; made where there is none yet."""
-    z3 = f"z3-solver=={version('z3-solver')}"
-    folder = default_cache() / "peers" / f"{PEER}-{z3}".replace("==", "-")
+def interpreter(*ours: str) -> str:
+    """The Python of an environment that has the peer, and these packages as we have them; made where there is none."""
+    packages = [PEER, *(f"{name}=={version(name)}" for name in ours)]
+    folder = default_cache() / "peers" / "-".join(packages).replace("==", "-")
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", PEER, z3], check=True, stdout=sys.stderr)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True, stdout=sys.stderr)
         (folder / "complete").touch()
     return str(python)
 

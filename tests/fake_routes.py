@@ -110,6 +110,24 @@ def exit_process(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
 
 
 @_route
+def exit_quietly(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    os._exit(0)
+
+
+@_route
+def fork(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    os.fork()
+    return _model(inputs, [("Relu", ["x"], "y")])
+
+
+@_route
+def shout(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    for _ in range(64):
+        os.write(2, b"Check failed: 1 == 2\n" + b"x" * (1 << 20))
+    os.abort()
+
+
+@_route
 def leave(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     raise SystemExit(0)
 

@@ -201,7 +201,7 @@ def imported(file: Path, given: Given, reader_name: str, table: Table, partial: 
 
 def work(number: int, task: Task) -> Reply:
     """One case, made if need be, and judged."""
-    worker = _workers[0]
+    worker, process = _workers[0], os.getpid()
     worker.tasks += 1
     folder, seconds = Path(worker.settings.folder), worker.settings.seconds
     _write_to(folder / f"{number}.log")
@@ -213,6 +213,8 @@ def work(number: int, task: Task) -> Reply:
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) and end.code else 1)
     finally:
+        if os.getpid() != process:
+            os._exit(0)  # the target has forked, and both came back: one worker is enough
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
         os.close(stage)

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,7 @@ from graphfuzz.campaign.child import Result as Result
 from graphfuzz.campaign.child import Task as Task
 from graphfuzz.campaign.health import BROKEN, FRESH, SPENT, Health, Tally, look
 from graphfuzz.campaign.lending import Lender
+from graphfuzz.campaign.processes import LEFT, WorkerContext
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.graph import Case, features
 from graphfuzz.oracle.causes import ALLOCATORS
@@ -44,6 +46,12 @@ OURS = ("generation", "materialization", "source", "compare")
 
 ATTEMPTS = 3
 """How often a task is given out that a worker's death, before it took the task, brought back."""
+
+KILLED = "killed from outside"
+"""The cause of deaths by SIGKILL after which the task was given out once more."""
+
+LOG = 64 << 10
+"""How much of what a dead worker said is read, in bytes: of its beginning, and of its end."""
 
 PATIENCE = 0.2
 """How often a thread that waits for a worker looks whether all is to stop, in seconds."""
@@ -184,7 +192,7 @@ class Workers:
             slot.replace(FRESH)
         seconds = self.limits.seconds if task.seconds is None else min(task.seconds, self.limits.seconds)
         try:
-            reply: child.Reply = slot.call(child.work, number, task, timeout=seconds)
+            reply: child.Reply = self._work(slot, number, task, seconds)
         except TimeoutError:
             message = f"no result within {seconds:g} seconds"
             return self._dead(slot, number, task, HANG, "TimeLimit", message)
@@ -196,6 +204,18 @@ class Workers:
         if reply.spent:
             slot.replace(SPENT)
         return reply.result
+
+    def _work(self, slot: _Slot, number: int, task: Task, seconds: float) -> child.Reply:
+        """What the worker replies. One that was killed by SIGKILL, which comes from outside, tells nothing of the task:
+        it is given out once more; where memory was scarce, that tells."""
+        try:
+            reply: child.Reply = slot.call(child.work, number, task, timeout=seconds)
+        except ProcessExpired as death:
+            if death.exitcode != -signal.SIGKILL:
+                raise
+            self._deaths.add(KILLED)
+            reply = slot.call(child.work, number, task, timeout=seconds)
+        return reply
 
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""
@@ -233,12 +253,15 @@ class _Slot:
         self.pool = self._new()
 
     def _new(self) -> ProcessPool:
-        context = multiprocessing.get_context("forkserver")
-        return ProcessPool(max_workers=1, initializer=child.start, initargs=(self._settings,), context=context)
+        arguments = (self._settings,)
+        return ProcessPool(max_workers=1, initializer=child.start, initargs=arguments, context=WorkerContext())
 
     def replace(self, why: str) -> None:
         """Stop this worker; the next call starts another."""
         self._replaced.add(why)
+        self._renew()
+
+    def _renew(self) -> None:
         self.pool.stop()
         self.pool.join()
         self.pool = self._new()
@@ -263,12 +286,18 @@ class _Slot:
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None) -> Any:
         try:
-            future = self.pool.schedule(function, args=arguments, timeout=timeout)
+            future = self.pool.schedule(function, args=arguments)
         except RuntimeError as error:  # Pebble's word for a pool that lost its worker between two tasks
             raise BrokenProcessPool(str(error)) from error
+        began: float | None = None
         while not wait([future], timeout=PATIENCE).done:
             if self._stopping.is_set():
                 raise CancelledError
+            if began is None and future.running():
+                began = time.monotonic()
+            if timeout is not None and began is not None and time.monotonic() - began > timeout:
+                self._renew()  # not left to Pebble, which goes by the clock on the wall, and that may be set
+                raise TimeoutError
         return future.result()
 
 
@@ -290,7 +319,7 @@ def _cause(exitcode: int | None) -> str:
     """The signal's name, or the exit code."""
     if exitcode is not None and exitcode < 0:
         return signal.Signals(-exitcode).name
-    return f"exit code {exitcode}"
+    return f"exit code {0 if exitcode == LEFT else exitcode}"
 
 
 _ABORTS = ("terminate called", "what():", "Check failed", "Assertion", "Fatal Python error")
@@ -298,11 +327,20 @@ _ABORTS = ("terminate called", "what():", "Check failed", "Assertion", "Fatal Py
 
 def _last_words(log: str) -> str:
     """What a dying process said of the cause, on one line."""
-    lines = [line.strip() for line in log.splitlines() if any(said in line for said in _ABORTS)]
+    lines = [line.strip()[:500] for line in log.splitlines() if any(said in line for said in _ABORTS)]
     said = "; ".join(lines[:3])
     return f"memory limit: {said}" if any(word in log for word in ALLOCATORS) else said
 
 
 def _read(folder: str, name: str) -> str:
-    path = Path(folder, name)
-    return path.read_text(errors="replace") if path.exists() else ""
+    """A file's text, without the middle of one that is very long; empty where there is none."""
+    try:
+        with Path(folder, name).open("rb") as file:
+            first = file.read(2 * LOG)
+            length = file.seek(0, os.SEEK_END)
+            if length > 2 * LOG:
+                file.seek(-LOG, os.SEEK_END)
+                first = first[:LOG] + b"\n...\n" + file.read()
+    except FileNotFoundError:
+        return ""
+    return first.decode(errors="replace")

@@ -114,15 +114,19 @@ def go_on(journal: Journal, context: click.Context, folder: Path) -> None:
     if any(name in given for name in BUDGETS):
         further = {name: used[name] + given[name] if name in given else None for name in BUDGETS}
         configuration = msgspec.structs.replace(configuration, **further)
-    elif any(
-        getattr(configuration, name) is not None and used[name] >= getattr(configuration, name) for name in BUDGETS
-    ):
+    elif (over := _used_up(configuration, used)) and (over != {"cases"} or next(journal.waiting(), None) is None):
         raise UsageError(f"{folder}: the campaign's budget is used up; give --seconds, --cases or --findings to go on")
     changed = {name: given[name] for name in ("disk", "minimizing", "workers") if name in given}
     configuration = msgspec.structs.replace(configuration, **changed)
     if configuration.disk is not None and taken(folder, done) >= configuration.disk:
         raise UsageError(f"{folder}: the campaign takes all of its --disk {configuration.disk}; give more to go on")
     journal.facts = msgspec.structs.replace(journal.facts, configuration=configuration)
+
+
+def _used_up(configuration: Configuration, used: dict[str, float]) -> set[str]:
+    """Which budgets are used up. That of cases leaves findings to be minimized where the campaign was killed."""
+    budgets = {name: getattr(configuration, name) for name in BUDGETS}
+    return {name for name, budget in budgets.items() if budget is not None and used[name] >= budget}
 
 
 def free(place: Path) -> Path:

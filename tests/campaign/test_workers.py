@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from graphfuzz.campaign.lending import KEPT
-from graphfuzz.campaign.workers import Limits, Result, Task, Workers
+from graphfuzz.campaign.workers import KILLED, Limits, Result, Task, Workers
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import Guide, Recipe
 from graphfuzz.graph import Case, Graph, Node, Value
@@ -63,6 +66,9 @@ def outcome(workers: Workers, name: str) -> Outcome:
         ("segfault", "process-crash", "conversion", "SIGSEGV"),
         ("abort", "process-crash", "conversion", "SIGABRT"),
         ("exit_process", "process-crash", "conversion", "exit code 7"),
+        ("exit_quietly", "process-crash", "conversion", "exit code 0"),
+        ("fork", "ok", "compare", ""),
+        ("shout", "process-crash", "conversion", "SIGABRT"),
         ("leave", "process-crash", "conversion", "exit code 1"),
         ("out_of_memory", "process-crash", "conversion", "MemoryError"),
         ("out_of_memory_in_torch", "process-crash", "conversion", "RuntimeError"),
@@ -89,6 +95,40 @@ def test_evidence_of_a_death(workers: Workers) -> None:
     assert "in hang" in hung.traceback
     assert hung.versions["torch"]
     assert hung.versions["no-such-package"] == "not installed"
+
+
+def test_of_what_a_dead_worker_said_the_beginning_and_the_end_are_read(workers: Workers) -> None:
+    shouted = outcome(workers, "shout")
+    assert "Check failed: 1 == 2" in shouted.message
+    assert "fake_routes.py" in shouted.traceback
+    assert len(shouted.message) < 2000
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_ends_no_case_and_keeps_none(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """`step`: seconds by which the clock on the wall is set, at every look at it."""
+    now = time.time()
+    steps = count()
+    monkeypatch.setattr(time, "time", lambda: now + step * next(steps))
+    started = time.monotonic()
+    assert outcome(workers, "right").verdict == "ok"
+    assert outcome(workers, "hang").verdict == "hang"
+    assert time.monotonic() - started < 20
+
+
+def test_a_worker_killed_from_outside_says_nothing_of_its_case(workers: Workers) -> None:
+    """The case is given out once more; a killer that comes again is the case's own."""
+    hanging = workers.submit(task("hang"))
+    for _ in range(1000):
+        busy = [child for child in psutil.Process().children(recursive=True) if child.ppid() != os.getpid()]
+        if busy and list(Path(workers._folder.name).glob("*.stage")):
+            busy[0].kill()
+            break
+        time.sleep(0.005)
+    assert hanging.result().outcome.verdict == "hang"
+    assert workers.health().deaths[KILLED] == 1
 
 
 def test_evidence_of_an_ordinary_end(workers: Workers) -> None:
@@ -174,7 +214,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from graphfuzz.campaign.lending import KEPT
-from graphfuzz.campaign.workers import Limits, Task, Workers
+from graphfuzz.campaign.workers import KILLED, Limits, Task, Workers
 import graphfuzz.cli
 from tests.campaign.test_workers import relu_case, task
 with Workers(2, ["tests.fake_routes:right"], limits=Limits(seconds=20)) as pool:

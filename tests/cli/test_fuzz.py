@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from graphfuzz.campaign.configuration import Configuration
-from graphfuzz.campaign.journal import BOOKS, Facts, Journal
+from graphfuzz.campaign.journal import BOOKS, Facts, Found, Journal
+from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Statistics
 from graphfuzz.cli import main
 from graphfuzz.cli.campaign_options import FILE, cases_of, command
+from graphfuzz.oracle.verdict import Outcome
+from tests.campaign.test_workers import relu_case
 from tests.cli.test_bad_input import assert_refused
 
 ROUTE = "torch-script-ort"
@@ -61,6 +65,21 @@ def test_a_campaign_goes_on_to_its_budget_and_then_beyond_it(folder: Path) -> No
     with Journal.resumed(folder) as journal:
         statistics = journal.statistics()
     assert (statistics.cases, statistics.executions(), statistics.in_flight) == (5, 5, 0)
+
+
+def test_a_campaign_killed_after_its_last_case_goes_on_to_minimize(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Found(Place(1, "random"), relu_case(), Outcome(ROUTE, "conversion-crash", "conversion"))
+    with Journal.resumed(folder) as journal, journal.step():
+        journal.count(Statistics(cases=2))
+        journal.wait(found)
+    module = importlib.import_module("graphfuzz.cli.fuzz")
+    monkeypatch.setattr(module, "_run", lambda journal, *rest: journal.statistics())
+    assert fuzz("--resume", folder).exit_code == 0
+    with Journal.resumed(folder) as journal, journal.step():
+        journal.settle()
+    assert_refused(fuzz("--resume", folder), "the campaign's budget is used up")
 
 
 def test_what_is_the_campaigns_own_stays(folder: Path, tmp_path: Path) -> None:
