@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from graphfuzz.graph import (
     Array,
-    Axes,
     Case,
     pack_arrays,
 )
@@ -159,7 +158,7 @@ def _stages(
             actual = clock.stage("run", partial(run_onnx, session, bound.inputs()))
             plain = as_complex(list(expected.values()), actual)
             found.apart = max(found.apart or 0.0, largest_difference(bound.graph, registry, expected, plain))
-            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto, source.axes)
+            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto)
         except _Ended:
             _require_covered(route, clock, source, found.binding)
             raise
@@ -178,10 +177,9 @@ def _compared(
     clock: _Clock,
     tolerance: Tolerance,
     proto: Any,
-    axes: Axes,
 ) -> tuple[str, Mismatch | None]:
     """What comes of the converted model's outputs at one binding."""
-    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual)) if axes else None
+    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual))
     if wrong is not None:
         position, words = wrong
         return verdicts.WRONG_OUTPUT, Mismatch("declared", case.graph.outputs[max(position, 0)], words)
