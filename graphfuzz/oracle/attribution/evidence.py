@@ -107,7 +107,8 @@ class Witness(msgspec.Struct, frozen=True):
     """What one witness said.
 
     name: what it is. said: SOUND, ALIKE, OTHERWISE or SILENT. detail: in words. about: what it names, if anything:
-    a node of the source graph; optimizers, in order; the verdict on another fault that the case gets further to.
+    a node of the source graph; optimizers, in order; the verdict on another fault that the case gets further to; the
+    operator at which the reference evaluator fails.
     """
 
     name: str
@@ -141,7 +142,7 @@ def decide(
             doubts += [f"{name} fails in another way than the {outcome.stage}"] if told == OTHERWISE else []
             return Decision(CAPTURE, "", "; ".join(doubts))
     stage, blamed, doubt = _later_stage(outcome, said, list(parts), heard)
-    if stage == NODE_CONVERSION and outcome.stage == "run" and not mended and _keeps_to_rules(said):
+    if stage == NODE_CONVERSION and outcome.stage == "run" and not mended and _keeps_to_rules(heard):
         stage, doubt = (
             RUNTIME_KERNEL,
             "undecided: the reference evaluator fails, too, where no operator's rule is broken",
@@ -183,9 +184,9 @@ def _later_stage(
     return NODE_CONVERSION, "", ""
 
 
-def _keeps_to_rules(said: Mapping[str, str]) -> bool:
-    """Whether a model on which the reference evaluator fails as the runtime does breaks no operator's rule."""
-    return said.get(REFERENCE) == OTHERWISE and said.get(RULES) == SOUND
+def _keeps_to_rules(heard: Sequence[Witness]) -> bool:
+    """Whether the reference evaluator fails at a node that breaks no operator's rule, and none before it does."""
+    return any(witness.name == RULES and witness.said == SOUND and witness.about for witness in heard)
 
 
 def _acted(heard: Sequence[Witness]) -> tuple[str, ...]:

@@ -29,10 +29,10 @@ class AgainstRules(Exception):
     """A node is against its operator's rules."""
 
 
-def require_rules(model: bytes, inputs: Values) -> bool:
-    """Whether the reference evaluator, which tells the operands' values, comes to the end; if not, the node that it
-    stops at is still looked at. Raises AgainstRules, or onnx's InferenceError, where a node, on the very values that it
-    takes, is against its operator's rules.
+def require_rules(model: bytes, inputs: Values) -> str:
+    """The operator of the node at which the reference evaluator, which tells the operands' values, fails; empty where
+    it comes to the end. That node is still looked at, and none after it. Raises AgainstRules, or onnx's InferenceError,
+    where a node, on the very values that it takes, is against its operator's rules.
 
     The evaluator is lenient there. ONNX's inference is not, where operands are constants; so each node is a model of
     its own here. Nodes with subgraphs are not looked at.
@@ -51,9 +51,9 @@ def require_rules(model: bytes, inputs: Values) -> bool:
         try:
             made = ReferenceEvaluator(_alone(proto, node, given, as_constants=False)).run(None, given)
         except Exception:  # noqa: BLE001 - the evaluator's failure is told by its own witness
-            return False
+            return str(node.op_type)
         values.update(zip((name for name in node.output if name), made, strict=True))
-    return True
+    return ""
 
 
 def _require(proto: Any, node: Any, given: Values) -> None:

@@ -185,12 +185,14 @@ class Examiner:
 
         ground = self.ground
         try:
-            ended = require_rules(ground.model, ground.source.cases[ground.binding].inputs())
+            failing = require_rules(ground.model, ground.source.cases[ground.binding].inputs())
         except (AgainstRules, InferenceError) as error:
             return Witness("", ALIKE, _told(error))
-        return Witness(
-            "", SOUND, "each node keeps to them" if ended else "each that the evaluator comes to keeps to them"
-        )
+        if failing:
+            return Witness(
+                "", SOUND, f"each node up to {failing}, where the evaluator fails, keeps to them", (failing,)
+            )
+        return Witness("", SOUND, "each node keeps to them")
 
     def _both(self) -> Witness:
         """The reference evaluator's outputs and the runtime's, held against each other."""
