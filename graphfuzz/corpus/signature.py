@@ -16,6 +16,7 @@ import msgspec
 
 from graphfuzz.graph import Graph, Node, attribute_bin, operands
 from graphfuzz.oracle.attribution import Attribution
+from graphfuzz.oracle.causes import complaints
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, HANG, PROCESS_CRASH, WRONG_OUTPUT, Outcome
 from graphfuzz.spec.dtypes import is_complex, is_float, is_integer
 from graphfuzz.spec.inference import parameters_of, rank_of
@@ -184,19 +185,6 @@ def operators_named(message: str) -> list[str]:
 def _unquoted(match: re.Match[str]) -> str:
     word = next(group for group in match.groups() if group is not None)
     return word if _TARGET_NAME.match(word) else "_"
-
-
-_OBJECTION = re.compile(r"^\(op_type:.*?(?=^\(op_type:|\Z)", re.MULTILINE | re.DOTALL)
-_LISTED = "Inference error(s): "
-_FOLLOWS = "expected to have type but instead is null"
-
-
-def complaints(message: str) -> list[str]:
-    """The objections of ONNX's shape inference, which it lists node by node, in an order that may differ from one
-    conversion to the next; any other message alone. That there is no type to take on follows from another objection."""
-    head, listed, rest = message.partition(_LISTED)
-    found = [f"{head}{each.strip()}" for each in _OBJECTION.findall(rest)] if listed else []
-    return [each for each in found if not each.endswith(_FOLLOWS)] or found or [message]
 
 
 def _categories(graph: Graph, outcome: Outcome) -> str:

@@ -79,5 +79,18 @@ _ABOUT_SHAPES = (
 
 def disputes_shapes(error: BaseException) -> bool:
     """Whether all complaints of an InferenceError, which it makes node by node, are about sizes and ranks."""
-    complaints = _COMPLAINT.findall(str(error))
-    return bool(complaints) and all(complaint.startswith(_ABOUT_SHAPES) for complaint in complaints)
+    said = _COMPLAINT.findall(str(error))
+    return bool(said) and all(each.startswith(_ABOUT_SHAPES) for each in said)
+
+
+_OBJECTION = re.compile(r"^\(op_type:.*?(?=^\(op_type:|\Z)", re.MULTILINE | re.DOTALL)
+_LISTED = "Inference error(s): "
+_FOLLOWS = "expected to have type but instead is null"
+
+
+def complaints(message: str) -> list[str]:
+    """The objections of ONNX's shape inference, which it lists node by node, in an order that may differ from one
+    conversion to the next; any other message alone. That there is no type to take on follows from another objection."""
+    head, listed, rest = message.partition(_LISTED)
+    found = [f"{head}{each.strip()}" for each in _OBJECTION.findall(rest)] if listed else []
+    return [each for each in found if not each.endswith(_FOLLOWS)] or found or [message]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from graphfuzz.corpus.signature import complaints, kind, known_by, normalize, signature, site
+from graphfuzz.corpus.signature import kind, known_by, normalize, signature, site
 from graphfuzz.graph import Graph
 from graphfuzz.oracle.attribution import Attribution
+from graphfuzz.oracle.causes import complaints
 from graphfuzz.oracle.verdict import INVALID_MODEL, LOAD_FAILURE, PROCESS_CRASH, RUN_FAILURE, Mismatch, Outcome
 from tests.examples import ROUTE, case_of, crash, node, relu_case, value, wrong
 

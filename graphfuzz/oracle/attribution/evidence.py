@@ -107,7 +107,8 @@ class Witness(msgspec.Struct, frozen=True):
     """What one witness said.
 
     name: what it is. said: SOUND, ALIKE, OTHERWISE or SILENT. detail: in words. about: what it names, if anything:
-    a node of the source graph, or optimizers, in order.
+    a node of the source graph; optimizers, in order; the verdict on another fault that the case gets further to; the
+    operator at which the reference evaluator fails.
     """
 
     name: str
@@ -124,20 +125,28 @@ class Decision(msgspec.Struct, frozen=True):
     contradiction: str = ""
 
 
-def decide(outcome: Outcome, heard: Sequence[Witness], programs: Iterable[str], parts: Iterable[str]) -> Decision:
+def decide(
+    outcome: Outcome, heard: Sequence[Witness], programs: Iterable[str], parts: Iterable[str], mended: bool = True
+) -> Decision:
     """The stage at fault of a finding, from what was heard.
 
-    programs, parts: the names of the programs that the converter starts from, and of its own optimizations.
+    programs, parts: the names of the programs that the converter starts from, and of its own optimizations. mended:
+    whether a repair mends the model, or may yet.
     """
     said = {witness.name: witness.said for witness in heard}
     doubts = list(_doubts(outcome, said, parts))
     raised = outcome.mismatch is None
     for name in programs:
         told = said.get(program(name))
-        if told == ALIKE or (told == OTHERWISE and raised and outcome.stage == "conversion"):
-            doubts += [f"{name} fails in another way than the conversion"] if told == OTHERWISE else []
+        if told == ALIKE or (told == OTHERWISE and raised and outcome.stage in ("conversion", "run")):
+            doubts += [f"{name} fails in another way than the {outcome.stage}"] if told == OTHERWISE else []
             return Decision(CAPTURE, "", "; ".join(doubts))
     stage, blamed, doubt = _later_stage(outcome, said, list(parts), heard)
+    if stage == NODE_CONVERSION and outcome.stage == "run" and not mended and _keeps_to_rules(heard):
+        stage, doubt = (
+            RUNTIME_KERNEL,
+            "undecided: the reference evaluator fails, too, where no operator's rule is broken",
+        )
     return Decision(stage, blamed, "; ".join([*doubts, *([doubt] if doubt else [])]))
 
 
@@ -173,6 +182,11 @@ def _later_stage(
             return RUNTIME_LOAD, "", "undecided: no other runtime tells whether the model or the runtime is at fault"
         return NODE_CONVERSION, "", "undecided: no other runtime tells whether the model or a kernel is at fault"
     return NODE_CONVERSION, "", ""
+
+
+def _keeps_to_rules(heard: Sequence[Witness]) -> bool:
+    """Whether the reference evaluator fails at a node that breaks no operator's rule, and none before it does."""
+    return any(witness.name == RULES and witness.said == SOUND and witness.about for witness in heard)
 
 
 def _acted(heard: Sequence[Witness]) -> tuple[str, ...]:

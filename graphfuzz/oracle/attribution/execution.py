@@ -64,7 +64,7 @@ def run_reference(model: bytes, inputs: Values) -> list[Array]:
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(onnx.load_from_string(model))
-    return [np.asarray(array) for array in evaluator.run(None, _feeds(evaluator, inputs))]
+    return [np.asarray(array) for array in evaluator.run(None, feeds(evaluator, inputs))]
 
 
 def is_unable(error: BaseException) -> bool:
@@ -72,32 +72,7 @@ def is_unable(error: BaseException) -> bool:
     return isinstance(root_cause(error), NotImplementedError) or "onnx.reference" in class_name(error)
 
 
-def require_rules(model: bytes, inputs: Values) -> None:
-    """Raises where a node, on the very values that it takes, is against its operator's rules.
-
-    The reference evaluator is lenient there. ONNX's inference is not, where operands are constants; so each node is a
-    model of its own here, its operands as the evaluator has them. Nodes with subgraphs are left out.
-    """
-    import numpy as np
-    import onnx
-    from onnx import helper, numpy_helper
-    from onnx.reference import ReferenceEvaluator
-
-    proto = onnx.load_from_string(model)
-    evaluator = ReferenceEvaluator(proto)
-    values: Any = evaluator.run(None, _feeds(evaluator, inputs), intermediate=True)
-    for node in proto.graph.node:
-        given = {name: values[name] for name in node.input if name}
-        if any(attribute.g.node for attribute in node.attribute) or any(isinstance(v, list) for v in given.values()):
-            continue
-        known = [numpy_helper.from_array(np.asarray(array), name) for name, array in given.items()]
-        made = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        alone = helper.make_model(helper.make_graph([node], "node", [], made, known), opset_imports=proto.opset_import)
-        alone.functions.extend(proto.functions)
-        onnx.shape_inference.infer_shapes(alone, strict_mode=True, data_prop=True)
-
-
-def _feeds(evaluator: Any, inputs: Values) -> dict[str, Array]:
+def feeds(evaluator: Any, inputs: Values) -> dict[str, Array]:
     """The inputs as the model declares them: complex numbers as pairs, if need be. Raises TypeError where it declares
     another type."""
     import numpy as np

@@ -14,6 +14,7 @@ from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, ordinary_values, pruned
 from graphfuzz.materializer import run
 from graphfuzz.oracle.attribution.execution import run_at
+from graphfuzz.oracle.attribution.variants import larger, spread
 from graphfuzz.oracle.comparison import compare, uncompared
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.declared import misdeclared
@@ -22,7 +23,7 @@ from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex
 from graphfuzz.oracle.source_model import Source, sourced, wide_outputs
 from graphfuzz.oracle.tolerance import Tolerance
-from graphfuzz.oracle.verdict import OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
+from graphfuzz.oracle.verdict import OF_MODELS, OK, UNSTABLE, WRONG_OUTPUT, Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
 
 OTHERS, DRAWS = 4, 6
@@ -89,7 +90,7 @@ class Ground:
         """How outputs differ from the source model's (unless others are told) at the finding's binding, if they do."""
         case = self.source.cases[self.binding]
         wanted = self.source.expected[self.binding] if expected is None else expected
-        if proto is not None and self.source.axes:
+        if proto is not None:
             wrong = misdeclared(proto, case.inputs(), list(actual))
             if wrong is not None:
                 return Mismatch("declared", case.graph.outputs[max(wrong[0], 0)], wrong[1])
@@ -102,15 +103,19 @@ class Ground:
 
     @cached_property
     def others(self) -> list[tuple[Case, Values]]:
-        """The case on other inputs of the same shapes, and every value there: the same elements in reverse, and fresh
-        ones, of any range and of the case's own.
+        """The case on other inputs, and every value there: at its other bindings; at this one's shapes, the same
+        elements in reverse, and fresh ones, of any range and of the case's own.
 
         Few or none where the operators are not defined on what is drawn, or there are no inputs. What mends a model by
         accident seldom does so on all of them.
         """
         source = self.all_source
         case = source.cases[self.binding]
-        found: list[tuple[Case, Values]] = []
+        bindings = zip(source.cases, self.recorded, strict=True)
+        found: list[tuple[Case, Values]] = [
+            (bound, known) for i, (bound, known) in enumerate(bindings) if i != self.binding
+        ]
+        enough = len(found) + OTHERS
         for given in self._drawn(case):
             same = all(
                 np.array_equal(a, case.tensors[name], equal_nan=a.dtype.kind in "fc") for name, a in given.items()
@@ -120,14 +125,23 @@ class Ground:
                 continue
             made = run(source.model, case.framework, given)
             found.append((bound, dict(zip(case.graph.outputs, made, strict=True))))
-            if len(found) == OTHERS:
+            if len(found) == enough:
                 break
         return found
+
+    @cached_property
+    def larger(self) -> Ground | None:
+        """The case at larger sizes, on other values, if its model is wrong there, too."""
+        for case in larger(self.case, self.registry):
+            outcome = self.judged(case)
+            if outcome.verdict in OF_MODELS:
+                return Ground(case, outcome, self.route, self.registry, self.tolerance)
+        return None
 
     def _drawn(self, case: Case) -> Iterator[dict[str, Array]]:
         yield {name: a.ravel()[::-1].reshape(a.shape).copy() for name, a in case.inputs().items()}
         rng = np.random.default_rng(OTHERS)
-        like = msgspec.structs.replace(case, tensors={name: _spread(array) for name, array in case.tensors.items()})
+        like = msgspec.structs.replace(case, tensors={name: spread(array) for name, array in case.tensors.items()})
         for _ in range(DRAWS):
             yield {v.name: draw_array(rng, v.dtype, v.shape, None, plain=True) for v in case.graph.inputs}
             yield {v.name: value_like(like.tensors[v.name], v, rng) for v in case.graph.inputs}
@@ -184,14 +198,6 @@ class Ground:
         tensors = {v.name: own[v.name] for v in (*graph.inputs, *graph.weights)}
         bindings = tuple({v.name: other[v.name] for v in graph.inputs} for other in others)
         return Case(graph, self.case.framework, tensors, {}, bindings)
-
-
-def _spread(array: Array) -> Array:
-    """Numbers of the same range; where that is a single number, of some range around it."""
-    if array.dtype == bool or not array.size or not (array == array.flat[0]).all():
-        return array
-    number = array.flat[0]
-    return np.array([number / 2, number * 2] if number else [0, 1]).astype(array.dtype)
 
 
 def is_sound(outcome: Outcome) -> bool:

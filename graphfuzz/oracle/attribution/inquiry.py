@@ -90,7 +90,8 @@ class _Inquiry:
             self._hear_conversions()
             decision = self._decided()
         node = self._located()
-        return self._concluded(decision, node, self._proof(decision, node))
+        proof = self._proof(decision, node)
+        return self._concluded(decision if proof else self._decided(mended=False), node, proof)
 
     def _says(self, question: str) -> str:
         """What a witness says; silence, noted once, when time has ended."""
@@ -101,8 +102,8 @@ class _Inquiry:
         self.heard.append(self._ask(question))
         return self.heard[-1].said
 
-    def _decided(self) -> Decision:
-        return decide(self.outcome, self.heard, self.route.programs, self.route.without)
+    def _decided(self, mended: bool = True) -> Decision:
+        return decide(self.outcome, self.heard, self.route.programs, self.route.without, mended)
 
     def _hear_programs(self) -> None:
         for name in self.route.programs:
@@ -126,7 +127,7 @@ class _Inquiry:
             self._says(words.RUNTIME)
             return
         reference = self._says(words.REFERENCE)
-        if reference == SOUND and self.outcome.stage in ("load", "run"):
+        if reference != SILENT and self.outcome.stage in ("load", "run"):
             self._says(words.RULES)
         plain = self._says(words.PLAIN_RUNTIME)
         if self.outcome.verdict == WRONG_OUTPUT:
@@ -188,8 +189,21 @@ class _Inquiry:
         wrong = (ALIKE, OTHERWISE) if self.outcome.verdict in OF_MODELS else (ALIKE,)
         for node in nodes:
             if self._says(words.up_to(node.name)) in wrong:
-                return node.name
+                return self._misleading(node.name) or node.name
         return ""
+
+    def _misleading(self, node: str) -> str:
+        """The node whose wrong model, which gets further alone, another node cannot follow that is right alone: without
+        the first there is no fault. Empty where there is none."""
+        if any(witness.about or witness.said != SOUND for witness in self._heard_as(words.alone(node))):
+            return ""
+        further = [
+            other.name
+            for other in self.graph.nodes
+            for witness in self._heard_as(words.alone(other.name))
+            if other.name != node and witness.said == SOUND and set(witness.about) & set(OF_MODELS)
+        ]
+        return next((name for name in further if self._says(words.rest(name)) == SOUND), "")
 
     def _proof(self, decision: Decision, node: str) -> str:
         """The kind of the first repair that mends it."""
@@ -204,9 +218,11 @@ class _Inquiry:
             for kind in (SUB_GRAPH,) if is_right else KINDS:
                 if self._says(words.repair(kind, node)) == SOUND:
                     return kind
+        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1:
+            asked = self._heard_as(words.rest(node))
+            if (asked[0].said if asked else self._says(words.rest(node))) == SOUND:
+                return SUB_GRAPH
         if not is_right and self._is_right_by_another_converter(node) and self._fails_alone(node):
-            return SUB_GRAPH
-        if self.outcome.verdict != WRONG_OUTPUT and len(self.graph.nodes) > 1 and self._says(words.rest(node)) == SOUND:
             return SUB_GRAPH
         return ""
 
@@ -218,7 +234,10 @@ class _Inquiry:
 
     def _said(self, question: str) -> str:
         """What a witness has said, if it was asked."""
-        return next((witness.said for witness in self.heard if witness.name == question), SILENT)
+        return next((witness.said for witness in self._heard_as(question)), SILENT)
+
+    def _heard_as(self, question: str) -> list[Witness]:
+        return [witness for witness in self.heard if witness.name == question]
 
     def _fails_alone(self, node: str) -> bool:
         """Whether the node alone shows the fault, which makes a right model of it alone a proof."""

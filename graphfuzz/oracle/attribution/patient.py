@@ -88,7 +88,10 @@ class Patient:
         ):
             return False
         distance = self._distance(repair.proto)
-        return distance is not None and distance > min(NEAR, (1.0 if self._own is None else self._own) / 2)
+        wrong = self.ground.outcome.verdict == WRONG_OUTPUT
+        return distance is not None and distance > (
+            NEAR if self._own is None or not wrong else min(NEAR, self._own / 2)
+        )
 
     @cached_property
     def _own(self) -> float | None:
@@ -107,11 +110,37 @@ class Patient:
 
     def mends_by_accident(self, repair: Repair) -> bool:
         """Whether the changed model is wrong on other inputs; of what was found by trying, also whether there are none
-        on which the outputs are others. Where a change is to the inputs, that is not asked."""
+        on which the outputs are others, or the node gives back an operand, as whatever does nothing would. Where a
+        change is to the inputs, that is not asked."""
         if repair.inputs is not self.inputs:
             return False
-        return (repair.tried and not self._varied) or any(
-            self._faults_on(repair, other) for other in self.ground.others
+        if repair.tried and not self._varied:
+            return True
+        return any(self._faults_on(repair, other) for other in self.ground.others) or (
+            repair.tried and self._gives_back
+        )
+
+    @cached_property
+    def larger(self) -> Patient | None:
+        """The same node of a larger variant."""
+        ground = self.ground.larger
+        return None if ground is None else Patient(ground, ground.nodes[self.node.name], lambda: Intermediates(ground))
+
+    @property
+    def is_of_one_element(self) -> bool:
+        """Whether nothing that the node takes or gives has more elements."""
+        known = self.ground.recorded[self.ground.binding]
+        return all(known[name].size <= 1 for name in (*self.node.inputs, *(v.name for v in self.node.outputs)))
+
+    @property
+    def _gives_back(self) -> bool:
+        """Whether each of the node's results is one of its operands, wherever it was run."""
+        grounds = [self.ground, *([self.ground.larger] if self.ground.larger else [])]
+        runs = [ground.recorded[ground.binding] for ground in grounds]
+        return all(
+            any(_is_same(values[value.name], values[name]) for name in self.node.inputs)
+            for values in runs
+            for value in self.node.outputs
         )
 
     @cached_property
@@ -136,7 +165,11 @@ class Patient:
 
 NEAR = 0.01
 """How far off a repair that was found by trying may be before it is compared: most of what is tried is further. It has
-to halve what the model is off by, too."""
+to halve what the outputs of a wrong model are off by, too."""
+
+
+def _is_same(one: Array, other: Array) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
 
 
 def _apart(actual: Array, expected: Array) -> float:

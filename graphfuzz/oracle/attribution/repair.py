@@ -7,9 +7,10 @@ the source node has is tried wherever it fits, and after it what the model itsel
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice, permutations
+from itertools import islice, permutations
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ MOST, SECONDS = 120, 1.0
 def mended_by(patient: Patient, kind: str) -> str:
     """The first repair of a kind that mends the model, in words; empty where none does.
 
-    A model that is not wrong as it is, but for what a repair is fed, cannot be mended.
+    A model that is not wrong as it is, but for what a repair is fed, cannot be mended. The same repair has to mend the
+    model of a larger variant of the case, too (`_holds_at_large`).
     """
     makers: dict[str, tuple[Callable[[Patient], Iterator[Repair]], ...]] = {
         INITIALIZER: (_initializers,),
@@ -45,13 +47,33 @@ def mended_by(patient: Patient, kind: str) -> str:
         SUB_GRAPH: (_sub_graph, exchange.operators),
     }
     end = time.monotonic() + SECONDS
-    for repair in chain.from_iterable(islice(make(patient), MOST) for make in makers[kind]):
-        unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
-        if not patient.faults(repair) and patient.faults(unchanged) and not patient.mends_by_accident(repair):
-            return repair.words
-        if time.monotonic() > end:
-            break
+    for make in makers[kind]:
+        for repair in islice(make(patient), MOST):
+            unchanged = Repair("", patient.proto, patient.inputs, repair.fed)
+            if not patient.faults(repair) and patient.faults(unchanged):
+                began = time.monotonic()
+                if not patient.mends_by_accident(repair) and _holds_at_large(patient, repair, make):
+                    return repair.words
+                end += time.monotonic() - began
+            if time.monotonic() > end:
+                return ""
     return ""
+
+
+def _holds_at_large(patient: Patient, repair: Repair, make: Callable[[Patient], Iterator[Repair]]) -> bool:
+    """Whether the repair of the same words, if need be with other numbers, mends the model of a larger variant; where
+    there is none, whether the node has more than one element to it."""
+    larger = patient.larger
+    if larger is None:
+        return not patient.is_of_one_element
+    made = list(islice(make(larger), MOST))
+    same = [other for other in made if other.words == repair.words]
+    same = same or [other for other in made if _without_numbers(other.words) == _without_numbers(repair.words)]
+    return any(not larger.faults(other) for other in same)
+
+
+def _without_numbers(words: str) -> str:
+    return re.sub(r"\d+", "#", words)
 
 
 def _initializers(patient: Patient) -> Iterator[Repair]:

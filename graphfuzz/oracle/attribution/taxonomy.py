@@ -14,6 +14,7 @@ from graphfuzz.oracle.attribution.evidence import (
     MODEL_VALIDITY,
     NODE_CONVERSION,
 )
+from graphfuzz.oracle.causes import complaints
 from graphfuzz.oracle.verdict import (
     CONVERSION_CRASH,
     HANG,
@@ -75,7 +76,7 @@ def cause(outcome: Outcome, proof: str) -> str:
         if what == "dtype" or (what == "value" and (proof == "initializer" or _is_rounded(outcome.mismatch))):
             return "Type problem: tensor"
         return "Shape problem" if what in ("shape", "declared", "count") else "Algorithmic error"
-    text = f"{outcome.error}: {outcome.message}"
+    text = f"{outcome.error}: {' '.join(complaints(outcome.message))}"
     for pattern, word in (
         (_EXTERNAL, "Incompatibility: external"),
         (_MISUSE, "API misuse"),

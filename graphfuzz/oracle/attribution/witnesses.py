@@ -21,7 +21,6 @@ from graphfuzz.oracle.attribution.execution import (
     acting_optimizers,
     all_optimizers,
     is_unable,
-    require_rules,
     run_at,
     run_reference,
 )
@@ -29,6 +28,7 @@ from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
 from graphfuzz.oracle.attribution.patient import Patient
 from graphfuzz.oracle.attribution.repair import KINDS, mended_by
+from graphfuzz.oracle.attribution.rules import AgainstRules, require_rules
 from graphfuzz.oracle.causes import class_name, root_cause
 from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.route import Route, load_route, route_names
@@ -126,7 +126,7 @@ class Examiner:
             return Witness("", SILENT, found.summary())
         still = wanted.verdict in OF_MODELS and found.verdict in OF_MODELS
         if CASE_STAGES.index(found.stage) > CASE_STAGES.index(wanted.stage) and not still:
-            return Witness("", SOUND, f"gets further, to {found.summary()}")
+            return Witness("", SOUND, f"gets further, to {found.summary()}", (found.verdict,))
         return Witness("", SILENT if found.verdict == UNSUPPORTED else OTHERWISE, found.summary())
 
     def _program(self, name: str) -> Witness:
@@ -185,9 +185,13 @@ class Examiner:
 
         ground = self.ground
         try:
-            require_rules(ground.model, ground.source.cases[ground.binding].inputs())
-        except InferenceError as error:
+            failing = require_rules(ground.model, ground.source.cases[ground.binding].inputs())
+        except (AgainstRules, InferenceError) as error:
             return Witness("", ALIKE, _told(error))
+        if failing:
+            return Witness(
+                "", SOUND, f"each node up to {failing}, where the evaluator fails, keeps to them", (failing,)
+            )
         return Witness("", SOUND, "each node keeps to them")
 
     def _both(self) -> Witness:

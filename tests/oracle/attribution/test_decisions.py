@@ -47,6 +47,7 @@ TABLE: Table = [
     ("wrong", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: ALIKE, PART: ALIKE}, words.RUNTIME_KERNEL, ""),
     ("wrong", {words.REFERENCE: SOUND, words.PLAIN_RUNTIME: SOUND, RULE: SOUND}, words.RUNTIME_OPTIMIZATION, "Rule"),
     ("wrong", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: SOUND, PART: SOUND}, words.RUNTIME_OPTIMIZATION, ""),
+    ("run", {PROGRAM: ALIKE, words.REFERENCE: OTHERWISE}, words.CAPTURE, ""),
     ("crash", {PROGRAM: ALIKE}, words.CAPTURE, ""),
     ("crash", {PROGRAM: SOUND, PART: SOUND}, words.CONVERTER_OPTIMIZATION, "folder"),
     ("crash", {PROGRAM: SOUND, PART: ALIKE}, words.NODE_CONVERSION, ""),
@@ -103,6 +104,7 @@ def test_the_stage(finding: str, said: dict[str, str], stage: str, optimizer: st
             "refuses a model that the runtime runs",
         ),
         ("crash", {PROGRAM: OTHERWISE}, words.CAPTURE, "in another way"),
+        ("run", {PROGRAM: OTHERWISE, words.REFERENCE: OTHERWISE}, words.CAPTURE, "in another way"),
         ("load", {words.REFERENCE: SILENT, words.PLAIN_RUNTIME: ALIKE}, words.RUNTIME_LOAD, "undecided"),
     ],
 )
@@ -177,6 +179,65 @@ def test_a_prefix_that_is_wrong_in_any_way_convicts_its_last_node() -> None:
 
     assert inquire(graph, FINDINGS["run"], unused_route(), ask).node == "v0"
     assert inquire(graph, FINDINGS["crash"], unused_route(), ask).node == "v1"  # of a crash, another one is another
+
+
+@pytest.mark.parametrize(
+    ("rules", "failing", "mends", "stage"),
+    [
+        (SOUND, ("Conv",), ALIKE, words.RUNTIME_KERNEL),
+        (SOUND, ("Conv",), SOUND, words.NODE_CONVERSION),
+        (SOUND, (), ALIKE, words.NODE_CONVERSION),  # the evaluator runs the model, and differs
+        (ALIKE, (), ALIKE, words.NODE_CONVERSION),
+        (SILENT, (), ALIKE, words.NODE_CONVERSION),
+    ],
+)
+def test_a_model_that_keeps_to_the_rules_and_that_nothing_mends(
+    rules: str, failing: tuple[str, ...], mends: str, stage: str
+) -> None:
+    """Two runtimes that fail on it do not convict the converter; that no other one tells is said."""
+    said = {words.REFERENCE: OTHERWISE, words.RULES: rules, words.elsewhere("v0"): mends}
+
+    def ask(name: str) -> Witness:
+        return Witness(name, said.get(name, ALIKE), "", failing if name == words.RULES else ())
+
+    found = inquire(relu_case().graph, FINDINGS["run"], unused_route(), ask)
+    assert found.stage == stage
+    assert bool(found.contradiction) == (stage == words.RUNTIME_KERNEL)
+
+
+@pytest.mark.parametrize(
+    ("alone", "victim", "rest", "node"),
+    [
+        ("wrong-output", "", SOUND, "v0"),
+        ("invalid-model", "", SOUND, "v0"),
+        ("", "", SOUND, "v1"),  # nothing is wrong of v0 alone
+        ("wrong-output", "", ALIKE, "v1"),  # v1 crashes whatever v0 is
+        ("wrong-output", "wrong-output", SOUND, "v1"),  # v1 is wrong alone, too
+    ],
+)
+def test_a_crash_at_a_node_that_another_one_misled(alone: str, victim: str, rest: str, node: str) -> None:
+    def heard(question: str) -> Witness:
+        further = {words.alone("v0"): alone, words.alone("v1"): victim, words.up_to("v0"): alone}
+        if question in further:
+            return Witness(question, SOUND, "", (further[question],) if further[question] else ())
+        return Witness(question, rest if question == words.rest("v0") else ALIKE)
+
+    found = inquire(two_nodes(), FINDINGS["crash"], unused_route(), heard)
+    assert (found.node, found.proof) == (node, "sub-graph" if node == "v0" else "")
+
+
+def two_nodes() -> Graph:
+    x, v0, v1 = value("x0"), value("v0"), value("v1")
+    return Graph((x,), (), (node("relu", "x0", v0), node("negative", "v0", v1)), ("v1",))
+
+
+def test_what_follows_from_an_objection_is_no_cause() -> None:
+    message = """[ShapeInferenceError] Inference error(s): (op_type:MaxPool, node name: n): [ShapeInferenceError] \
+Attribute strides has incorrect size
+(op_type:Slice, node name: m): [TypeInferenceError] Input 0 expected to have type but instead is null
+"""
+    found = Outcome("r", "invalid-model", "check", "onnx.InferenceError", message.replace("\\\n", ""))
+    assert cause(found, "") == "Shape problem"
 
 
 def test_what_does_not_show_again_is_nobodys() -> None:

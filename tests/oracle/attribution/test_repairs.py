@@ -9,15 +9,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.shape_inference import InferenceError
 
 from graphfuzz.graph import Array, Case, Graph
 from graphfuzz.oracle.attribution import SILENT, SOUND, Attribution, Examiner, attribute
 from graphfuzz.oracle.attribution import evidence as words
-from graphfuzz.oracle.attribution.execution import require_rules, run_reference
-from graphfuzz.oracle.attribution.ground import Ground
+from graphfuzz.oracle.attribution.execution import run_reference
+from graphfuzz.oracle.attribution.ground import OTHERS, Ground
 from graphfuzz.oracle.attribution.repair import KINDS
+from graphfuzz.oracle.attribution.rules import AgainstRules, require_rules
+from graphfuzz.oracle.attribution.variants import larger
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.tolerance import Tolerance
@@ -259,3 +261,101 @@ def test_repairs_are_of_the_blamed_node(registry: Registry) -> None:
     examiner = examined(case, to_sigmoid, registry)
     assert mended(examiner, "y0")["sub-graph"]
     assert mended(examiner, "y2") == {}
+
+
+def of_one_node(op_type: str, *arrays: Any, **attributes: Any) -> tuple[bytes, dict[str, Array]]:
+    """A model of one operator on constants and an input, and the input."""
+    x, *rest = map(np.asarray, arrays)
+    constants = [numpy_helper.from_array(array, f"c{i}") for i, array in enumerate(rest)]
+    info = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+    made = helper.make_node(op_type, ["x", *(constant.name for constant in constants)], ["y"], **attributes)
+    graph = helper.make_graph([made], "one", [info], [helper.make_empty_tensor_value_info("y")], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString()), {"x": x}
+
+
+F = np.ones((2, 3), "float32")
+
+
+@pytest.mark.parametrize(
+    ("op_type", "right", "wrong", "attributes", "told"),
+    [
+        ("Gather", ([1, -2],), ([0, 2],), {"axis": 0}, "index 2 of an axis of 2"),
+        ("GatherElements", ([[-3, 2]],), ([[-4, 2]],), {"axis": 1}, "index -4 of an axis of 3"),
+        ("GatherND", ([[1, -3]],), ([[1, 3]],), {}, "index 3 of an axis of 3"),
+        ("ScatterElements", ([[0]], F[:1, :1]), ([[0]], F), {}, "updates of shape [2, 3] for indices of shape [1, 1]"),
+        ("ScatterND", ([[1]], F[:1]), ([[1]], F), {}, "updates of shape [2, 3], not [1, 3]"),
+        ("Reshape", ([3, -1],), ([3, 3],), {}, "6 elements as [3, 3]"),
+    ],
+)
+def test_rules_on_values(op_type: str, right: Any, wrong: Any, attributes: dict[str, Any], told: str) -> None:
+    require_rules(*of_one_node(op_type, F, *right, **attributes))
+    with pytest.raises((AgainstRules, InferenceError)) as raised:
+        require_rules(*of_one_node(op_type, F, *wrong, **attributes))
+    assert told in str(raised.value) or isinstance(raised.value, InferenceError)
+
+
+@pytest.mark.parametrize(("blocks", "keeps"), [(3, False), (5, True)])
+def test_rules_where_the_evaluator_ends(blocks: int, keeps: bool) -> None:
+    columns = np.ones((1, 1, blocks), "float32")
+    given = of_one_node("Col2Im", columns, [1, 3], [1, 1], pads=[0, 1, 0, 1])
+    if keeps:
+        assert not require_rules(*given)
+    else:
+        with pytest.raises(AgainstRules, match="3 blocks where there are 5"):
+            require_rules(*given)
+
+
+def test_larger_variants(registry: Registry) -> None:
+    x = np.ones((1, 1), "float32")
+    case = single("transpose", x, order=(1, 0))
+    grown = [variant.graph for variant in larger(case, registry)]
+    assert [graph.inputs[0].shape for graph in grown] == [(2, 3)]
+    assert grown[0].nodes[0].outputs[0].shape == (3, 2)
+    (numbers,) = larger(single("tanh", np.float32(1).reshape(())), registry)
+    assert numbers.graph.inputs[0].shape == (2, 3)
+
+
+def test_on_one_element_too_much_does_the_same(registry: Registry) -> None:
+    """There any operator that does nothing is as good as a transposition."""
+
+    def to_cosine(model: Any) -> None:
+        (made,) = [made for made in model.graph.node if made.op_type == "Transpose"]
+        made.op_type = "Cos"
+        del made.attribute[:]
+
+    examiner = examined(single("transpose", np.ones((1, 1), "float32"), order=(1, 0)), to_cosine, registry)
+    assert mended(examiner, "v0") == {"sub-graph": "Transpose of Cos"}
+
+
+def test_a_node_that_gives_back_its_operand_is_mended_by_whatever_does_nothing(registry: Registry) -> None:
+    """ONNX has no Ceil of integers, and Abs of those that have no sign is right everywhere, and no proof."""
+    x = np.arange(6, dtype="uint8").reshape(2, 3)
+    case = single("relu", x)
+
+    def to_ceil(model: Any) -> None:
+        (made,) = [made for made in model.graph.node if made.op_type == "Relu"]
+        made.op_type = "Ceil"
+
+    assert not mended(examined(case, to_ceil, registry), "v0")
+
+
+def test_a_repair_holds_at_the_other_bindings(registry: Registry) -> None:
+    """The size of one binding as a constant makes another one right and its own wrong."""
+    examiner = examined(single("tanh"), to_sigmoid, registry)
+    assert len(examiner.ground.others) == OTHERS
+    bound = msgspec.structs.replace(single("tanh"), bindings=({"x0": np.ones((4, 3), "float32")},))
+    examiner = examined(bound, to_sigmoid, registry)
+    shapes = [other.graph.inputs[0].shape for other, _ in examiner.ground.others]
+    assert shapes == [(4, 3), *[(2, 3)] * OTHERS]
+    assert mended(examiner, "v0") == {"sub-graph": "Tanh of Sigmoid"}
+
+
+def test_declared_shapes_count_where_no_axis_is_dynamic(registry: Registry) -> None:
+    ground = examined(single("tanh"), to_sigmoid, registry).ground
+    right, proto = list(ground.source.expected[0].values()), ModelProto.FromString(ground.model)
+    assert ground.held(right, proto) is None
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 7
+    mismatch = ground.held(right, proto)
+    assert mismatch is not None
+    assert mismatch.what == "declared"
