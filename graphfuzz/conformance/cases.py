@@ -90,6 +90,9 @@ def special_cases(
                 yield key, case
 
 
+SEARCHED = 4
+"""How many cases of each binding are looked at for one with NaN or infinities, where those tried had none."""
+
 Found = Sequence[tuple[str, Case]]
 """Cases with their keys."""
 
@@ -101,10 +104,12 @@ def missed(op: Operator, framework: str, tried: Sequence[Mapping[str, str]], fou
     return sorted(key for key in lost if not _is_taken_by_defects(op, framework, key))
 
 
-def unmet(op: Operator, framework: str, special: Found) -> list[str]:
-    """That no use with NaN or infinities was found: a declaration that promises too much, too."""
-    met = bool(special) or not special_bindings(op, framework)
-    return [] if met else [f"{op.name}: no use in {framework} takes NaN or infinities, for which it is declared"]
+def unmet(op: Operator, framework: str, special: Found, registry: Registry) -> list[str]:
+    """That no use with NaN or infinities was found, nor is among more bindings: a declaration that promises too much,
+    too."""
+    if special or not special_bindings(op, framework) or any(special_cases(op, framework, SEARCHED, registry)):
+        return []
+    return [f"{op.name}: no use in {framework} takes NaN or infinities, for which it is declared"]
 
 
 def _is_taken_by_defects(op: Operator, framework: str, binding: str) -> bool:

@@ -52,7 +52,7 @@ def examine(op: Operator, framework: str, registry: Registry, count: int, near: 
         failures = [
             *missed(op, framework, tried, found),
             *framework_differences(op, framework, found, registry),
-            *unmet(op, framework, special),
+            *unmet(op, framework, special, registry),
             *framework_differences(op, framework, special, registry),
             *interpreter_differences(op, framework, some),
             *near_miss_differences(op, some, registry),
