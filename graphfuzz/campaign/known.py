@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any
 import msgspec
 
 from graphfuzz.corpus.entry import Entry, read_entry
+from graphfuzz.corpus.files import read_toml
 from graphfuzz.corpus.replay import FIXED, Line
 from graphfuzz.corpus.sightings import today
 from graphfuzz.corpus.signature import settings
@@ -79,8 +79,8 @@ class Suppression:
     def __init__(self, issues: Iterable[KnownIssue] = ()) -> None:
         self.issues = tuple(issues)
         self.entries = {issue.title: read_entry(Path(issue.entry)) for issue in self.issues}
-        self.mended: dict[str, str] = {}
-        """By title, what its probe came to."""
+        self.mended: set[str] = set()
+        """The titles of those whose probes do not fail any more."""
 
     def standing(self) -> list[KnownIssue]:
         """Those that suppress anything today."""
@@ -99,11 +99,12 @@ class Suppression:
             if line is None:
                 continue
             if line.status == FIXED and issue.title not in self.mended:
-                self.mended[issue.title] = line.now
+                self.mended.add(issue.title)
                 news.append(
                     f"known issue '{issue.title}' is mended (was {line.was}, now {line.now}): no longer suppressed"
                 )
-            elif line.status != FIXED and self.mended.pop(issue.title, None) is not None:
+            elif line.status != FIXED and issue.title in self.mended:
+                self.mended.remove(issue.title)
                 news.append(f"known issue '{issue.title}' is back ({line.now}): suppressed again")
         return news
 
@@ -139,7 +140,7 @@ def told(suppression: Suppression, registry: Registry, frameworks: dict[str, str
     return [*lines, *(f"known issue '{i.title}' has expired ({i.until}): nothing of it is suppressed" for i in expired)]
 
 
-def known_at_start(wanted: str | None, corpus: Path, registry: Registry) -> tuple[tuple[KnownIssue, ...], str]:
+def issues_at_start(wanted: str | None, corpus: Path, registry: Registry) -> tuple[tuple[KnownIssue, ...], str]:
     """The known issues of a campaign, and their file. wanted: a path or NONE; None for the file beside the corpus, if
     there is one. Raises UsageError as `read_known` does."""
     beside = corpus.resolve().parent / FILE
@@ -151,12 +152,7 @@ def known_at_start(wanted: str | None, corpus: Path, registry: Registry) -> tupl
 
 def read_known(file: Path, registry: Registry) -> tuple[KnownIssue, ...]:
     """The issues in a file, their entries by absolute paths. Raises UsageError for anything that is wrong there."""
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror}); name a file of known issues") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: is not TOML ({error})") from None
+    data = read_toml(file, "a file of known issues")
     tables = data.pop("issue", [])
     if data or not isinstance(tables, list):
         raise UsageError(f"{file}: holds {', '.join(data) or 'a table [issue]'}; every issue is a table [[issue]]")

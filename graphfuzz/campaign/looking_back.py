@@ -13,12 +13,10 @@ from graphfuzz.campaign.replaying import REPEATS, Job
 from graphfuzz.corpus.entry import Entry, count_sighting, entries, read_entry
 from graphfuzz.corpus.expectation import Expectations, Expected, judged
 from graphfuzz.corpus.replay import (
-    CANNOT_RUN,
     FIXED,
     STILL_FAILING,
     Line,
-    compared,
-    is_shown,
+    is_settled,
     line_of,
     line_without_run,
     obstacle,
@@ -71,8 +69,7 @@ def rerun(jobs: Iterable[Job], judge: Judge, registry: Registry) -> list[Line]:
     for route, mine in able.items():
         outcomes = judge(route, [job.entry.case for job in mine])
         for job, outcome in zip(mine, outcomes, strict=True):
-            status = compared(job.entry.finding, outcome)
-            again = [] if status == CANNOT_RUN or is_shown(status) else judge(route, [job.entry.case] * REPEATS)
+            again = [] if is_settled(job.entry.finding, outcome) else judge(route, [job.entry.case] * REPEATS)
             lines.append(line_of(job.path, job.entry, [outcome, *again], sum(outcome.seconds.values())))
     return lines
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,7 +31,6 @@ from graphfuzz.campaign.workers import Pool, Result, Task
 from graphfuzz.corpus.expectation import Expectations
 from graphfuzz.corpus.replay import Line
 from graphfuzz.generator import Bar
-from graphfuzz.graph import Case
 from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
@@ -88,6 +88,7 @@ class Campaign:
         self.statistics = journal.statistics()
         self.statistics.lost += self.statistics.in_flight
         self.findings = Findings(journal, self.statistics, self.configuration, registry, self.suppression, self._ask)
+        self._again = partial(self.findings.judge, plain=True)
         self.disk = Disk(journal.folder, self.statistics)
         self.queue = deque(journal.waiting())
         self.epochs = journal.epochs(frameworks) or self._begun()
@@ -129,7 +130,7 @@ class Campaign:
     def _look_back(self) -> None:
         """Run what is due again, and the probes of known issues; tell what is news."""
         probes = {issue.entry for issue in self.suppression.issues}
-        lines = rerun([job for job in self.due if str(job.path) not in probes], self._judged, self.registry)
+        lines = rerun([job for job in self.due if str(job.path) not in probes], self._again, self.registry)
         lines += self._probe()
         note_seen(lines, {line.route: versions(load_route(line.route)) for line in lines})
         for text in (*news(lines, self.expected), *told(self.suppression, self.registry, self.frameworks)):
@@ -141,7 +142,7 @@ class Campaign:
         self.probed = time.monotonic()
         issues = [issue for issue in self.suppression.issues if issue.route in self.frameworks]
         jobs = [Job(Path(issue.entry), self.suppression.entries[issue.title], issue.route) for issue in issues]
-        lines = rerun(jobs, self._judged, self.registry)
+        lines = rerun(jobs, self._again, self.registry)
         for text in self.suppression.learn(lines):
             self.on_news(text)
         self.bars.update({route: self.suppression.bars(route) for route in self.frameworks})
@@ -152,9 +153,6 @@ class Campaign:
         with self.journal.step():
             self.journal.sample.enter(self.versions, settings, self._next_case)
         return lines
-
-    def _judged(self, route: str, cases: Sequence[Case]) -> list[Outcome]:
-        return self.findings.judge(route, cases, plain=True)
 
     def _work(self) -> None:
         """Take the results of all cases in order, from the first that the journal does not have."""

@@ -13,7 +13,7 @@ import msgspec
 
 from graphfuzz.campaign.workers import Limits, Task, Workers
 from graphfuzz.corpus.entry import Entry, read_entry
-from graphfuzz.corpus.replay import CANNOT_RUN, DAMAGED, Line, compared, is_shown, line_of, line_without_run, obstacle
+from graphfuzz.corpus.replay import DAMAGED, Line, is_settled, line_of, line_without_run, obstacle
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.oracle.route import load_route
 from graphfuzz.oracle.verdict import Outcome
@@ -93,8 +93,7 @@ class Replayer:
             return line_without_run(job.path, job.entry, job.route, workers)
         start = time.monotonic()
         outcomes = [self._run(workers, job)]
-        status = compared(job.entry.finding, outcomes[0])
-        if status != CANNOT_RUN and not is_shown(status):
+        if not is_settled(job.entry.finding, outcomes[0]):
             outcomes += [self._run(workers, job) for _ in range(self._repeats)]
         return line_of(job.path, job.entry, outcomes, time.monotonic() - start)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from graphfuzz.corpus.files import read_toml
 from graphfuzz.errors import UsageError
 
 
@@ -20,12 +20,7 @@ def configured(context: click.Context, parameter: click.Parameter, file: Path | 
     """
     if file is None:
         return
-    try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror}); name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: is not TOML ({error})") from None
+    told = read_toml(file, "a TOML file")
     known = {_name(option): option for option in context.command.params if option is not parameter}
     found = {}
     for key, value in told.items():

@@ -16,7 +16,7 @@ from graphfuzz.campaign.beginning import known_at_start, mark
 from graphfuzz.campaign.configuration import Configuration, check, parse_routes
 from graphfuzz.campaign.disk import taken
 from graphfuzz.campaign.journal import Facts, Journal
-from graphfuzz.campaign.known import known_at_start as issues_at_start
+from graphfuzz.campaign.known import issues_at_start
 from graphfuzz.campaign.lanes import DEFAULT, parse_lanes
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.cli.campaign_view import say
@@ -87,6 +87,7 @@ def facts_of(given: dict[str, Any], registry: Registry) -> Facts:
 
 
 def versions_of(configuration: Configuration) -> dict[str, str]:
+    """The installed versions of all packages that matter to the routes."""
     return {name: version for route in configuration.routes for name, version in versions(load_route(route)).items()}
 
 

@@ -1,14 +1,26 @@
-"""Files that a command writes for others to read: there whole or not at all."""
+"""Files that people write for a command, and those that a command writes for others: there whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from graphfuzz.errors import UsageError
+
+
+def read_toml(file: Path, kind: str) -> dict[str, Any]:
+    """What a TOML file says. kind: what to name instead, for people. Raises UsageError where it cannot be read."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror}); name {kind}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: is not TOML ({error})") from None
 
 
 def check_replaceable(path: Path) -> None:

@@ -110,6 +110,12 @@ def is_shown(status: str) -> bool:
     return status in (STILL_FAILING, ALSO_FAILING)
 
 
+def is_settled(finding: Finding, outcome: Outcome) -> bool:
+    """Whether this first run of an entry tells what has come of it; else it is to be run again."""
+    status = compared(finding, outcome)
+    return status == CANNOT_RUN or is_shown(status)
+
+
 def line_of(path: Path, entry: Entry, outcomes: Sequence[Outcome], seconds: float) -> Line:
     """What all runs of an entry on one route come to; runs that differ make it flaky."""
     said = [compared(entry.finding, outcome) for outcome in outcomes]

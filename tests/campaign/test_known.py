@@ -9,7 +9,7 @@ from graphfuzz.campaign.known import (
     KnownIssue,
     Suppression,
     issue_text,
-    known_at_start,
+    issues_at_start,
     pattern_of,
     read_known,
     told,
@@ -99,12 +99,12 @@ def test_two_issues_have_two_titles(tmp_path, stored, registry):
 
 def test_the_file_beside_the_corpus_is_taken_if_there_is_one(tmp_path, stored, registry):
     corpus = tmp_path / "corpus"
-    assert known_at_start(None, corpus, registry) == ((), "none")
+    assert issues_at_start(None, corpus, registry) == ((), "none")
     file = written(tmp_path, issue_of(stored))
-    assert known_at_start(None, corpus, registry) == ((issue_of(stored),), str(file))
-    assert known_at_start("none", corpus, registry) == ((), "none")
+    assert issues_at_start(None, corpus, registry) == ((issue_of(stored),), str(file))
+    assert issues_at_start("none", corpus, registry) == ((), "none")
     with pytest.raises(UsageError, match="cannot be read"):
-        known_at_start(str(tmp_path / "other.toml"), corpus, registry)
+        issues_at_start(str(tmp_path / "other.toml"), corpus, registry)
 
 
 def test_an_issue_stands_until_its_last_day(stored, registry):
