@@ -32,6 +32,7 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
+from benchmarks.small_disk import small_disk
 from graphfuzz.corpus.entry import (
     Entry,
     add_entry,
@@ -387,20 +388,12 @@ def elsewhere(trial: str) -> dict[str, Any]:
     """A trial in a process of its own, on a disk of its own where there can be one."""
     with tempfile.TemporaryDirectory(prefix="graphfuzz-disk-") as folder:
         command = [sys.executable, "-m", "benchmarks.atomicity", trial, folder]
-        mounting = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-        mount = f'mount -t tmpfs -o size={DISK} none "$0"'
-        if _succeeds([*mounting, "sh", "-c", mount, folder]):
-            command = [*mounting, "sh", "-c", f'{mount} && exec "$@"', folder, *command, "mounted"]
+        within = small_disk(Path(folder), DISK)
+        if within is not None:
+            command = [*within, *command, "mounted"]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout)
         return found
-
-
-def _succeeds(command: Sequence[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 def full(corpus: Path, mounted: bool) -> dict[str, Any]:

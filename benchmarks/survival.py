@@ -31,9 +31,10 @@ import msgspec
 import psutil
 from rich.table import Table
 
-from benchmarks.atomicity import ROOT, _succeeds
+from benchmarks.atomicity import ROOT
 from benchmarks.ill_routes import ILL, ILL_RANK, MISBEHAVIOR
 from benchmarks.progress import track
+from benchmarks.small_disk import small_disk
 from graphfuzz.campaign.journal import BOOKS, look
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.corpus.sightings import count
@@ -346,15 +347,13 @@ def engine_killed(root: Path, kills: int) -> dict[str, Any]:
 
 def full_disk(root: Path, cases: int) -> dict[str, Any]:
     """A disk with no room for the campaign; then there is room, and it goes on. tried: how often it ended for it."""
-    mounting = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
     disk = root / "disk"
     disk.mkdir()
-    mount = f'mount -t tmpfs -o size={DISK} none "$0"'
-    if not _succeeds([*mounting, "sh", "-c", mount, str(disk)]):
+    within = small_disk(disk, DISK)
+    if within is None:
         return {"tried": 0, "lost": 0, "double_counted": 0, "balanced": True, "by": "nothing: no disk can be mounted"}
     command = [sys.executable, "-m", "benchmarks.survival", str(root), str(cases)]
-    within = [*mounting, "sh", "-c", f'{mount} && exec "$@"', str(disk), *command]
-    done = subprocess.run(within, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([*within, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
