@@ -139,10 +139,10 @@ class _Campaign(Campaign):
             self._minimizing_now = False
             self.spans.append((started, time.monotonic()))
 
-    def _wait(self, future: Future[Result]) -> Result:
+    def _wait(self, future: Future[Result], meanwhile: Callable[[], None]) -> Result:
         started = time.monotonic()
         try:
-            return super()._wait(future)
+            return super()._wait(future, meanwhile)
         finally:
             if not self._minimizing_now:
                 self.waited += time.monotonic() - started

@@ -1,7 +1,8 @@
 """The campaign: cases in, findings told apart, minimized and stored.
 
 Results are taken in the order of the cases, whatever order they end in, so that two campaigns of one seed make the same
-decisions, and one that was ended makes them when it goes on (`graphfuzz.campaign.journal`). Nothing here touches a
+decisions, and one that was ended makes them when it goes on (`graphfuzz.campaign.journal`). Workers run ahead of that:
+while a finding is minimized, they have the next cases, too, which are taken in only then. Nothing here touches a
 target: every case, and every step of a minimization, runs in a worker.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -91,6 +92,10 @@ class Campaign:
         self._again = partial(self.findings.judge, plain=True)
         self.disk = Disk(journal.folder, self.statistics)
         self.queue = deque(journal.waiting())
+        self.window: deque[tuple[Place, Future[Result]]] = deque()
+        """The cases that are given out and not taken in, in order."""
+        self.tasks: Iterator[tuple[Place, Task]] = iter(())
+        """Those that are not given out."""
         self.epochs = journal.epochs(frameworks) or self._begun()
         self.versions = versions or journal.facts.versions
         self._next_case = self.configuration.first_case + max(0, self.statistics.cases - 1)
@@ -156,30 +161,48 @@ class Campaign:
 
     def _work(self) -> None:
         """Take the results of all cases in order, from the first that the journal does not have."""
-        window: deque[tuple[Place, Future[Result]]] = deque()
         turns = Counter({name: lane.cases for name, lane in self.statistics.lanes.items()})
-        tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns, self.bars)
+        self.tasks = schedule(self.configuration, self.frameworks, self.epochs, self.journal.done(), turns, self.bars)
         try:
             while True:
                 self._repeat()
-                while len(window) < min(EPOCH, AHEAD * self.configuration.workers) and not self._over():
-                    task = next(tasks, None)
-                    if task is None:
-                        break
-                    window.append((task[0], self.workers.submit(task[1])))
-                    self.statistics.given += 1
-                    self._next_case = task[0].index + 1
-                if not window or self._over():
+                self._go_on()
+                if not self.window or self._over():
                     break
-                place, future = window.popleft()
-                self._take(place, self._wait(future))
+                place, future = self.window.popleft()
+                self._take(place, self._wait(future, self._go_on))
                 if self._minimizing_is_due():
                     self._minimize_next()
                 if time.monotonic() - self.probed >= DAY:
                     self._probe()
         finally:
-            for _, future in window:
+            self.tasks = iter(())
+            for _, future in self.window:
                 future.cancel()
+            self.window.clear()
+
+    def _go_on(self) -> None:
+        """Keep cases given out ahead. While the first of them takes long, or many were given out meanwhile, it is by
+        one more at a time."""
+        ahead = AHEAD * self.configuration.workers
+        self._give_out(max(ahead, len(self.window) + 1), ahead)
+
+    def _meanwhile(self) -> None:
+        """Keep the workers busy while they are asked for something else, which waits for the cases in their hands."""
+        self._give_out(EPOCH, self.configuration.workers)
+
+    def _give_out(self, most: int, undone: int) -> None:
+        """Give out the next cases, until so many are given out, or so many of those are not done. They may know nothing
+        of the epoch before theirs, so there may be as many as it has (`graphfuzz.campaign.epochs`)."""
+        undone -= sum(not future.done() for _, future in self.window)
+        while len(self.window) < min(most, EPOCH) and undone > 0 and not self._over():
+            task = next(self.tasks, None)
+            if task is None:
+                break
+            self.window.append((task[0], self.workers.submit(task[1])))
+            self.statistics.given += 1
+            self._next_case = task[0].index + 1
+            undone -= 1
 
     def _repeat(self) -> None:
         """Run what is to be repeated once more, from its recipe, in a fresh worker that remembers nothing. That is no
@@ -208,18 +231,18 @@ class Campaign:
 
     def _ask(self, tasks: Sequence[Task]) -> list[Result]:
         """The results of tasks done side by side. Raises Stopped."""
-        return [self._wait(future) for future in [self.workers.submit(task) for task in tasks]]
+        return [self._wait(future, self._meanwhile) for future in [self.workers.submit(task) for task in tasks]]
 
-    def _wait(self, future: Future[Result]) -> Result:
-        """The future's result, with a sign of life while it takes long. Raises Stopped, which leaves a step undone."""
+    def _wait(self, future: Future[Result], meanwhile: Callable[[], None]) -> Result:
+        """The future's result, with a sign of life while it takes long. meanwhile: called whenever anything is done.
+        Raises Stopped, which leaves a step undone."""
         while not self.stopped():
-            try:
-                result = future.result(timeout=0.25)
-            except TimeoutError:
+            if future.done():
                 self._tick()
-            else:
-                self._tick()
-                return result
+                return future.result()
+            meanwhile()
+            wait([future, *(other for _, other in self.window if not other.done())], 0.25, FIRST_COMPLETED)
+            self._tick()
         raise Stopped
 
     def _tick(self) -> None:

@@ -293,6 +293,39 @@ def test_an_interruption_loses_no_finding(tmp_path, registry):
     assert "tanh" in {op for found in waiting(tmp_path / "campaign") for op in found.case.graph.operators()}
 
 
+class BusyWorkers(PredicateWorkers):
+    """A minimizer's task is not done before so many more new cases are given out, or there are no more."""
+
+    def __init__(self, registry, new, cases, **settings):
+        super().__init__(registry, **settings)
+        self.new, self.left, self.waiting = new, cases, []
+
+    def submit(self, task):
+        done = super().submit(task)
+        self.left -= task.case is None
+        self.waiting = [(future, result, more - (task.case is None)) for future, result, more in self.waiting]
+        if task.case is not None and self.left:
+            future = Future()
+            self.waiting.append((future, done.result(), self.new))
+            done = future
+        for future, result, more in self.waiting:
+            if more <= 0 or not self.left:
+                future.set_result(result)
+        self.waiting = [(future, result, more) for future, result, more in self.waiting if not future.done()]
+        return done
+
+
+def test_workers_have_new_cases_while_a_finding_is_minimized_and_nothing_else_changes(tmp_path, registry):
+    alone, log = campaign(tmp_path / "alone", registry, PredicateWorkers(registry, broken=["tanh"], crashing=["exp"]))
+    busy = BusyWorkers(registry, 3, 60, broken=["tanh"], crashing=["exp"])
+    beside, other = campaign(tmp_path / "beside", registry, busy)
+    assert beside.minimizer_runs == alone.minimizer_runs > 10
+    assert {slug: bucket.count for slug, bucket in beside.buckets.items()} == {
+        slug: bucket.count for slug, bucket in alone.buckets.items()
+    }
+    assert other == log
+
+
 class StuckWorkers:
     """No result ever comes."""
 
