@@ -216,8 +216,9 @@ def books_of(run: Run) -> Books:
             sightings[entry.slug] = count(entry.seen)
     if sightings != buckets:
         disagreements.append(f"buckets {buckets}, entries {sightings}")
-    if sum(buckets.values()) + waiting + len(statistics.flaky) != sum(n for v, n in counted.items() if v not in QUIET):
-        disagreements.append("findings are not all in a bucket, waiting or flaky")
+    told = sum(buckets.values()) + waiting + len(statistics.flaky) + statistics.unexamined
+    if told != sum(n for v, n in counted.items() if v not in QUIET):
+        disagreements.append("findings are not all in a bucket, waiting, flaky or unexamined")
     return Books(
         {case: verdict for case, _, verdict in rows},
         buckets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ import msgspec
 
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.configuration import Configuration
-from graphfuzz.campaign.journal import Found, Journal
+from graphfuzz.campaign.journal import Found, Journal, Waiting
 from graphfuzz.campaign.known import Suppression
 from graphfuzz.campaign.schedule import Place
 from graphfuzz.campaign.statistics import Bucket, Flaky, Statistics
@@ -19,7 +20,7 @@ from graphfuzz.campaign.workers import Result, Task
 from graphfuzz.corpus.entry import Entry, add_entry, count_sighting, entries, make_entry, read_entry
 from graphfuzz.corpus.sightings import Sighting, campaign_name, today
 from graphfuzz.corpus.signature import kind, known_by, signature
-from graphfuzz.graph import Case
+from graphfuzz.graph import Case, is_special
 from graphfuzz.minimizer import HANG_BUDGET, Reduction, minimize
 from graphfuzz.minimizer.history import store_history
 from graphfuzz.oracle.attribution import Attribution
@@ -56,6 +57,12 @@ class Findings:
         self.registry = registry
         self.suppression = suppression
         self.ask = ask
+        self._attributed: dict[str, str] = {}
+        """The bucket of what was attributed, by its form."""
+        self._suspects: set[tuple[str, str, str]] = set()
+        """Operators that are to blame, by route and verdict."""
+        for bucket in statistics.buckets.values():
+            self._suspect(bucket)
 
     def is_known(self, found: Found) -> bool:
         """Whether the error alone tells that the finding belongs to a bucket; if so, it is counted there."""
@@ -66,6 +73,10 @@ class Findings:
         self._saw(slug, found.outcome)
         self._count(slug, found)
         return True
+
+    def is_suspected(self, waiting: Waiting) -> bool:
+        """Whether the finding has an operator that a bucket of its route and verdict blames: it may well be of that."""
+        return any((waiting.route, waiting.verdict, name) in self._suspects for name in waiting.operators)
 
     def minimize(self, found: Found, deadline: Callable[[], bool]) -> None:
         """Minimize a finding, and count or store it, unless it is known by now. deadline: whether to end."""
@@ -95,9 +106,12 @@ class Findings:
         """
         smaller = [(reduction.case, reduction.outcome)] if reduction.steps else []
         for shown, seen in (*smaller, (found.case, found.outcome)):
-            blame = attributed(lambda task: self.ask([task])[0], shown, seen)
-            known = self.suppression.bucket_of(seen, shown, blame)
-            slug = known or signature(seen, shown.graph, self.registry, blame).slug
+            form, blame = _form(shown, seen), None
+            slug = self._attributed.get(form)
+            if slug is None:
+                blame = attributed(lambda task: self.ask([task])[0], shown, seen)
+                known = self.suppression.bucket_of(seen, shown, blame)
+                slug = known or signature(seen, shown.graph, self.registry, blame).slug
             if slug not in self.statistics.buckets:
                 again = self._confirmed(found, shown)
                 if again is None:
@@ -108,6 +122,8 @@ class Findings:
                     store_history(Path(self.statistics.buckets[slug].path), reduction)
             else:
                 self._saw(slug, seen)
+            if not self.statistics.buckets[slug].issue:  # what an issue suppresses is not for good
+                self._attributed[form] = slug
             self._count(slug, found)
             return
 
@@ -142,7 +158,13 @@ class Findings:
             self.statistics.buckets[entry.slug] = Bucket(
                 entry.finding.signature, outcome.summary(), str(path), len(case.graph.nodes), place.index, place.lane
             )
+            self._suspect(self.statistics.buckets[entry.slug])
         return entry.slug
+
+    def _suspect(self, bucket: Bucket) -> None:
+        told = bucket.signature
+        if len(told.operators) == 1:
+            self._suspects.add((told.route, told.verdict, *told.operators))
 
     def _entry(self, case: Case, outcome: Outcome, attribution: Attribution | None) -> Entry:
         settings, date = self.configuration, today()
@@ -194,3 +216,12 @@ class Findings:
         self.statistics.buckets[entry.slug] = Bucket(
             finding.signature, finding.summary(), str(path), nodes, known=True, issue=issue
         )
+        self._suspect(self.statistics.buckets[entry.slug])
+
+
+def _form(case: Case, outcome: Outcome) -> str:
+    """What two minimized findings that are one defect share, if they were minimized as far: the graph, and which inputs
+    and weights have values that are not finite."""
+    special = [name for name, array in case.tensors.items() if is_special(array)]
+    told = (kind(outcome, case.graph), case.graph, special)
+    return hashlib.sha256(repr(told).encode()).hexdigest()

@@ -39,7 +39,7 @@ from graphfuzz.oracle.verdict import Outcome
 
 BOOKS = "campaign.sqlite"
 LOCK = "campaign.lock"
-LAYOUT = 2
+LAYOUT = 3
 """Of the tables."""
 MOMENT = 0.05
 """How long a campaign waits for one who looks whether its folder is held, in seconds."""
@@ -57,7 +57,7 @@ CREATE TABLE recent (
     features BLOB NOT NULL, trials BLOB NOT NULL, failed BLOB
 );
 CREATE TABLE waiting (
-    number INTEGER PRIMARY KEY, "case" INTEGER NOT NULL, lane TEXT NOT NULL, finding BLOB NOT NULL,
+    number INTEGER PRIMARY KEY, "case" INTEGER NOT NULL, lane TEXT NOT NULL, told BLOB NOT NULL, finding BLOB NOT NULL,
     outcome BLOB NOT NULL
 );
 CREATE TABLE buckets (slug TEXT PRIMARY KEY, bucket BLOB NOT NULL);
@@ -74,6 +74,15 @@ class Found(msgspec.Struct, frozen=True, eq=False):
     place: Place
     case: Case
     outcome: Outcome
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What is kept in mind of it meanwhile: its number in the books, and what may tell whether it is news."""
+
+    number: int
+    route: str
+    verdict: str
+    operators: frozenset[str]
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -167,14 +176,28 @@ class Journal:
                 'INSERT INTO recent ("case", lane, outcome, features, trials, failed) VALUES (?, ?, ?, ?, ?, ?)', shown
             )
 
-    def wait(self, found: Found) -> None:
+    def wait(self, found: Found) -> Waiting:
         """A finding more that waits to be minimized."""
-        row = (found.place.index, found.place.lane, case_to_bytes(found.case), _packed(found.outcome))
-        self._db.execute('INSERT INTO waiting ("case", lane, finding, outcome) VALUES (?, ?, ?, ?)', row)
+        told = found.outcome.route, found.outcome.verdict, frozenset(found.case.graph.operators())
+        query = 'INSERT INTO waiting ("case", lane, told, finding, outcome) VALUES (?, ?, ?, ?, ?)'
+        row = (found.place.index, found.place.lane, _packed(told), case_to_bytes(found.case), _packed(found.outcome))
+        return Waiting(self._db.execute(query, row).lastrowid or 0, *told)
 
-    def settle(self) -> None:
-        """The finding that waits longest waits no more."""
-        self._db.execute("DELETE FROM waiting WHERE number = (SELECT min(number) FROM waiting)")
+    def waiting(self) -> Iterator[Waiting]:
+        """The findings that wait, in order."""
+        for number, told in self._db.execute("SELECT number, told FROM waiting ORDER BY number"):
+            yield Waiting(number, *_unpacked(told, tuple[str, str, frozenset[str]]))
+
+    def found(self, waiting: Waiting) -> Found:
+        """One of them, whole."""
+        query = 'SELECT "case", lane, finding, outcome FROM waiting WHERE number = ?'
+        index, lane, case, outcome = self._db.execute(query, (waiting.number,)).fetchone()
+        where = f"the finding in case {index} of the campaign"
+        return Found(Place(index, lane), case_from_bytes(case, where), _unpacked(outcome, Outcome))
+
+    def settle(self, waiting: Waiting) -> None:
+        """A finding waits no more."""
+        self._db.execute("DELETE FROM waiting WHERE number = ?", (waiting.number,))
 
     def bucket(self, bucket: Bucket) -> None:
         """A bucket as it is now."""
@@ -233,13 +256,6 @@ class Journal:
             harness_errors=list(self._listed("SELECT told FROM errors ORDER BY number", HarnessError)),
             growth=self._fact("growth", list[Point]) or [],
         )
-
-    def waiting(self) -> Iterator[Found]:
-        """The findings that wait, in order."""
-        query = 'SELECT "case", lane, finding, outcome FROM waiting ORDER BY number'
-        for index, lane, case, outcome in self._db.execute(query):
-            where = f"the finding in case {index} of the campaign"
-            yield Found(Place(index, lane), case_from_bytes(case, where), _unpacked(outcome, Outcome))
 
     def done(self) -> set[tuple[int, str]]:
         """The executions of the last case that was taken in, by case and route."""

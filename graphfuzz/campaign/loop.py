@@ -20,7 +20,7 @@ from graphfuzz.campaign.configuration import resolved
 from graphfuzz.campaign.disk import Disk
 from graphfuzz.campaign.epochs import EPOCH, Epochs
 from graphfuzz.campaign.findings import Findings
-from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal
+from graphfuzz.campaign.journal import SNAPSHOT, Found, Journal, Waiting
 from graphfuzz.campaign.known import Suppression, told
 from graphfuzz.campaign.lanes import shares_of
 from graphfuzz.campaign.looking_back import news, note_seen, rerun
@@ -36,8 +36,11 @@ from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry
 
-GRACE = 0.25
-"""How far beyond its time a timed campaign goes on minimizing what it found, as a share of that time."""
+GRACE, LONGEST_GRACE = 0.25, 600.0
+"""How far beyond its time a timed campaign goes on minimizing what it found: a share of that time, and so many seconds
+at most."""
+MOST_WAITING = 2000
+"""How many findings wait to be minimized; of more, what is the least likely to be news stays out."""
 AHEAD = 3
 """How many cases are given out ahead, a worker."""
 DAY = 86400.0
@@ -91,7 +94,7 @@ class Campaign:
         self.findings = Findings(journal, self.statistics, self.configuration, registry, self.suppression, self._ask)
         self._again = partial(self.findings.judge, plain=True)
         self.disk = Disk(journal.folder, self.statistics)
-        self.queue = deque(journal.waiting())
+        self.queue = list(journal.waiting())
         self.window: deque[tuple[Place, Future[Result]]] = deque()
         """The cases that are given out and not taken in, in order."""
         self.tasks: Iterator[tuple[Place, Task]] = iter(())
@@ -114,7 +117,7 @@ class Campaign:
             while self.queue and self.configuration.seconds is None:
                 self._minimize_next()
             self._work()
-            while self.queue and not self._over(GRACE):
+            while self.queue and not self._over(grace=True):
                 self._minimize_next()
         except Stopped:
             pass
@@ -216,18 +219,20 @@ class Campaign:
             with self.journal.step():
                 self.journal.sample.repeat(case, route, again.outcome.verdict)
 
-    def _over(self, beyond: float = 0.0) -> bool:
-        return bool(self.used_up(beyond))
+    def _over(self, grace: bool = False) -> bool:
+        return bool(self.used_up(grace))
 
-    def used_up(self, beyond: float = 0.0) -> str:
-        """The budget other than that of cases that is used up (the time by this share of it more); empty for none."""
+    def used_up(self, grace: bool = False) -> str:
+        """The budget other than that of cases that is used up (the time with its grace, if so); empty for none."""
         settings = self.configuration
         if settings.findings is not None and self.statistics.new_buckets >= settings.findings:
             return "findings"
         if settings.disk is not None and self.disk.taken() >= settings.disk:
             return "disk"
-        spent = time.monotonic() - self.started
-        return "seconds" if settings.seconds is not None and spent >= settings.seconds * (1 + beyond) else ""
+        if settings.seconds is None:
+            return ""
+        more = min(GRACE * settings.seconds, LONGEST_GRACE) if grace else 0.0
+        return "seconds" if time.monotonic() - self.started >= settings.seconds + more else ""
 
     def _ask(self, tasks: Sequence[Task]) -> list[Result]:
         """The results of tasks done side by side. Raises Stopped."""
@@ -281,8 +286,8 @@ class Campaign:
                 place, outcome.route, outcome.verdict, result.features, found is not None, repeated
             )
             if found is not None and not self.findings.is_known(found):
-                self.queue.append(found)
-                self.journal.wait(found)
+                self.queue.append(self.journal.wait(found))
+                self._bound_queue()
             if statistics.grow():
                 self.journal.grow(statistics.growth)
             self.journal.count(statistics)
@@ -301,12 +306,25 @@ class Campaign:
         return self.statistics.minimizing < self.configuration.minimizing * (time.monotonic() - self.started)
 
     def _minimize_next(self) -> None:
-        """Minimize the finding that waits longest, and count or store it; it leaves the queue, and the journal's, only
-        then."""
-        found = self.queue[0]
+        """Minimize the finding that most likely is news, and count or store it; it leaves the queue, and the journal's,
+        only then."""
+        first = min(self.queue, key=self._order)
         with self.journal.step():
-            self.findings.minimize(found, lambda: self._over(GRACE))
+            found = self.journal.found(first)
+            self.findings.minimize(found, lambda: self._over(grace=True))
             self.journal.sample.dismiss(found.place.index, found.outcome.route)
-            self.journal.settle()
+            self.journal.settle(first)
             self.journal.count(self.statistics)
-        self.queue.popleft()
+        self.queue.remove(first)
+
+    def _order(self, waiting: Waiting) -> tuple[bool, int]:
+        """First what no bucket's operator explains, the oldest first."""
+        return self.findings.is_suspected(waiting), waiting.number
+
+    def _bound_queue(self) -> None:
+        """What is too many leaves the queue unexamined, as is told; of chances it stays undecided."""
+        if len(self.queue) > MOST_WAITING:
+            last = max(self.queue, key=self._order)
+            self.queue.remove(last)
+            self.journal.settle(last)
+            self.statistics.unexamined += 1

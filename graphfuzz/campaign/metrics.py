@@ -75,6 +75,7 @@ def metrics(status: Status) -> str:
             [({"known": "false"}, status.new_buckets), ({"known": "true"}, known)],
         ),
         gauge("waiting_findings", "Findings that wait to be minimized.", status.waiting),
+        counter("unexamined_findings", "Findings that were too many to wait.", status.unexamined),
         counter("flaky_findings", "Findings that did not repeat.", len(status.flaky)),
         counter("harness_errors", "Mistakes of our own.", status.harness_errors),
         counter("minimizer_runs", "Cases run to minimize findings.", status.minimizer_runs),

@@ -86,7 +86,7 @@ class Statistics(msgspec.Struct):
     harness errors in full; what generating took. coverage: what was seen, by framework; growth: of that, over time.
 
     cases: those taken in. given: executions given to workers; lost: those whose results an end of the campaign took
-    away, which are run again. waiting: findings to be minimized.
+    away, which are run again. waiting: findings to be minimized. unexamined: those that were too many to wait.
     """
 
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -109,6 +109,7 @@ class Statistics(msgspec.Struct):
     minimizing: float = 0.0
     minimizer_runs: int = 0
     waiting: int = 0
+    unexamined: int = 0
 
     def record(self, outcome: Outcome) -> None:
         """Count one verdict."""

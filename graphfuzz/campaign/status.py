@@ -122,6 +122,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     routes: dict[str, RouteStatus]
     buckets: tuple[BucketStatus, ...]
     waiting: int
+    unexamined: int
     minimizing: float
     minimizer_runs: int
     flaky: tuple[Flaky, ...]
@@ -202,6 +203,7 @@ def make_status(
         },
         buckets=tuple(map(_bucket, statistics.found())),
         waiting=statistics.waiting,
+        unexamined=statistics.unexamined,
         minimizing=statistics.minimizing,
         minimizer_runs=statistics.minimizer_runs,
         flaky=tuple(statistics.flaky),

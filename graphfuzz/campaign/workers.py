@@ -36,7 +36,7 @@ from graphfuzz.graph import Case, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure
 from graphfuzz.oracle.ledger import Stock
-from graphfuzz.oracle.route import load_route, versions
+from graphfuzz.oracle.route import load_route, route_names, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, Outcome
 from graphfuzz.spec.registry import installed_packs
@@ -83,6 +83,9 @@ class Workers:
     routes: by name; their targets are imported beforehand. packs: paths of further operator packs. warm: further
     modules that workers will need, of this and later ones, as the first fixes what workers are forked with. Entering it
     raises UsageError where a worker cannot start.
+
+    Findings are attributed by a worker beside them, the examiner, which other tasks do not replace: it asks the
+    converters of other routes, too, and importing these takes longer than asking. It works in the place of one of them.
     """
 
     def __init__(
@@ -117,6 +120,9 @@ class Workers:
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
         self._deaths, self._replaced = Tally(), Tally()
         self._slots = [_Slot(self._settings, self._stopping, self._replaced) for _ in range(number)]
+        examining = msgspec.structs.replace(self._settings, routes=tuple(dict.fromkeys((*routes, *route_names()))))
+        self._examiner = _Slot(examining, self._stopping, self._replaced)
+        self._examining = threading.Lock()
         self._idle: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._idle.put(slot)
@@ -134,9 +140,9 @@ class Workers:
     def __exit__(self, *exc: object) -> None:
         self._stopping.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for slot in self._slots:
+        for slot in (*self._slots, self._examiner):
             slot.pool.stop()
-        for slot in self._slots:
+        for slot in (*self._slots, self._examiner):
             slot.pool.join()
         self._folder.cleanup()
 
@@ -177,7 +183,10 @@ class Workers:
     def _run(self, task: Task) -> Result:
         slot, number = self._idle.get(), next(self._numbers)
         try:
-            return self._attempt(slot, number, task)
+            if task.finding is None or task.question:
+                return self._attempt(slot, number, task)
+            with self._examining:
+                return self._attempt(self._examiner, number, task)
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - the processes' boundary is one of a stage, too

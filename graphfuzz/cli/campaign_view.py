@@ -103,6 +103,9 @@ def conclude(console: Console, status: Status, facts: Facts, errors: Sequence[Ha
         say(console, error.traceback, "red")
     if len(errors) > SHOWN_ERRORS:
         say(console, f"... and {len(errors) - SHOWN_ERRORS} more harness errors", "bold red")
+    if status.unexamined:
+        left = f"{status.unexamined} findings, all with an operator that a bucket blames, were too many to wait"
+        say(console, f"{left} for the minimizer: they are counted, and in no bucket", "yellow")
     if status.waiting:
         more = f"{status.waiting} findings wait to be minimized"
         say(console, f"{more}: graphfuzz fuzz --resume {shlex.quote(status.campaign)} --seconds 60", "yellow")

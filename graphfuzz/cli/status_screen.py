@@ -149,6 +149,7 @@ def _head(status: Status) -> Lines:
     lost = f" · {status.lost:,} lost and run again" if status.lost else ""
     seconds, since = status.since_new or (0.0, 0)
     last = f" (the last {duration(seconds)} and {since:,} cases ago)" if status.since_new else ""
+    unexamined = f", {status.unexamined:,} never examined" if status.unexamined else ""
     errors = (f"{status.harness_errors} harness errors", verdict_style(HARNESS_ERROR) if status.errors else "")
     return [
         _line((status.state, _state_style(status)), f"{why} · {status.campaign} · seed {status.seed}"),
@@ -156,7 +157,7 @@ def _head(status: Status) -> Lines:
             (f"{spent} · case {cases} · {status.executions:,} executions · {status.in_flight} in flight{lost}", "bold")
         ),
         _line((f"{found} new buckets", "bold"), f"{last} · {len(status.buckets) - status.new_buckets} known"),
-        _line(f"{status.waiting} findings waiting · {len(status.flaky)} flaky · ", errors),
+        _line(f"{status.waiting} findings waiting{unexamined} · {len(status.flaky)} flaky · ", errors),
         *(_line((f"case {e.case} on {e.route}: {e.summary}", "red")) for e in status.errors[-1:]),
     ]
 

@@ -19,7 +19,7 @@ from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import EntryError, UsageError
 from graphfuzz.generator import generate
-from graphfuzz.graph import evaluate, features, pack_arrays
+from graphfuzz.graph import evaluate, features, is_special, pack_arrays
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 
 ROUTE = "torch-script-ort"
@@ -290,7 +290,7 @@ def test_an_interruption_loses_no_finding(tmp_path, registry):
     configuration = Configuration((ROUTE,), seed=4, cases=60, nodes=6, operators=("relu", "add", "tanh", "exp"))
     with pytest.raises(KeyboardInterrupt):
         begun(configuration, registry, tmp_path / "corpus", workers, tmp_path / "campaign").run()
-    assert "tanh" in {op for found in waiting(tmp_path / "campaign") for op in found.case.graph.operators()}
+    assert "tanh" in {op for found in waiting(tmp_path / "campaign") for op in found.operators}
 
 
 class BusyWorkers(PredicateWorkers):
@@ -326,6 +326,54 @@ def test_workers_have_new_cases_while_a_finding_is_minimized_and_nothing_else_ch
     assert other == log
 
 
+class AskedWorkers(PredicateWorkers):
+    """They note the cases that they are asked to attribute."""
+
+    def __init__(self, registry, **settings):
+        super().__init__(registry, **settings)
+        self.asked = []
+
+    def submit(self, task):
+        if task.finding is not None and not task.question:
+            self.asked.append(task.case)
+        return super().submit(task)
+
+
+def test_findings_that_are_minimized_to_one_graph_are_attributed_once(tmp_path, registry):
+    workers = AskedWorkers(registry, broken=["tanh"])
+    statistics, _ = campaign(tmp_path, registry, workers)
+    (bucket,) = statistics.buckets.values()
+    assert bucket.count > 3 * len(workers.asked) > 0
+    alike = {(repr(case.graph), *map(is_special, case.tensors.values())) for case in workers.asked}
+    assert len(alike) == len(workers.asked)
+
+
+def test_what_no_bucket_explains_is_minimized_first_and_the_rest_of_too_many_is_told(tmp_path, registry, monkeypatch):
+    monkeypatch.setattr(loop, "MOST_WAITING", 4)
+    workers = AskedWorkers(registry, broken=["tanh", "exp"])
+    operators = {"operators": ("relu", "tanh", "exp"), "nodes": 1}
+    configuration = Configuration((ROUTE,), seed=4, seconds=1e6, minimizing=0.0, **operators)
+    log = []
+    made = begun(
+        configuration,
+        registry,
+        tmp_path / "corpus",
+        workers,
+        on_execution=lambda place, outcome: log.append(outcome.verdict),
+        stopped=lambda: len(log) >= 60,
+    )
+    made.run()
+    assert len(made.queue) == 4
+    assert made.statistics.unexamined == log.count("wrong-output") - 4 > 10
+    assert not workers.asked
+    first, second, *_ = made.queue
+    assert first.operators == second.operators
+    made.stopped = lambda: False
+    for _ in range(2):
+        made._minimize_next()
+    assert {name for case in workers.asked for name in case.graph.operators()} == {"exp", "tanh"}
+
+
 class StuckWorkers:
     """No result ever comes."""
 
@@ -353,7 +401,7 @@ def test_a_corpus_that_cannot_be_written_any_more_loses_no_finding(tmp_path, reg
     made = begun(configuration, registry, tmp_path / "corpus" / "deeper", workers, tmp_path / "campaign")
     with pytest.raises(EntryError, match="cannot be written"):
         made.run()
-    assert [found.outcome.verdict for found in waiting(tmp_path / "campaign")] == ["wrong-output"]
+    assert [found.verdict for found in waiting(tmp_path / "campaign")] == ["wrong-output"]
 
 
 @pytest.mark.parametrize(
