@@ -1,11 +1,15 @@
 """Executions a second by number of workers and by route, and by what makes the workers.
 
 Of cases alone, which are the same for any number of workers, and of a campaign as it is, which minimizes what it finds.
+Workers are processes here and, where Ray is installed (`graphfuzz[ray]`), of a Ray on this machine: as many as the most.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +19,28 @@ from rich.table import Table
 from benchmarks.progress import track
 from benchmarks.watched import Make, Watch, Watched, watch
 from graphfuzz.campaign.configuration import Configuration
+from graphfuzz.campaign.leasing import LeasedWorkers
+from graphfuzz.campaign.on_ray import LOCAL, RayCluster
 from graphfuzz.oracle.route import route_names
 from graphfuzz.spec import Registry, load_registry
 
 NUMBERS = (1, 2)
-CASES, WARM_UP = 600, 60
+CASES, WARM_UP = 300, 60
 """How many executions are measured, and how many are before them: workers start, and first cases import."""
 QUICK_CASES, QUICK_WARM_UP = 12, 2
 SECONDS = 120.0
 """How long a campaign as it is runs."""
 SEED = 20261122
-MAKERS: dict[str, Make] = {"local": Watched}
+
+
+@contextmanager
+def on_ray(number: int, route: str) -> Iterator[LeasedWorkers]:
+    """Workers of a Ray of our own."""
+    with RayCluster(LOCAL, number) as cluster, LeasedWorkers(cluster, number, [route]) as workers:
+        yield workers
+
+
+MAKERS: dict[str, Make] = {"local": Watched, **({"ray": on_ray} if find_spec("ray") else {})}
 """What makes the workers, by name; the first is what the others are held against."""
 
 
@@ -34,7 +49,9 @@ def run(quick: bool) -> dict[str, Any]:
     registry = load_registry()
     cases, warm_up = (QUICK_CASES, QUICK_WARM_UP) if quick else (CASES, WARM_UP)
     names = route_names()[-1:] if quick else route_names()
-    trials = [(kind, route, number) for route in names for kind in MAKERS for number in NUMBERS]
+    first, *others = MAKERS
+    kinds = [*((first, number) for number in NUMBERS), *((kind, max(NUMBERS)) for kind in others)]
+    trials = [(kind, route, number) for route in names for kind, number in kinds]
     measured: dict[str, dict[str, dict[int, Any]]] = {}
     for kind, route, number in track(trials, "campaigns"):
         found = measure(route, number, registry, MAKERS[kind], cases, warm_up, None if quick else SECONDS)
@@ -82,7 +99,7 @@ def _ratios(kinds: dict[str, dict[int, Any]]) -> dict[str, Any]:
     first, most = next(iter(kinds)), max(NUMBERS)
     rates = {kind: {number: found["cases_a_second"] for number, found in by.items()} for kind, by in kinds.items()}
     return {
-        "speed_up": {kind: rate[most] / rate[1] for kind, rate in rates.items()},
+        "speed_up": rates[first][most] / rates[first][min(NUMBERS)],
         "relative": {kind: rate[most] / rates[first][most] for kind, rate in rates.items() if kind != first},
     }
 
@@ -95,7 +112,7 @@ def render(result: dict[str, Any]) -> Table:
     for route, found in result["routes"].items():
         for kind, numbers in found["workers"].items():
             for number, told in numbers.items():
-                last = int(number) == max(NUMBERS)
+                last = kind == "local" and int(number) == max(NUMBERS)
                 table.add_row(
                     route,
                     f"{number} {kind}",
@@ -103,8 +120,8 @@ def render(result: dict[str, Any]) -> Table:
                     _told(told["cases_busy"], ".0%"),
                     _told(told.get("campaign_a_second"), ".1f"),
                     _told(told.get("campaign_busy"), ".0%"),
-                    f"{found['speed_up'][kind]:.2f}" if last else "",
-                    f"{found['relative'][kind]:.0%}" if last and kind in found["relative"] else "",
+                    f"{found['speed_up']:.2f}" if last else "",
+                    f"{found['relative'][kind]:.0%}" if kind in found["relative"] else "",
                 )
     return table
 

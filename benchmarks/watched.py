@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 
 from graphfuzz.campaign.configuration import Configuration, check
 from graphfuzz.campaign.journal import Facts, Journal
+from graphfuzz.campaign.leasing import LeasedWorkers
 from graphfuzz.campaign.loop import Campaign
 from graphfuzz.campaign.reporter import Reporter
 from graphfuzz.campaign.statistics import Statistics
@@ -55,7 +56,7 @@ class Watched(Workers):
         return result
 
 
-Make = Callable[[int, str], Workers]
+Make = Callable[[int, str], AbstractContextManager[Workers | LeasedWorkers]]
 """(number, route) to the workers of a campaign. What those that are not `Watched` were busy with is not known."""
 
 
