@@ -1,7 +1,7 @@
 """Executions a second by number of workers and by route, and by what makes the workers.
 
 Of cases alone, which are the same for any number of workers, and of a campaign as it is, which minimizes what it finds.
-Workers are processes here and, where Ray is installed (`graphfuzz[ray]`), of a Ray on this machine: as many as the most.
+Workers are processes here and, where Ray is installed (`graphfuzz[ray]`), those of a Ray here: as many as the most.
 """
 
 from __future__ import annotations
