@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.survival import Run, ended
+from benchmarks.runs import Run, ended
 from graphfuzz.campaign.journal import BOOKS, look
 from graphfuzz.corpus.entry import entries, read_entry
 from graphfuzz.corpus.sightings import count

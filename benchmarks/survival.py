@@ -16,33 +16,28 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
 from rich.table import Table
 
 from benchmarks.atomicity import ROOT
-from benchmarks.ill_routes import ILL, ILL_RANK, MISBEHAVIOR
+from benchmarks.ill_routes import ILL_RANK, MISBEHAVIOR, PACE
 from benchmarks.progress import track
+from benchmarks.runs import SEED, Books, Run, books_of, compared, ended
 from benchmarks.small_disk import small_disk
 from graphfuzz.campaign.journal import BOOKS, look
-from graphfuzz.corpus.entry import entries, read_entry
-from graphfuzz.corpus.sightings import count
-from graphfuzz.errors import EntryError
 from graphfuzz.generator import generate
 from graphfuzz.spec import load_registry
 
-SEED = 20261122
 KILLS, QUICK_KILLS = 100, 3
 LIFE = 1.0
 """The longest that an engine lives on after its first new execution, in seconds."""
@@ -51,31 +46,12 @@ OPTIONS = (
     *("--lane", "random=1", "--probes", "none", "--known", "none", "--replay", "none", "--repeated", "0"),
 )
 """What makes cases quick, and each the same whatever was seen before it."""
-QUICK = "benchmarks.ill_routes:quick"
 QUICK_ILL = ("leaves",)
 CASES, QUICK_CASES = 40, 12
 """Of a trial with a target that misbehaves; two cases in five are of those that do."""
 CASE_SECONDS = 3
-PATIENCE = 600.0
-"""How long a campaign may take to end by itself, in seconds."""
 DISK, ROOM = "24m", 300 << 10
 """The size of the small disk, and how many bytes of it are left to the campaign at first."""
-Progress = Callable[[str], None]
-
-
-class Books(msgspec.Struct):
-    """What a campaign came to: verdicts by case, findings by bucket (in its journal, and as sightings in the corpus),
-    given and lost executions, and what does not agree."""
-
-    executions: dict[int, str]
-    buckets: dict[str, int]
-    sightings: dict[str, int]
-    given: int
-    lost: int
-    waiting: int
-    harness_errors: list[str]
-    flaky: int
-    disagreements: list[str]
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -84,6 +60,7 @@ def run(quick: bool) -> dict[str, Any]:
     trials: dict[str, Callable[[Path], dict[str, Any]]] = {
         "worker killed": lambda root: worker_killed(root, kills),
         "engine killed": lambda root: engine_killed(root, kills),
+        "Ray node killed": lambda root: ray_node_killed(root, kills),
         "full disk": lambda root: full_disk(root, cases),
         "clock set back": lambda root: clock_set(root, cases, -3600.0),
         "clock set forward": lambda root: clock_set(root, cases, 3600.0),
@@ -105,164 +82,6 @@ def render(result: dict[str, Any]) -> Table:
         seen = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if key not in known)
         table.add_row(name, *(str(found[key]) for key in known), seen)
     return table
-
-
-# Campaigns, and their books.
-
-
-class Run:
-    """A campaign in a folder: its command, its environment, and what it wrote last."""
-
-    def __init__(
-        self,
-        root: Path,
-        name: str,
-        ill: str = "",
-        *,
-        route: str = QUICK,
-        seed: int = SEED,
-        variables: Mapping[str, str] | None = None,
-    ) -> None:
-        self.folder, self.corpus = root / name / "campaign", root / name / "corpus"
-        self.scratch = root / f"{name}-tmp"
-        self.scratch.mkdir(parents=True)
-        self.output = root / f"{name}.txt"
-        self.route, self.seed = route, seed
-        self.variables = {**os.environ, **(variables or {}), "TMPDIR": str(self.scratch)} | ({ILL: ill} if ill else {})
-
-    def begin(self, *options: str) -> subprocess.Popen[bytes]:
-        """A new campaign, started."""
-        places = ("--campaign", str(self.folder), "--corpus", str(self.corpus))
-        return self._start("--route", self.route, "--seed", str(self.seed), *places, *options)
-
-    def resume(self, *options: str) -> subprocess.Popen[bytes]:
-        """The campaign, going on."""
-        return self._start("--resume", str(self.folder), *options)
-
-    def _start(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "graphfuzz", "fuzz", *options]
-        with self.output.open("ab") as output:
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self.variables,
-                preexec_fn=_heed_interrupts,
-            )
-
-    def executions(self) -> int:
-        """How many executions the journal has by now; 0 where there is none yet."""
-        try:
-            with closing(sqlite3.connect(f"file:{self.folder / BOOKS}?mode=ro", uri=True)) as books:
-                return int(books.execute("SELECT count(*) FROM executions").fetchone()[0])
-        except sqlite3.Error:
-            return 0
-
-    def words(self) -> str:
-        """The last line that it wrote."""
-        return self.output.read_text(errors="replace").strip().rpartition("\n")[2]
-
-
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would the campaign
-
-
-def ended(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit code of a process that ends by itself; None of one that has to be killed."""
-    try:
-        return process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        kill_tree(process)
-        return None
-
-
-def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and what it started."""
-    try:
-        below = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        below = []
-    process.kill()
-    process.wait()
-    for child in below:
-        child.kill()
-
-
-def books_of(run: Run) -> Books:
-    """The books of a campaign that nobody is at, held against themselves and against its corpus."""
-    facts, statistics, _ = look(run.folder)
-    with closing(sqlite3.connect(f"file:{run.folder / BOOKS}?mode=ro", uri=True)) as books:
-        rows = books.execute('SELECT "case", route, verdict FROM executions').fetchall()
-        waiting = books.execute("SELECT count(*) FROM waiting").fetchone()[0]
-    verdicts = Counter(verdict for _, _, verdict in rows)
-    counted = Counter({name: n for counts in statistics.verdicts.values() for name, n in counts.items() if n})
-    disagreements = []
-    if len({(case, route) for case, route, _ in rows}) != len(rows):
-        disagreements.append("an execution is there twice")
-    if verdicts != counted:
-        disagreements.append(f"{dict(verdicts)} in the journal, {dict(counted)} counted")
-    if statistics.given != statistics.executions() + statistics.in_flight + statistics.lost or statistics.in_flight < 0:
-        disagreements.append(f"{statistics.given} given, {statistics.executions()} taken in, {statistics.lost} lost")
-    buckets = {bucket.signature.slug: bucket.count for bucket in statistics.found()}
-    sightings: dict[str, int] = {}
-    for path in entries([Path(facts.corpus)]) if Path(facts.corpus).exists() else ():
-        try:
-            entry = read_entry(path)
-        except EntryError as error:
-            disagreements.append(str(error))
-        else:
-            sightings[entry.slug] = count(entry.seen)
-    if sightings != buckets:
-        disagreements.append(f"buckets {buckets}, entries {sightings}")
-    told = sum(buckets.values()) + waiting + len(statistics.flaky) + statistics.unexamined
-    if told != sum(n for v, n in counted.items() if v not in QUIET):
-        disagreements.append("findings are not all in a bucket, waiting, flaky or unexamined")
-    return Books(
-        {case: verdict for case, _, verdict in rows},
-        buckets,
-        sightings,
-        statistics.given,
-        statistics.lost,
-        waiting,
-        [error.summary for error in statistics.harness_errors],
-        len(statistics.flaky),
-        disagreements,
-    )
-
-
-QUIET = ("ok", "unsupported", "unstable", "slow", "harness-error")
-"""The verdicts that blame no target."""
-
-
-def compared(plain: Books, other: Books, ill: Sequence[int] = ()) -> dict[str, Any]:
-    """What the other lacks of the plain one, and what it has in excess. ill: cases whose verdicts may differ, as may
-    the number of their buckets."""
-    lost = sum(other.executions.get(case) != verdict for case, verdict in plain.executions.items() if case not in ill)
-    excess = len(other.executions.keys() - plain.executions.keys())
-    missing = sum(case not in other.executions for case in ill)
-    for mine, theirs in ((plain.buckets, other.buckets), (plain.sightings, other.sightings)):
-        names = mine.keys() if ill else mine.keys() | theirs.keys()
-        for slug in names:
-            apart = theirs.get(slug, 0) - mine.get(slug, 0)
-            lost += max(0, -apart)
-            excess += max(0, apart)
-    told: dict[str, Any] = {
-        "lost": lost + missing,
-        "double_counted": excess,
-        "balanced": not other.disagreements and other.given == len(other.executions) + other.lost,
-        "executions": len(other.executions),
-        "buckets": len(other.buckets),
-        "run_again": other.lost,
-    }
-    if other.disagreements:
-        told["disagreements"] = other.disagreements
-    if other.harness_errors:
-        told["harness_errors"] = other.harness_errors
-    if other.flaky:
-        told["flaky"] = other.flaky
-    return told
 
 
 def undisturbed(root: Path, cases: int) -> Books:
@@ -341,6 +160,50 @@ def engine_killed(root: Path, kills: int) -> dict[str, Any]:
     plain = undisturbed(root, len(found.executions))
     left = [path.name for path in run.scratch.iterdir()]
     return {"tried": killed, **compared(plain, found), "exit_code": code, "orphans": len(alive), "left": len(left)}
+
+
+def ray_node_killed(root: Path, kills: int) -> dict[str, Any]:
+    """A campaign on two nodes of Ray, of which the second is killed and another one comes, again and again: after its
+    workers have joined, and every fourth before.
+
+    hosts: those that had joined. Nothing is tried where Ray is not installed.
+    """
+    if find_spec("ray") is None:
+        return {"tried": 0, "lost": 0, "double_counted": 0, "balanced": True, "by": "nothing: Ray is not installed"}
+    from ray.cluster_utils import Cluster
+
+    inherited = [os.environ.get("PYTHONPATH", "")]
+    slowly = {PACE: "0.1", "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, inherited)])}
+    os.environ.update(slowly | {"RAY_memory_monitor_refresh_ms": "0"})
+    room = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    machines = Cluster(initialize_head=True, head_node_args={**room, "include_dashboard": False})
+    rng, run, killed = random.Random(SEED), Run(root, "disturbed", variables=slowly), 0
+    try:
+        process = run.begin(*OPTIONS, "--cases", "1000000", "--workers", "2", "--ray", machines.address)
+        while killed < kills and process.poll() is None:
+            before, deadline = _hosts(run), time.monotonic() + 60
+            node = machines.add_node(**room)
+            if killed % 4 != 3:
+                while _hosts(run) <= before and process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.05)
+            time.sleep(rng.uniform(0, LIFE))
+            machines.remove_node(node, allow_graceful=False)
+            killed += 1
+        alive = process.poll() is None
+        process.send_signal(signal.SIGINT)
+        ended(process)
+    finally:
+        machines.shutdown()
+        del os.environ[PACE]
+    hosts, code = _hosts(run), ended(run.resume("--cases", "1"))
+    found = books_of(run)
+    plain = undisturbed(root, len(found.executions))
+    return {"tried": killed, **compared(plain, found), "hosts": hosts, "went_on": alive, "exit_code": code}
+
+
+def _hosts(run: Run) -> int:
+    """How many hosts of Ray have joined the campaign."""
+    return run.output.read_text(errors="replace").count(" has 1 workers") if run.output.exists() else 0
 
 
 # The machine.

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from benchmarks.generation import PEER, interpreter
 from benchmarks.progress import track
-from benchmarks.survival import Run
+from benchmarks.runs import Run
 from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.findings import MINIMIZER_BUDGET
 from graphfuzz.campaign.importing import learned, read

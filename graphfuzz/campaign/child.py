@@ -40,6 +40,10 @@ from graphfuzz.spec.registry import Registry, load_registry
 CLEAR_EVERY = 30
 """Keras keeps every model's graph until its session is cleared (130 ms): after how many cases that is worth it."""
 
+IMPORTED = 100
+"""How many more modules there are after another framework was imported: what it takes up stays for good, and is not
+held against the worker."""
+
 PLAIN_EVERY = 16
 """Of how many cases one is converted without anything remembered; probing, which records, spares itself that."""
 
@@ -251,11 +255,14 @@ def _attributed(worker: _Worker, task: Task, finding: Outcome, report: Callable[
     report("attribution")
     assert task.case is not None, "a finding has a case"
     about = (task.case, finding, worker.route(task.route), worker.registry, worker.settings.tolerance)
+    modules, held = len(sys.modules), _data_bytes()
     with remembered_registry():
         if task.question:
             result = Result(finding, None, witness=Examiner(*about).ask(task.question))
         else:
             result = Result(finding, None, attribution=attribute(*about))
+    if len(sys.modules) > modules + IMPORTED:
+        worker.baseline += _data_bytes() - held
     return Reply(result, worker.is_spent())
 
 

@@ -36,7 +36,7 @@ from graphfuzz.graph import Case, features
 from graphfuzz.oracle.causes import ALLOCATORS
 from graphfuzz.oracle.judge import failure
 from graphfuzz.oracle.ledger import Stock
-from graphfuzz.oracle.route import load_route, route_names, versions
+from graphfuzz.oracle.route import load_route, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.oracle.verdict import HANG, HARNESS_ERROR, PROCESS_CRASH, UNSUPPORTED, Outcome
 from graphfuzz.spec.registry import installed_packs
@@ -84,8 +84,8 @@ class Workers:
     modules that workers will need, of this and later ones, as the first fixes what workers are forked with. Entering it
     raises UsageError where a worker cannot start.
 
-    Findings are attributed by a worker beside them, the examiner, which other tasks do not replace: it asks the
-    converters of other routes, too, and importing these takes longer than asking. It works in the place of one of them.
+    Findings are attributed by a worker beside them, the examiner, which no other task replaces: it asks the converters
+    of other routes, too, and importing these takes longer than asking. It works while one of the others does not.
     """
 
     def __init__(
@@ -120,8 +120,7 @@ class Workers:
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
         self._deaths, self._replaced = Tally(), Tally()
         self._slots = [_Slot(self._settings, self._stopping, self._replaced) for _ in range(number)]
-        examining = msgspec.structs.replace(self._settings, routes=tuple(dict.fromkeys((*routes, *route_names()))))
-        self._examiner = _Slot(examining, self._stopping, self._replaced)
+        self._examiner = _Slot(self._settings, self._stopping, self._replaced)
         self._examining = threading.Lock()
         self._idle: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import overhead, scaling, survival, yields
-from benchmarks.survival import Books, compared
+from benchmarks import overhead, runs, scaling, survival, yields
+from benchmarks.runs import Books, compared
 from benchmarks.watched import ATTRIBUTION, REST, TRIED, Piece, Watch, piece, watch
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.journal import BOOKS
@@ -17,7 +17,7 @@ from graphfuzz.campaign.statistics import Statistics
 from graphfuzz.campaign.workers import Result, Task
 from graphfuzz.oracle.verdict import Outcome
 
-QUICK = survival.QUICK
+QUICK = runs.QUICK
 
 
 def outcome(**given):
@@ -88,14 +88,14 @@ def test_a_campaign_is_watched_and_its_books_are_held_against_themselves(registr
     assert 0 < scaling._busy(watched) <= 1
     assert time.monotonic() > watched.ends[0] > watched.span[0]
     run = SimpleNamespace(folder=tmp_path / "campaign")
-    found = survival.books_of(run)
+    found = runs.books_of(run)
     assert sorted(found.executions) == list(range(10))
     assert found.waiting > 0
     assert not found.disagreements
     with sqlite3.connect(tmp_path / "campaign" / BOOKS) as tampered:
         tampered.execute('DELETE FROM executions WHERE "case" = 3')
         tampered.execute("DELETE FROM waiting")
-    assert len(survival.books_of(run).disagreements) == 2
+    assert len(runs.books_of(run).disagreements) == 2
 
 
 def books(**given):
