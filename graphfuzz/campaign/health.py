@@ -17,9 +17,10 @@ did not start, or was gone between two cases; its machine was lost."""
 class Health(msgspec.Struct, frozen=True):
     """Of the processes at one moment, and since the campaign's process began.
 
-    workers: how many there should be; alive: how many there are. memory: resident bytes of the campaign's process;
-    worker_memory: of the workers and what they started, where shared pages count in each. deaths: cases that cost their
-    worker, by cause (a signal, an exit code, a limit). replaced: workers stopped, by reason.
+    workers: how many there should be, the examiner among them once it was needed; alive: how many there are. memory:
+    resident bytes of the campaign's process; worker_memory: of the workers and what they started, where shared pages
+    count in each. deaths: cases that cost their worker, by cause (a signal, an exit code, a limit). replaced: workers
+    stopped, by reason.
     """
 
     workers: int

@@ -121,7 +121,7 @@ class Workers:
         self._deaths, self._replaced = Tally(), Tally()
         self._slots = [_Slot(self._settings, self._stopping, self._replaced) for _ in range(number)]
         self._examiner = _Slot(self._settings, self._stopping, self._replaced)
-        self._examining = threading.Lock()
+        self._examining, self._has_examined = threading.Lock(), False
         self._idle: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
         for slot in self._slots:
             self._idle.put(slot)
@@ -160,7 +160,7 @@ class Workers:
 
     def health(self) -> Health:
         """How the workers are, and what has become of others since they began."""
-        return look(len(self._slots), self._deaths, self._replaced)
+        return look(len(self._slots) + self._has_examined, self._deaths, self._replaced)
 
     def stock(self, route: str) -> Stock:
         """What the route's converter registers, told by a worker. Raises UsageError where that cannot be told."""
@@ -185,6 +185,7 @@ class Workers:
             if task.finding is None or task.question:
                 return self._attempt(slot, number, task)
             with self._examining:
+                self._has_examined = True
                 return self._attempt(self._examiner, number, task)
         except CancelledError:
             raise

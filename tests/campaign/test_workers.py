@@ -118,6 +118,27 @@ def test_a_clock_that_is_set_ends_no_case_and_keeps_none(
     assert time.monotonic() - started < 20
 
 
+def test_what_attributes_findings_outlives_other_workers() -> None:
+    with Workers(1, [FAKE + "wrong"], limits=Limits(seconds=30)) as pool:
+        wrong = pool.submit(task("wrong")).result()
+        asked = Task(route=FAKE + "wrong", case=wrong.case, recipe=None, finding=wrong.outcome)
+        assert pool.submit(asked).result().attribution is not None
+        before = _processes()
+        pool.submit(Task(route=FAKE + "wrong", case=wrong.case, recipe=None, plain=True)).result()
+        pool.submit(asked).result()
+        after = _processes()
+        health = pool.health()
+    assert len(before) == len(after) == len(before & after) + 1
+    assert health.workers == health.alive == 2
+
+
+def _processes() -> set[int]:
+    """The workers of this process."""
+    below = psutil.Process().children(recursive=True)
+    servers = {child.pid for child in below if child.ppid() == os.getpid()}
+    return {child.pid for child in below if child.ppid() in servers}
+
+
 def test_a_worker_killed_from_outside_says_nothing_of_its_case(workers: Workers) -> None:
     """The case is given out once more; a killer that comes again is the case's own."""
     hanging = workers.submit(task("hang"))
