@@ -32,12 +32,11 @@ NAMES = (
     "overhead",
     "faults",
     "resume",
+    "endurance",
     "yield",
 )
 ELSEWHERE = {"faults": "survival", "yield": "yields"}
 """The modules of those benchmarks that are not called as their module is."""
-BY_ROUTE = ("false-alarms",)
-"""The benchmarks that take hours a route, so that one may be measured at a time."""
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxscript", "onnxruntime", "numpy", "z3-solver")
 
@@ -64,20 +63,13 @@ def circumstances() -> dict[str, Any]:
 @click.option("--quick", is_flag=True, help="A small run, to see that it works; its figures mean little.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--record", is_flag=True, help="Write benchmarks/results/NAME.json.")
-@click.option("--route", "routes", multiple=True, help="Of false-alarms, these routes only; other recorded ones stay.")
-def main(name: str, quick: bool, as_json: bool, record: bool, routes: tuple[str, ...]) -> None:
+def main(name: str, quick: bool, as_json: bool, record: bool) -> None:
     """Run one benchmark."""
-    if routes and name not in BY_ROUTE:
-        raise click.UsageError(f"--route is for {', '.join(BY_ROUTE)}, not for {name}")
     benchmark = importlib.import_module(f"benchmarks.{ELSEWHERE.get(name, name.replace('-', '_'))}")
-    measured = benchmark.run(quick, routes) if name in BY_ROUTE else benchmark.run(quick)
-    result = {"benchmark": name, "quick": quick, **circumstances(), "result": measured}
+    result = {"benchmark": name, "quick": quick, **circumstances(), "result": benchmark.run(quick)}
     if record:
         RESULTS.mkdir(exist_ok=True)
-        place = RESULTS / f"{name}.json"
-        if routes and place.exists():
-            measured["routes"] = json.loads(place.read_text())["result"]["routes"] | measured["routes"]
-        place.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
     if as_json:
         click.echo(json.dumps(result, indent=2, sort_keys=True))
     else:

@@ -32,7 +32,7 @@ from rich.table import Table
 from benchmarks.atomicity import ROOT
 from benchmarks.ill_routes import ILL_RANK, MISBEHAVIOR, PACE
 from benchmarks.progress import track
-from benchmarks.runs import SEED, Books, Run, books_of, compared, ended
+from benchmarks.runs import SEED, Books, Run, belonging, books_of, compared, ended
 from benchmarks.small_disk import small_disk
 from graphfuzz.campaign.journal import BOOKS, look
 from graphfuzz.generator import generate
@@ -291,11 +291,9 @@ def ill_target(root: Path, name: str, cases: int) -> dict[str, Any]:
     verdicts: of those. seconds: that the campaign took. orphans: processes that outlived it.
     """
     run, started = Run(root, "disturbed", name), time.monotonic()
-    before = set(psutil.pids())
     code = ended(run.begin(*OPTIONS, "--cases", str(cases), "--case-seconds", str(CASE_SECONDS)))
     seconds = time.monotonic() - started
-    found_later = [child for child in psutil.process_iter() if child.pid not in before and _is_of(child, run.scratch)]
-    _, left = psutil.wait_procs(found_later, timeout=5)
+    _, left = psutil.wait_procs(belonging(run), timeout=5)
     for child in left:
         child.kill()
     ill, found = _misbehaving(run), books_of(run)
@@ -303,14 +301,6 @@ def ill_target(root: Path, name: str, cases: int) -> dict[str, Any]:
     verdicts = Counter(found.executions.get(case, "missing") for case in ill)
     seen = {"exit_code": code, "verdicts": dict(verdicts), "seconds": round(seconds, 1), "orphans": len(left)}
     return {"tried": len(ill), **told, **seen}
-
-
-def _is_of(process: psutil.Process, scratch: Path) -> bool:
-    """Whether a process has a campaign's environment."""
-    try:
-        return bool(process.environ().get("TMPDIR") == str(scratch))
-    except psutil.Error:
-        return False
 
 
 def _misbehaving(run: Run) -> list[int]:

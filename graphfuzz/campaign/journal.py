@@ -50,7 +50,7 @@ _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE executions (
     "case" INTEGER, route TEXT, lane TEXT NOT NULL, verdict TEXT NOT NULL, stage TEXT NOT NULL, new INTEGER NOT NULL,
-    PRIMARY KEY ("case", route)
+    apart REAL, PRIMARY KEY ("case", route)
 ) WITHOUT ROWID;
 CREATE TABLE recent (
     number INTEGER PRIMARY KEY, "case" INTEGER NOT NULL, lane TEXT NOT NULL, outcome BLOB NOT NULL,
@@ -166,8 +166,8 @@ class Journal:
         self, place: Place, outcome: Outcome, new: int, features: Features | None, trials: Trials, failed: Case | None
     ) -> None:
         """An execution, and what it shows: `new` is how much of that nothing before it had."""
-        row = (place.index, outcome.route, place.lane, outcome.verdict, outcome.stage, new)
-        self._db.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?)", row)
+        row = (place.index, outcome.route, place.lane, outcome.verdict, outcome.stage, new, outcome.apart)
+        self._db.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         if features is not None:
             brief = msgspec.structs.replace(outcome, model=b"", expected=b"")
             case = None if failed is None else case_to_bytes(failed)
@@ -255,6 +255,7 @@ class Journal:
             flaky=list(self._listed("SELECT told FROM flaky ORDER BY number", Flaky)),
             harness_errors=list(self._listed("SELECT told FROM errors ORDER BY number", HarnessError)),
             growth=self._fact("growth", list[Point]) or [],
+            waiting=self._db.execute("SELECT count(*) FROM waiting").fetchone()[0],
         )
 
     def done(self) -> set[tuple[int, str]]:
@@ -311,17 +312,41 @@ def _locked(folder: Path) -> int:
     raise UsageError(f"{folder}: another process is at this campaign; end it first")
 
 
+class Execution(msgspec.Struct, frozen=True):
+    """One case on one route. apart: see `Outcome`; None where nothing was compared."""
+
+    case: int
+    route: str
+    lane: str
+    verdict: str
+    stage: str
+    apart: float | None
+
+
+def executions(folder: Path) -> list[Execution]:
+    """All that the books in a folder have, in order, as `look`."""
+    with _reading(folder) as journal:
+        query = 'SELECT "case", route, lane, verdict, stage, apart FROM executions ORDER BY "case", route'
+        return [Execution(*row) for row in journal._db.execute(query)]
+
+
 def look(folder: Path) -> tuple[Facts, Statistics, Estimates | None]:
     """What the books in a folder say at one moment, whether or not a process is at them. Raises UsageError.
 
     Books without a log beside them (`-wal`) are whole, and are read without making any file.
     """
+    with _reading(folder) as journal:
+        return journal.facts, journal.statistics(), journal.sample.estimates()
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[Journal]:
     with _told(folder, "read"):
         how = "mode=ro" if (folder / f"{BOOKS}-wal").exists() else "immutable=1"
         address = f"{(folder / BOOKS).absolute().as_uri()}?{how}"
         with _opened(sqlite3.connect(address, uri=True, isolation_level=None), folder) as journal:
             journal._db.execute("BEGIN")
-            return journal.facts, journal.statistics(), journal.sample.estimates()
+            yield journal
 
 
 def is_held(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import overhead, runs, scaling, survival, yields
+from benchmarks import false_alarms, overhead, runs, scaling, survival, yields
 from benchmarks.runs import Books, compared
 from benchmarks.watched import ATTRIBUTION, REST, TRIED, Piece, Watch, piece, watch
 from graphfuzz.campaign.configuration import Configuration
@@ -91,6 +91,9 @@ def test_a_campaign_is_watched_and_its_books_are_held_against_themselves(registr
     found = runs.books_of(run)
     assert sorted(found.executions) == list(range(10))
     assert found.waiting > 0
+    told = false_alarms.told(run.folder)["routes"][QUICK]
+    assert sum(told["rule"].values()) == sum(told["verdicts"].values()) == 10
+    assert told["rule"]["right by both"] == told["verdicts"]["ok"] > 0
     assert not found.disagreements
     with sqlite3.connect(tmp_path / "campaign" / BOOKS) as tampered:
         tampered.execute('DELETE FROM executions WHERE "case" = 3')
