@@ -36,6 +36,7 @@ from graphfuzz.campaign.attributing import attributed
 from graphfuzz.campaign.findings import MINIMIZER_BUDGET
 from graphfuzz.campaign.importing import learned, read
 from graphfuzz.campaign.journal import look
+from graphfuzz.campaign.loop import GRACE
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.workers import Task, Workers
 from graphfuzz.cli.ops_probe import default_cache
@@ -78,9 +79,11 @@ def run(quick: bool) -> dict[str, Any]:
         root = Path(folder)
         ours = Run(root, "ours", route=routes[0], seed=SEED)
         _peer(python, root / "first", 1, 0)  # learns, and keeps, which operators and types there are
+        took = 0.0
         for part in track(range(parts), "parts of both"):
-            _ours(ours, routes, seconds // parts, part)
-            _peers(python, root / f"peer-{part}", seconds // parts, part)
+            turn = _ours(ours, routes, seconds // parts, part)
+            _peers(python, root / f"peer-{part}", turn, part)
+            took += turn
         statistics = look(ours.folder)[1]
         subprocess.run([python, SCRIPT, str(root)], check=True, env=_variables())
         reports, counts = _reports(root)
@@ -91,7 +94,7 @@ def run(quick: bool) -> dict[str, Any]:
     others = [name for name in groups if not examined[name]["buckets"] and REFUSAL not in name]
     peer = len(confirmed) + len(others)
     return {
-        "seconds": seconds,
+        "seconds": round(took),
         "processes": WORKERS,
         "peer": PEER,
         "peer_versions": {name: version(name) for name in PACKAGES},
@@ -111,8 +114,9 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def _ours(ours: Run, routes: Sequence[str], seconds: int, part: int) -> None:
-    """So many seconds more of our campaign."""
+def _ours(ours: Run, routes: Sequence[str], seconds: int, part: int) -> float:
+    """So many seconds more of our campaign, its grace among them. Returns what it took, start and end included."""
+    started, seconds = time.monotonic(), round(seconds / (1 + GRACE))
     if part:
         process = ours.resume("--seconds", str(seconds))
     else:
@@ -121,9 +125,10 @@ def _ours(ours: Run, routes: Sequence[str], seconds: int, part: int) -> None:
         process = ours.begin(*more, *nothing, "--workers", str(WORKERS), "--seconds", str(seconds))
     if process.wait():
         raise RuntimeError(f"our campaign ended with {process.returncode}: {ours.words()}")
+    return time.monotonic() - started
 
 
-def _peers(python: str, folder: Path, seconds: int, part: int) -> None:
+def _peers(python: str, folder: Path, seconds: float, part: int) -> None:
     """So many seconds of the peer's loop, in as many processes as we have workers."""
     with ThreadPoolExecutor(WORKERS) as threads:
         loops = [threads.submit(_peer, python, folder / str(n), seconds, 1000 * part + n) for n in range(WORKERS)]
@@ -131,7 +136,7 @@ def _peers(python: str, folder: Path, seconds: int, part: int) -> None:
             loop.result()
 
 
-def _peer(python: str, folder: Path, seconds: int, number: int) -> None:
+def _peer(python: str, folder: Path, seconds: float, number: int) -> None:
     """One process of the peer's loop, and another with another seed wherever a case takes it down."""
     until, lives = time.monotonic() + seconds, count()
     while (left := math.ceil(until - time.monotonic())) > 0:
