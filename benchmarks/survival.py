@@ -71,14 +71,15 @@ def run(quick: bool) -> dict[str, Any]:
     for name in track(trials, "faults"):
         with tempfile.TemporaryDirectory(prefix="graphfuzz-faults-") as folder:
             found[name] = trials[name](Path(folder))
-    return found
+    sums = {what: sum(trial[what] for trial in found.values()) for what in ("lost", "double_counted")}
+    return {**sums, "balanced": all(trial["balanced"] for trial in found.values()), "trials": found}
 
 
 def render(result: dict[str, Any]) -> Table:
     """A row a trial."""
     table = Table("fault", "tried", "lost", "double-counted", "balanced", "seen", title="faults", title_justify="left")
     known = ("tried", "lost", "double_counted", "balanced")
-    for name, found in result.items():
+    for name, found in result["trials"].items():
         seen = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if key not in known)
         table.add_row(name, *(str(found[key]) for key in known), seen)
     return table

@@ -162,4 +162,4 @@ def test_each_benchmarks_table_has_its_figures():
     assert found["speed_up"] == 1.0
     assert scaling.render({"cases": 3, "routes": {"a": found}}).row_count == 2
     trial = SimpleNamespace(**compared(books(), books()))
-    assert survival.render({"full disk": {"tried": 1, **vars(trial)}}).row_count == 1
+    assert survival.render({"trials": {"full disk": {"tried": 1, **vars(trial)}}}).row_count == 1

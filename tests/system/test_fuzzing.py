@@ -100,7 +100,8 @@ def test_interrupted_it_ends_with_the_table(tmp_path):
         if " executions (" in line:
             break
     told = json.loads(graphfuzz("status", folder, "--json").stdout)
-    assert (told["state"], told["health"]["workers"]) == ("running", 2)
+    assert told["state"] == "running"
+    assert told["health"]["workers"] in (2, 3)  # with the examiner, once it was needed
     os.kill(running.pid, signal.SIGINT)
     rest, _ = running.communicate(timeout=60)
     assert running.returncode == 0, seen + rest
