@@ -23,7 +23,7 @@ from graphfuzz.materializer.torch_source import as_array, as_tensor, run_torch
 from graphfuzz.oracle.checking import WrongInputs, check
 from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Route
-from graphfuzz.oracle.runtime import as_complex, load_onnx, run_onnx
+from graphfuzz.oracle.runtime import as_complex
 from graphfuzz.oracle.tolerance import parse_tolerance, within
 from graphfuzz.oracle.verdict import (
     CONVERSION_CRASH,
@@ -42,8 +42,8 @@ INLINE = 512
 
 _CONVERT = "model = {convert}(source, inputs, axes)"
 _CHECK = "check(model, inputs)"
-_LOAD = "session = load_onnx(model.SerializeToString())"
-_RUN = "actual = run_onnx(session, {given})"
+_LOAD = "session = {load}(model)"
+_RUN = "actual = {run}(session, {given})"
 
 _STEPS = {
     CONVERSION_CRASH: (_CONVERT,),
@@ -85,11 +85,11 @@ def repro_source(
     needed: dict[str, tuple[Callable[..., Any], ...]] = {
         _CONVERT: (route.convert,),
         _CHECK: (WrongInputs, check),
-        _LOAD: (load_onnx,),
-        _RUN: (run_onnx,),
+        _LOAD: (route.target.load,),
+        _RUN: (route.target.run,),
     }
     functions: list[Callable[..., Any]] = [as_tensor, as_array, run_torch] if case.framework == "torch" else [run_keras]
-    functions += [function for step in _steps(outcome) for function in needed[step]]
+    functions += [function for step in _steps(outcome, route) for function in needed[step]]
     functions += [as_complex] if _compares_complex(case, outcome) else []
     functions += [misdeclared if _is_misdeclared(outcome) else within] if outcome.verdict == WRONG_OUTPUT else []
     head = [_description(case, outcome), "from __future__ import annotations\n", _imports(case, outcome, header)]
@@ -98,19 +98,21 @@ def repro_source(
     return "\n".join(head) + "\n\n" + "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _steps(outcome: Outcome) -> list[str]:
+def _steps(outcome: Outcome, route: Route) -> list[str]:
     """The steps of the script, up to and including the one in which the finding shows."""
     if not is_isolated(outcome):
         return list(_STEPS[outcome.verdict])
     if outcome.stage not in _STAGES:
         raise EntryError(f"{outcome.route}: a {outcome.verdict} in {outcome.stage} is no target's, cannot be stored")
-    return list(_STAGES.values())[: list(_STAGES).index(outcome.stage) + 1]
+    steps = list(_STAGES.values())[: list(_STAGES).index(outcome.stage) + 1]
+    return [step for step in steps if step != _CHECK or route.target.doubt is not None]
 
 
 def _written(step: str, outcome: Outcome, route: Route) -> str:
     if step == _CHECK and outcome.stage != "check":
         return _PASSING_CHECK
-    return step.format(convert=route.convert.__name__, given=_given(outcome))
+    names = {"convert": route.convert.__name__, "load": route.target.load.__name__, "run": route.target.run.__name__}
+    return step.format(**names, given=_given(outcome))
 
 
 def _given(outcome: Outcome) -> str:
@@ -232,7 +234,7 @@ def _pasted(function: Callable[..., Any]) -> str:
 def _fails(case: Case, outcome: Outcome, route: Route, tolerance: str) -> str:
     build = "Model(weights).eval()" if case.framework == "torch" else "build(weights)"
     lines = [f"source = {build}", f"expected = run_{case.framework}(source, {_given(outcome)})"]
-    steps = [_written(step, outcome, route) for step in _steps(outcome)]
+    steps = [_written(step, outcome, route) for step in _steps(outcome, route)]
     helper = ""
     if outcome.verdict in _RAISED:
         helper = is_known(outcome)

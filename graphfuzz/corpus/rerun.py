@@ -35,8 +35,9 @@ _CRASHED = re.compile(r"^Current thread .*?:\n((?:  .*\n?)*)", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(.*)", line \d+ in (\S+)$', re.MULTILINE)
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z][a-z]\w*(?:: |$)")
 _CHILD = "a Python exception came before the end"  # the parent's word; what the child said comes before
-_STAGES = {"check": "check", "load_onnx": "load", "run_onnx": "run"}
-"""The script's functions and the stages that they are; all else that `fails` calls is the conversion."""
+_SOURCES = ("run_torch", "run_keras")
+"""The script's functions that run a source model. The converted model's are called as their stages are (see `Target`);
+all else that `fails` calls is the conversion."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -145,8 +146,14 @@ def _other_crash(finding: Finding, stderr: str) -> str:
     if any("importlib" in path for path, _ in frames):
         return f"{fatal[1]} in an import"
     functions = [function for _, function in frames]
-    stage = next((_STAGES[name] for name in functions if name in _STAGES), "conversion" if "fails" in functions else "")
+    stage = next(filter(None, map(_stage, functions)), "conversion" if "fails" in functions else "")
     return f"{fatal[1]} in {stage}" if stage and stage != finding.stage else ""
+
+
+def _stage(function: str) -> str:
+    """The stage that a function of the script is, or empty."""
+    name = function.partition("_")[0]
+    return name if name in ("check", "load", "run") and function not in _SOURCES else ""
 
 
 def _cause(stderr: str) -> str:

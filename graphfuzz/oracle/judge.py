@@ -19,13 +19,11 @@ from graphfuzz.graph import (
 from graphfuzz.materializer import run_captured_keras
 from graphfuzz.oracle import verdict as verdicts
 from graphfuzz.oracle.causes import class_name, out_of_memory, root_cause
-from graphfuzz.oracle.checking import doubt
 from graphfuzz.oracle.comparison import compare, largest_difference
-from graphfuzz.oracle.converted import float_attributes
-from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.route import Capture, Route, versions
-from graphfuzz.oracle.runtime import as_complex, lacks_kernel, load_onnx, run_onnx
+from graphfuzz.oracle.runtime import as_complex
 from graphfuzz.oracle.source_model import Source, Uncaptured, built, wide_outputs, written
+from graphfuzz.oracle.target import Target
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import Mismatch, Outcome
 from graphfuzz.spec.registry import Registry
@@ -147,18 +145,19 @@ def _stages(
     text = clock.stage("materialization", lambda: written(case, route, registry))
     source = clock.stage("source", lambda: built(text, case, registry))
     found.expected = pack_arrays(source.expected[0])
-    proto = _converted(case, route, clock, source)
-    found.model = clock.stage("conversion", lambda: bytes(proto.SerializeToString()))
-    found.doubt = clock.stage("check", lambda: doubt(proto, case))
-    session = clock.stage("load", lambda: load_onnx(found.model))
+    target, made = route.target, _converted(case, route, clock, source)
+    found.model = clock.stage("conversion", lambda: target.pack(made))
+    if target.doubt is not None:
+        found.doubt = clock.stage("check", partial(target.doubt, made, case))
+    session = clock.stage("load", lambda: target.load(found.model or made))
     unstable = None
     for found.binding, (bound, expected) in enumerate(zip(source.cases, source.expected, strict=True)):
         found.expected = pack_arrays(expected)
         try:
-            actual = clock.stage("run", partial(run_onnx, session, bound.inputs()))
+            actual = clock.stage("run", partial(target.run, session, bound.inputs()))
             plain = as_complex(list(expected.values()), actual)
             found.apart = max(found.apart or 0.0, largest_difference(bound.graph, registry, expected, plain))
-            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, proto)
+            verdict, mismatch = _compared(bound, expected, actual, registry, clock, tolerance, target, made)
         except _Ended:
             _require_covered(route, clock, source, found.binding)
             raise
@@ -176,13 +175,15 @@ def _compared(
     registry: Registry,
     clock: _Clock,
     tolerance: Tolerance,
-    proto: Any,
+    target: Target,
+    made: Any,
 ) -> tuple[str, Mismatch | None]:
     """What comes of the converted model's outputs at one binding."""
-    wrong = clock.stage("compare", lambda: misdeclared(proto, case.inputs(), actual))
-    if wrong is not None:
-        position, words = wrong
-        return verdicts.WRONG_OUTPUT, Mismatch("declared", case.graph.outputs[max(position, 0)], words)
+    if target.declared is not None:
+        wrong = clock.stage("compare", partial(target.declared, made, case.inputs(), actual))
+        if wrong is not None:
+            position, words = wrong
+            return verdicts.WRONG_OUTPUT, Mismatch("declared", case.graph.outputs[max(position, 0)], words)
     return clock.stage(
         "compare",
         lambda: compare(
@@ -192,7 +193,7 @@ def _compared(
             as_complex(list(expected.values()), actual),
             tolerance,
             lambda: wide_outputs(case, registry),
-            float_attributes(proto),
+            target.rounded(made) if target.rounded is not None else frozenset(),
         ),
     )
 
@@ -243,7 +244,7 @@ def _failure(route: Route, stage: str, error: Exception, clock: _Clock, found: _
     elif (
         isinstance(error, Uncaptured)
         or (stage == "conversion" and route.refused(error))
-        or (stage in ("load", "run") and lacks_kernel(error))
+        or (stage in ("load", "run") and route.target.lacks(error))
     ):
         verdict = verdicts.UNSUPPORTED
     return Outcome(

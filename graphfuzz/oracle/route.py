@@ -15,6 +15,8 @@ import msgspec
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.ledger import Ledger
+from graphfuzz.oracle.runtime import ONNX_RUNTIME
+from graphfuzz.oracle.target import Target
 
 GROUP = "graphfuzz.routes"
 
@@ -30,8 +32,9 @@ class Route(msgspec.Struct, frozen=True):
     """One way from a source model to outputs.
 
     framework: "torch" or "keras". packages: the distributions whose versions matter.
-    convert: (source model, inputs by name, dynamic axes) to `onnx.ModelProto` whose inputs bear the names given; one
-        self-contained function with its imports inside, because its very text goes into `repro.py`.
+    convert: (source model, inputs by name, dynamic axes) to what its target takes (ONNX's: `onnx.ModelProto`), whose
+        inputs bear the names given; one self-contained function with its imports inside, because its very text goes
+        into `repro.py`.
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
     preload: the modules that a worker's fork server imports, so that a fresh worker has them at once; private ones
         (with "._" in their name) may be missing in some versions.
@@ -40,6 +43,7 @@ class Route(msgspec.Struct, frozen=True):
     programs: what the source model becomes before any of its nodes is converted, by name, in order: runs it.
     without: the converter's own optimizations, by name: while in effect, `convert` does without. What comes after a
         slash is a part of what comes before.
+    target: the format and the runtime.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Route(msgspec.Struct, frozen=True):
     ledger: Ledger | None = None
     programs: Mapping[str, Capture] = MappingProxyType({})
     without: Mapping[str, Without] = MappingProxyType({})
+    target: Target = ONNX_RUNTIME
 
 
 def route_names() -> list[str]:

@@ -6,15 +6,20 @@ import re
 from typing import Any
 
 from graphfuzz.graph import Array
+from graphfuzz.oracle.checking import doubt
+from graphfuzz.oracle.converted import float_attributes
+from graphfuzz.oracle.declared import misdeclared
+from graphfuzz.oracle.target import Target
 
 
-def load_onnx(model: bytes) -> Any:
-    """A session of ONNX Runtime on the CPU, with one thread and its default optimizations."""
+def load_onnx(model: Any) -> Any:
+    """A session of ONNX Runtime on the CPU, with one thread and its default optimizations, on a model or its bytes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    model = model if isinstance(model, bytes) else model.SerializeToString()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -87,3 +92,16 @@ def lacks_kernel(error: BaseException) -> bool:
     """
     words = _LACKING.get(type(error).__name__) if type(error).__module__.startswith("onnxruntime.capi.") else None
     return words is not None and re.search(words, str(error), re.DOTALL) is not None
+
+
+ONNX_RUNTIME = Target(
+    name="onnxruntime",
+    file="model.onnx",
+    pack=lambda model: bytes(model.SerializeToString()),
+    load=load_onnx,
+    run=run_onnx,
+    lacks=lacks_kernel,
+    doubt=doubt,
+    declared=misdeclared,
+    rounded=float_attributes,
+)

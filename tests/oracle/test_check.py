@@ -16,6 +16,8 @@ from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.runtime import ONNX_RUNTIME
+from graphfuzz.oracle.target import Target
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec import FLOATS, Registry, unary
 
@@ -58,14 +60,20 @@ def test_one_complaint_that_is_not_about_shapes_is_enough() -> None:
     assert disputes_shapes(onnx.shape_inference.InferenceError(both.split("\n")[0]))
 
 
-def outcome(proto: Any, reference: Any = lambda x: np.maximum(x, 0), torch: str = "torch.relu({x})") -> Outcome:
+def outcome(
+    proto: Any,
+    reference: Any = lambda x: np.maximum(x, 0),
+    torch: str = "torch.relu({x})",
+    target: Target = ONNX_RUNTIME,
+) -> Outcome:
     """The verdict on a route whose converter makes this model of a unary operator."""
     registry = Registry([unary("made", FLOATS, reference=reference, torch=torch)])
     value = Value("x", "float32", X.shape)
     case = Case(
         Graph((value,), (), (Node("made", ("x",), {}, (Value("y", "float32", X.shape),)),), ("y",)), "torch", {"x": X}
     )
-    route = msgspec.structs.replace(load_route("torch-script-ort"), convert=lambda source, inputs, axes: proto)
+    route = load_route("torch-script-ort")
+    route = msgspec.structs.replace(route, convert=lambda source, inputs, axes: proto, target=target)
     return judge(case, route, registry)
 
 
@@ -91,14 +99,14 @@ def test_wrong_shapes_that_the_runtime_runs_into_are_an_invalid_model() -> None:
     assert "Incompatible dimensions" in found.message
 
 
-def test_a_kernel_that_is_missing_says_nothing_about_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_is_missing_says_nothing_about_shapes() -> None:
     from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
     def refuse(proto: bytes) -> Any:
         raise NoKernel("Could not find an implementation")
 
-    monkeypatch.setattr("graphfuzz.oracle.judge.load_onnx", refuse)
-    found = outcome(model("Transpose", X.shape, perm=[0, 1, 3, 2]))
+    target = msgspec.structs.replace(ONNX_RUNTIME, load=refuse)
+    found = outcome(model("Transpose", X.shape, perm=[0, 1, 3, 2]), target=target)
     assert (found.verdict, found.stage) == ("unsupported", "load")
 
 
