@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from graphfuzz.campaign.accounts import Account, account
 from graphfuzz.campaign.probes import Cache, Probes, Trial
 from graphfuzz.campaign.probing import Missing, Plan, make_plan, missing, probe, read_stock, stored
 from graphfuzz.campaign.workers import Workers
+from graphfuzz.cli.stopping import stoppable
 from graphfuzz.errors import UsageError
 from graphfuzz.spec.registry import Registry
 
@@ -59,13 +59,17 @@ def account_of(name: str, registry: Registry, cache: Cache, number: int, packs: 
 
 def _probe(plan: Plan, cache: Cache, workers: Workers, todo: Sequence[Missing]) -> dict[str, Probes]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with (
+            stoppable() as is_stopped,
+            Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        ):
             task = progress.add_task("probing", total=sum(len(work.keys) for work in todo))
 
             def advance(work: Missing, trial: Trial) -> None:
                 progress.update(task, advance=1, description=f"{work.operator.name} on {work.route.name}")
+                if is_stopped():
+                    raise KeyboardInterrupt
 
             return probe(plan, cache, workers, advance)
     except KeyboardInterrupt:
