@@ -15,8 +15,8 @@ import msgspec
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.ledger import Ledger
-from graphfuzz.oracle.runtime import ONNX_RUNTIME
 from graphfuzz.oracle.target import Target
+from graphfuzz.oracle.targets import ONNX_RUNTIME
 
 GROUP = "graphfuzz.routes"
 

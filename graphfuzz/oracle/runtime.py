@@ -6,10 +6,6 @@ import re
 from typing import Any
 
 from graphfuzz.graph import Array
-from graphfuzz.oracle.checking import doubt
-from graphfuzz.oracle.converted import float_attributes
-from graphfuzz.oracle.declared import misdeclared
-from graphfuzz.oracle.target import Target
 
 
 def load_onnx(model: Any) -> Any:
@@ -92,16 +88,3 @@ def lacks_kernel(error: BaseException) -> bool:
     """
     words = _LACKING.get(type(error).__name__) if type(error).__module__.startswith("onnxruntime.capi.") else None
     return words is not None and re.search(words, str(error), re.DOTALL) is not None
-
-
-ONNX_RUNTIME = Target(
-    name="onnxruntime",
-    file="model.onnx",
-    pack=lambda model: bytes(model.SerializeToString()),
-    load=load_onnx,
-    run=run_onnx,
-    lacks=lacks_kernel,
-    doubt=doubt,
-    declared=misdeclared,
-    rounded=float_attributes,
-)

@@ -16,8 +16,8 @@ from graphfuzz.oracle.checking import check
 from graphfuzz.oracle.converted import float_attributes
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import load_route
-from graphfuzz.oracle.runtime import ONNX_RUNTIME
 from graphfuzz.oracle.target import Target
+from graphfuzz.oracle.targets import ONNX_RUNTIME
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec import FLOATS, Registry, unary
 

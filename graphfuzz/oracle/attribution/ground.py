@@ -13,11 +13,8 @@ from graphfuzz.generator.bindings import value_like
 from graphfuzz.generator.values import draw_array
 from graphfuzz.graph import Array, Case, Graph, Node, Values, kept, ordinary_values, pruned
 from graphfuzz.materializer import run
-from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.attribution.variants import larger, spread
 from graphfuzz.oracle.comparison import compare, uncompared
-from graphfuzz.oracle.converted import float_attributes
-from graphfuzz.oracle.declared import misdeclared
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route
 from graphfuzz.oracle.runtime import as_complex
@@ -69,13 +66,22 @@ class Ground:
         return wide_outputs(self.all_source.cases[self.binding], self.registry)
 
     @cached_property
-    def model(self) -> bytes:
-        """The converted model: the finding's; where a dead worker left none, one that is made now. Raises the same."""
-        if self.outcome.model:
-            return self.outcome.model
-        source = self.source
-        proto = self.route.convert(source.model, source.cases[0].inputs(), source.axes)
-        return bytes(proto.SerializeToString())
+    def model(self) -> Any:
+        """The converted model, as the target loads it: the finding's; where a dead worker left none, one that is made
+        now. Raises the same."""
+        return self.outcome.model or self.converted(self.source)[0]
+
+    @cached_property
+    def proto(self) -> Any:
+        """The same as ONNX reads it; None where it is not ONNX's."""
+        import onnx
+
+        return onnx.load_from_string(self.model) if self.route.target.is_onnx else None
+
+    def converted(self, source: Source) -> tuple[Any, Any]:
+        """A source model's converted model, as the target loads it and as ONNX reads it. Raises the same."""
+        made = self.route.convert(source.model, source.cases[0].inputs(), source.axes)
+        return self.route.target.pack(made) or made, made if self.route.target.is_onnx else None
 
     @cached_property
     def uncompared(self) -> set[str]:
@@ -90,8 +96,9 @@ class Ground:
         """How outputs differ from the source model's (unless others are told) at the finding's binding, if they do."""
         case = self.source.cases[self.binding]
         wanted = self.source.expected[self.binding] if expected is None else expected
-        if proto is not None:
-            wrong = misdeclared(proto, case.inputs(), list(actual))
+        declared = self.route.target.declared
+        if proto is not None and declared is not None:
+            wrong = declared(proto, case.inputs(), list(actual))
             if wrong is not None:
                 return Mismatch("declared", case.graph.outputs[max(wrong[0], 0)], wrong[1])
         return self._compared(case, wanted, actual, proto, lambda: wide_outputs(case, self.registry))
@@ -155,9 +162,11 @@ class Ground:
         """How a part of the graph differs once another framework's converter has made the model of it. Raises what
         comes where that framework has no such model, or the converter cannot."""
         theirs = sourced(msgspec.structs.replace(case, framework=route.framework), route, self.registry)
-        proto = route.convert(theirs.model, theirs.cases[0].inputs(), theirs.axes)
-        made = run_at(bytes(proto.SerializeToString()), theirs.cases[self.binding].inputs())
-        return self.values_held(dict(zip(case.graph.outputs, made, strict=True)), proto)
+        made = route.convert(theirs.model, theirs.cases[0].inputs(), theirs.axes)
+        given = theirs.cases[self.binding].inputs()
+        actual = route.target.execute(route.target.pack(made) or made, given)
+        proto = made if route.target.is_onnx else None
+        return self.values_held(dict(zip(case.graph.outputs, actual, strict=True)), proto)
 
     def _some_held(
         self, case: Case, known: Values, actual: Values, proto: Any, wide: Callable[[], Values | None]
@@ -174,7 +183,8 @@ class Ground:
         self, case: Case, expected: Values, actual: Sequence[Array], proto: Any, wide: Callable[[], Values | None]
     ) -> Mismatch | None:
         made = as_complex(list(expected.values()), list(actual))
-        rounded = float_attributes(proto) if proto is not None else ()
+        rounds = self.route.target.rounded
+        rounded = rounds(proto) if proto is not None and rounds is not None else ()
         verdict, mismatch = compare(case, self.registry, expected, made, self.tolerance, wide, rounded)
         return mismatch if verdict == WRONG_OUTPUT else None
 

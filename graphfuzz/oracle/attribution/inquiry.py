@@ -126,15 +126,16 @@ class _Inquiry:
             self._says(words.STRUCTURE)
             self._says(words.RUNTIME)
             return
-        reference = self._says(words.REFERENCE)
-        if reference != SILENT and self.outcome.stage in ("load", "run"):
+        target = self.route.target
+        reference = self._says(words.REFERENCE) if target.reference is not None else SILENT
+        if target.is_onnx and reference != SILENT and self.outcome.stage in ("load", "run"):
             self._says(words.RULES)
-        plain = self._says(words.PLAIN_RUNTIME)
+        plain = self._says(words.PLAIN_RUNTIME) if target.plain is not None else SILENT
         if self.outcome.verdict == WRONG_OUTPUT:
             self._says(words.NUMPY)
             if reference == plain == ALIKE:
                 self._says(words.REFERENCE_AND_RUNTIME)
-        if plain == SOUND:
+        if plain == SOUND and target.has_optimizers:
             self._hear_optimizers()
 
     def _hear_optimizers(self) -> None:
@@ -214,7 +215,7 @@ class _Inquiry:
         is_right = self._said(words.REFERENCE) == SOUND and self._said(words.RULES) != ALIKE
         if is_right and decision.stage in _RUNTIME and self._fails_alone(node):
             return KERNEL
-        if self.outcome.stage != "conversion":
+        if self.outcome.stage != "conversion" and self.route.target.is_onnx:
             for kind in (SUB_GRAPH,) if is_right else KINDS:
                 if self._says(words.repair(kind, node)) == SOUND:
                     return kind

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphfuzz.graph import Array, Node
-from graphfuzz.oracle.attribution.execution import run_at
 from graphfuzz.oracle.attribution.ground import Ground
 from graphfuzz.oracle.verdict import Mismatch
 
@@ -18,16 +17,18 @@ class Intermediates:
 
     def __init__(self, ground: Ground) -> None:
         source, graph = ground.all_source, ground.all_values.graph
-        self.proto = ground.route.convert(source.model, source.cases[0].inputs(), source.axes)
-        self.model = bytes(self.proto.SerializeToString())
-        made = run_at(self.model, source.cases[ground.binding].inputs())
+        self.model, self.proto = ground.converted(source)
+        made = ground.route.target.execute(self.model, source.cases[ground.binding].inputs())
         self.actual: dict[str, Array] = dict(zip(graph.outputs, made, strict=True))
-        self.names = value_names(self.proto, [v.name for v in graph.inputs], graph.outputs)
+        inputs = [v.name for v in graph.inputs]
+        self.names = value_names(self.proto, inputs, graph.outputs) if self.proto is not None else {}
         own = {name: self.actual[name] for name in ground.case.graph.outputs}
         self.faulty = ground.values_held(own, self.proto) is not None
 
     def described(self, node: Node) -> str:
-        """The node, and the operators that it was converted to."""
+        """The node, and the operators that it was converted to, where these can be read."""
+        if self.proto is None:
+            return f"{node.name} ({node.op})"
         made = ", ".join(self.proto.graph.node[i].op_type for i in region(self.proto, self.names, node)) or "nothing"
         return f"{node.name} ({node.op}, converted to {made})"
 

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from graphfuzz.graph import Array, Case, Node, Values, parts
-from graphfuzz.oracle.attribution.execution import is_unable, run_at, run_reference
 from graphfuzz.oracle.attribution.ground import Ground
 from graphfuzz.oracle.attribution.nodes import Intermediates, region, value_names
 from graphfuzz.oracle.checking import check
+from graphfuzz.oracle.execution import is_unable, run_reference
 from graphfuzz.oracle.verdict import INVALID_MODEL, WRONG_OUTPUT
 
 
@@ -33,15 +33,13 @@ class Repair(msgspec.Struct, frozen=True, eq=False):
 
 
 class Patient:
-    """The converted model of a finding, and the node that is blamed.
+    """The converted ONNX model of a finding, and the node that is blamed.
 
     The model that has every value as an output where the fault is there, too, else the finding's own. proto: that one.
     outputs: the source graph's names for its outputs. names: the model's for the source graph's values.
     """
 
     def __init__(self, ground: Ground, node: Node, seen: Callable[[], Intermediates]) -> None:
-        import onnx
-
         self.ground, self.node = ground, node
         self.inputs = ground.all_source.cases[ground.binding].inputs()
         several = len(ground.case.graph.nodes) > 1 and ground.outcome.verdict == WRONG_OUTPUT
@@ -49,7 +47,7 @@ class Patient:
         if whole is not None and whole.faulty:
             self.proto, self.outputs = whole.proto, ground.all_values.graph.outputs
         else:
-            self.proto, self.outputs = onnx.load_from_string(ground.model), ground.case.graph.outputs
+            self.proto, self.outputs = ground.proto, ground.case.graph.outputs
         self.names = value_names(self.proto, self.inputs, self.outputs)
 
     @cached_property
@@ -71,7 +69,7 @@ class Patient:
         try:
             if self.ground.outcome.verdict == INVALID_MODEL:
                 check(repair.proto, self.inputs)
-            made = run_at(repair.proto.SerializeToString(), repair.inputs)
+            made = self.ground.route.target.execute(repair.proto.SerializeToString(), repair.inputs)
         except Exception:  # noqa: BLE001 - a repair that the runtime refuses mends nothing; most are such
             return True
         actual = dict(zip(self.outputs, made, strict=True))
@@ -155,7 +153,7 @@ class Patient:
 
     def _faults_on(self, repair: Repair, other: tuple[Case, Values]) -> bool:
         try:
-            made = run_at(repair.proto.SerializeToString(), other[0].inputs())
+            made = self.ground.route.target.execute(repair.proto.SerializeToString(), other[0].inputs())
         except Exception:  # noqa: BLE001 - as above
             return True
         actual = dict(zip(self.outputs, made, strict=True))

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphfuzz.graph import Array, Values
-from graphfuzz.oracle.attribution.execution import feeds
 from graphfuzz.oracle.attribution.nodes import taken
+from graphfuzz.oracle.execution import feeds
 
 _Given: TypeAlias = Sequence[Array]
 _Rule: TypeAlias = Callable[[_Given, Mapping[str, Any]], str]

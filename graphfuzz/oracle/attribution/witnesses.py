@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import msgspec
 
-from graphfuzz.graph import Array, Case, evaluate
+from graphfuzz.graph import Case, evaluate
 from graphfuzz.oracle.attribution import evidence as words
 from graphfuzz.oracle.attribution.evidence import ALIKE, OTHERWISE, SILENT, SOUND, Witness
-from graphfuzz.oracle.attribution.execution import (
-    LEVELS,
-    OFF,
-    acting_optimizers,
-    all_optimizers,
-    is_unable,
-    run_at,
-    run_reference,
-)
 from graphfuzz.oracle.attribution.ground import Ground, is_sound
 from graphfuzz.oracle.attribution.nodes import Intermediates, first_diverging
 from graphfuzz.oracle.attribution.patient import Patient
@@ -31,8 +21,14 @@ from graphfuzz.oracle.attribution.repair import KINDS, mended_by
 from graphfuzz.oracle.attribution.rules import AgainstRules, require_rules
 from graphfuzz.oracle.causes import class_name, root_cause
 from graphfuzz.oracle.checking import check
+from graphfuzz.oracle.execution import (
+    LEVELS,
+    acting_optimizers,
+    all_optimizers,
+    run_at,
+)
 from graphfuzz.oracle.route import Route, load_route, route_names
-from graphfuzz.oracle.runtime import lacks_kernel
+from graphfuzz.oracle.target import Run
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import (
     HANG,
@@ -73,18 +69,21 @@ class Examiner:
 
     def _questions(self) -> dict[str, Callable[[], Witness]]:
         ground, route = self.ground, self.ground.route
+        target = route.target
         found: dict[str, Callable[[], Witness]] = {
             words.AGAIN: lambda: self._judged(ground.case),
             words.NUMPY: self._numpy,
-            words.REFERENCE: lambda: self._executed(run_reference),
             words.RULES: self._rules,
-            words.REFERENCE_AND_RUNTIME: self._both,
             words.STRUCTURE: self._structure,
-            words.RUNTIME: lambda: self._executed(run_at),
-            words.PLAIN_RUNTIME: lambda: self._executed(partial(run_at, level=OFF)),
+            words.RUNTIME: lambda: self._executed(target.execute),
             words.ACTED: self._acting,
             words.INTERMEDIATES: self._diverging,
         }
+        for name, run in ((words.REFERENCE, target.reference), (words.PLAIN_RUNTIME, target.plain)):
+            if run is not None:
+                found[name] = partial(self._executed, run)
+        if target.reference is not None and target.plain is not None:
+            found[words.REFERENCE_AND_RUNTIME] = partial(self._both, target.reference, target.plain)
         found.update((words.program(name), partial(self._program, name)) for name in route.programs)
         found.update((words.without(name), partial(self._without, name)) for name in route.without)
         found.update((words.level(n), partial(self._executed, partial(run_at, level=n))) for n in LEVELS)
@@ -153,28 +152,24 @@ class Examiner:
         with self.ground.route.without[name]():
             return self._judged(self.ground.case)
 
-    def _executed(self, run: Callable[[bytes, Any], list[Array]]) -> Witness:
+    def _executed(self, run: Run) -> Witness:
         """The converted model run in another way."""
-        import onnx
-
-        ground = self.ground
+        ground, target = self.ground, self.ground.route.target
         try:
             made = run(ground.model, ground.source.cases[ground.binding].inputs())
         except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
-            if run is run_reference and (ground.outcome.mismatch is not None or is_unable(error)):
+            if run is target.reference and (ground.outcome.mismatch is not None or target.unable(error)):
                 return Witness("", SILENT, _told(error))
-            if lacks_kernel(error):
+            if target.lacks(error):
                 further = ground.outcome.stage == "load"  # kernels are looked up last, in a graph that is sound by then
                 return Witness("", SOUND if further else SILENT, _told(error))
             return self._raised(error)
-        return self._differing(ground.held(made, onnx.load_from_string(ground.model)))
+        return self._differing(ground.held(made, ground.proto))
 
     def _structure(self) -> Witness:
         """ONNX's check without inference: whether it is a model at all, whatever it computes."""
-        import onnx
-
         try:
-            check(onnx.load_from_string(self.ground.model), self.ground.case.inputs(), inference=False)
+            check(self.ground.proto, self.ground.case.inputs(), inference=False)
         except Exception as error:  # noqa: BLE001 - a witness is a boundary: it becomes what the witness says
             return self._raised(error)
         return Witness("", SOUND, "only inference objects")
@@ -194,14 +189,12 @@ class Examiner:
             )
         return Witness("", SOUND, "each node keeps to them")
 
-    def _both(self) -> Witness:
+    def _both(self, reference: Run, plain: Run) -> Witness:
         """The reference evaluator's outputs and the runtime's, held against each other."""
         ground = self.ground
         given = ground.source.cases[ground.binding].inputs()
-        reference = run_reference(ground.model, given)
-        runtime = run_at(ground.model, given, OFF)
-        expected = dict(zip(ground.case.graph.outputs, reference, strict=True))
-        return self._differing(ground.held(runtime, expected=expected))
+        expected = dict(zip(ground.case.graph.outputs, reference(ground.model, given), strict=True))
+        return self._differing(ground.held(plain(ground.model, given), expected=expected))
 
     def _numpy(self) -> Witness:
         """The operators' own references in the source model's place: sound where the converted model agrees with them
@@ -213,7 +206,7 @@ class Examiner:
         source = ground.held(list(told.values()))
         if source is None:
             return Witness("", ALIKE, "agree with the source model")
-        made = run_at(ground.model, bound.inputs())
+        made = ground.route.target.execute(ground.model, bound.inputs())
         mismatch = ground.held(made, expected=told)
         if mismatch is None:
             return Witness("", SOUND, f"agree with the converted model; the source model: {source.detail}")

@@ -15,11 +15,11 @@ from onnx.shape_inference import InferenceError
 from graphfuzz.graph import Array, Case, Graph
 from graphfuzz.oracle.attribution import SILENT, SOUND, Attribution, Examiner, attribute
 from graphfuzz.oracle.attribution import evidence as words
-from graphfuzz.oracle.attribution.execution import run_reference
 from graphfuzz.oracle.attribution.ground import OTHERS, Ground
 from graphfuzz.oracle.attribution.repair import KINDS
 from graphfuzz.oracle.attribution.rules import AgainstRules, require_rules
 from graphfuzz.oracle.attribution.variants import larger
+from graphfuzz.oracle.execution import run_reference
 from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.tolerance import Tolerance
