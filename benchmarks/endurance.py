@@ -21,7 +21,7 @@ from benchmarks.atomicity import ROOT
 from benchmarks.runs import Run, belonging
 from graphfuzz.campaign.journal import BOOKS, look
 from graphfuzz.campaign.status import read_status
-from graphfuzz.oracle.route import route_names
+from graphfuzz.oracle.route import default_routes
 
 CASES, QUICK_CASES = 5000, 6
 SEED = 20261121
@@ -81,7 +81,7 @@ def run(quick: bool) -> dict[str, Any]:
 def completed(place: Path, quick: bool = False) -> Run:
     """The campaign in a folder, once all its cases are done and all its findings minimized; a sample now and then."""
     cases, step = (QUICK_CASES, QUICK_STEP) if quick else (CASES, STEP)
-    first, *others = route_names()
+    first, *others = default_routes()
     campaign = Run(place, "all", route=first, seed=SEED)
     if (campaign.folder / BOOKS).exists():
         _, statistics, _ = look(campaign.folder)

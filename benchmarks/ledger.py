@@ -13,7 +13,7 @@ from graphfuzz.campaign.accounts import OPEN, REACHED, TRIED, Account
 from graphfuzz.campaign.probes import Cache
 from graphfuzz.campaign.probing import make_plan
 from graphfuzz.cli.ops_probe import account_of, default_cache, probed
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.spec.operator import FRAMEWORKS
 from graphfuzz.spec.registry import Registry, load_registry
 
@@ -30,7 +30,7 @@ def run(quick: bool) -> dict[str, Any]:
     """
     registry = load_registry()
     chosen = registry.only(_spread(registry)) if quick else registry
-    names = [name for name in route_names() if load_route(name).ledger is not None]
+    names = [name for name in default_routes() if load_route(name).ledger is not None]
     probed(make_plan(names, chosen), Cache(default_cache(), print), WORKERS, ())
     return {"operators": len(chosen), "routes": {name: measure(name, chosen) for name in names}}
 

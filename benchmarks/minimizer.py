@@ -27,7 +27,7 @@ from graphfuzz.generator.growth import Growth
 from graphfuzz.generator.job import Job
 from graphfuzz.graph import Case
 from graphfuzz.minimizer import minimize
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, OK, Outcome
 from graphfuzz.spec import Registry, load_registry
 
@@ -48,7 +48,7 @@ def run(quick: bool) -> dict[str, Any]:
         for number, form in enumerate(track(forms, "planted defects"))
         for nodes in sizes
     ]
-    routes, findings = (route_names()[:1], 1) if quick else (route_names(), FOUND)
+    routes, findings = (default_routes()[:1], 1) if quick else (default_routes(), FOUND)
     return {
         "rows": rows,
         "by_nodes": {nodes: _summary([r for r in rows if r["nodes"] == nodes]) for nodes in sizes},

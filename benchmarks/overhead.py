@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.progress import track
 from benchmarks.watched import ATTRIBUTION, REST, TARGET, TRIED, Watch, watch
 from graphfuzz.campaign.configuration import Configuration
-from graphfuzz.oracle.route import route_names
+from graphfuzz.oracle.route import default_routes
 from graphfuzz.spec import load_registry
 
 SECONDS, QUICK_SECONDS = 600.0, 4.0
@@ -34,7 +34,7 @@ def run(quick: bool) -> dict[str, Any]:
     """For each route a campaign of `SECONDS` as it is by default, into an empty corpus; its second half told again."""
     seconds, registry = QUICK_SECONDS if quick else SECONDS, load_registry()
     routes = {}
-    for route in track(route_names()[-1:] if quick else route_names(), "campaigns"):
+    for route in track(default_routes()[-1:] if quick else default_routes(), "campaigns"):
         with tempfile.TemporaryDirectory(prefix="graphfuzz-overhead-") as folder:
             watched = watch(Configuration((route,), SEED, seconds=seconds, workers=WORKERS), registry, Path(folder))
         whole = account(watched)

@@ -13,7 +13,7 @@ from benchmarks.progress import track
 from graphfuzz.campaign.refusals import Refusals
 from graphfuzz.campaign.workers import Limits, Result, Task, Workers
 from graphfuzz.generator import Recipe, Support
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.verdict import OK, STAGES, Outcome
 
 NODES = 10
@@ -24,7 +24,7 @@ BATCH = 50
 def run(quick: bool) -> dict[str, Any]:
     """For each route, on one worker: cases a second, and the mean milliseconds of each stage."""
     learning, cases = (2, 4) if quick else (300, 100)
-    routes = {name: measure(name, learning, cases) for name in route_names()}
+    routes = {name: measure(name, learning, cases) for name in default_routes()}
     return {"nodes": NODES, "learning": learning, "cases": cases, "routes": routes}
 
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from pebble import ProcessPool
 
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.spec import Registry, load_registry
 from graphfuzz.spec.registry import installed_packs
 
@@ -20,7 +20,7 @@ def pool(recycle: int = RECYCLE) -> ProcessPool:
     """`WORKERS` processes of one thread each, replaced after so many tasks; forked from a server that has imported the
     frameworks and the operators, so that a replacement costs little."""
     context = multiprocessing.get_context("forkserver")
-    preloads = [module for name in route_names() for module in load_route(name).preload]
+    preloads = [module for name in default_routes() for module in load_route(name).preload]
     packs = [point.module for point in installed_packs()]
     modules = dict.fromkeys((*preloads, *packs))
     context.set_forkserver_preload(["graphfuzz.campaign.forkserver", *modules, "benchmarks.pool"])

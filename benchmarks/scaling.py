@@ -21,7 +21,7 @@ from benchmarks.watched import Make, Watch, Watched, watch
 from graphfuzz.campaign.configuration import Configuration
 from graphfuzz.campaign.leasing import LeasedWorkers
 from graphfuzz.campaign.on_ray import LOCAL, RayCluster
-from graphfuzz.oracle.route import route_names
+from graphfuzz.oracle.route import default_routes
 from graphfuzz.spec import Registry, load_registry
 
 NUMBERS = (1, 2)
@@ -48,7 +48,7 @@ def run(quick: bool) -> dict[str, Any]:
     """For each route and number of workers the rates, and the second one's relative to the first's."""
     registry = load_registry()
     cases, warm_up = (QUICK_CASES, QUICK_WARM_UP) if quick else (CASES, WARM_UP)
-    names = route_names()[-1:] if quick else route_names()
+    names = default_routes()[-1:] if quick else default_routes()
     first, *others = MAKERS
     kinds = [*((first, number) for number in NUMBERS), *((kind, max(NUMBERS)) for kind in others)]
     trials = [(kind, route, number) for route in names for kind, number in kinds]

@@ -45,7 +45,7 @@ from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case
 from graphfuzz.interchange import Given, reader_of
 from graphfuzz.minimizer import minimize
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.verdict import Outcome
 from graphfuzz.spec import Registry, load_registry
 
@@ -73,7 +73,7 @@ class Report(msgspec.Struct, frozen=True):
 def run(quick: bool) -> dict[str, Any]:
     """Both in turns, then the peer's reports examined; `ratio` is of `ours` to `peer`."""
     seconds, parts, sample = (QUICK_SECONDS, 1, QUICK_SAMPLE) if quick else (SECONDS, PARTS, SAMPLE)
-    routes = [name for name in route_names() if load_route(name).framework == "torch"]
+    routes = [name for name in default_routes() if load_route(name).framework == "torch"]
     python = interpreter(*PACKAGES)
     with tempfile.TemporaryDirectory(prefix="graphfuzz-yield-") as folder:
         root = Path(folder)

@@ -11,7 +11,7 @@ import msgspec
 from graphfuzz.campaign.lanes import DEFAULT, lane_at, shares_of
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import CONTROL, Recipe
-from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.route import load_route, require_installed
 from graphfuzz.spec.registry import Registry
 from graphfuzz.spec.selection import matching, matching_dtypes
 
@@ -104,13 +104,16 @@ def check(configuration: Configuration, registry: Registry) -> dict[str, str]:
     shares_of(configuration.lanes)
     if not configuration.routes:
         raise UsageError("no route is named; give at least one --route")
-    frameworks = {name: load_route(name).framework for name in configuration.routes}
-    for route, share in configuration.shares.items():
+    routes = {name: load_route(name) for name in configuration.routes}
+    for route in routes.values():
+        require_installed(route)
+    frameworks = {name: route.framework for name, route in routes.items()}
+    for name, share in configuration.shares.items():
         if not (math.isfinite(share) and share > 0):
-            raise UsageError(f"route '{route}' has the share {share:g}; give a positive number, or leave the route out")
-    for route, framework in frameworks.items():
+            raise UsageError(f"route '{name}' has the share {share:g}; give a positive number, or leave the route out")
+    for name, framework in frameworks.items():
         if not registry.within(chosen.dtypes).of(framework, chosen.operators):
-            raise UsageError(f"route '{route}' needs operators of {framework}, and none of those chosen has one")
+            raise UsageError(f"route '{name}' needs operators of {framework}, and none of those chosen has one")
     return frameworks
 
 

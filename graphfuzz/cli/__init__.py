@@ -27,6 +27,7 @@ COMMANDS = {
     "known": "List, add and probe known issues, which campaigns need not find again.",
     "corpus": "List, check, merge, prune, limit and migrate a corpus.",
     "ops": "List the operators at hand.",
+    "routes": "List the routes, and what is missing for them.",
 }
 """Each command with its line of the overview; the command is the function of its name in the module of its name, with
 an underscore behind a name that Python has taken."""

@@ -25,7 +25,7 @@ from graphfuzz.cli.ops_probe import default_cache
 from graphfuzz.corpus.entry import check_writable
 from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import UsageError
-from graphfuzz.oracle.route import load_route, route_names, versions
+from graphfuzz.oracle.route import default_routes, load_route, versions
 from graphfuzz.oracle.tolerance import parse_tolerance
 from graphfuzz.spec.registry import Registry
 
@@ -41,7 +41,7 @@ def facts_of(given: dict[str, Any], registry: Registry) -> Facts:
     """What a new campaign begins with. Raises UsageError for what cannot work, before anything is written."""
     shares = parse_routes(given["routes"])
     configuration = Configuration(
-        routes=tuple(shares) or tuple(route_names()),
+        routes=tuple(shares) or tuple(default_routes()),
         shares={name: share for name, share in shares.items() if share is not None},
         seed=secrets.randbits(32) if given["seed"] is None else given["seed"],
         seconds=given["seconds"],

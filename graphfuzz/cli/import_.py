@@ -19,7 +19,7 @@ from graphfuzz.corpus.sightings import today
 from graphfuzz.errors import UsageError
 from graphfuzz.graph import Case, text
 from graphfuzz.interchange import Given, Reader, Table, Translation, reader_of
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.verdict import HARNESS_ERROR, Outcome
 from graphfuzz.spec.registry import Registry, load_registry
 
@@ -88,7 +88,7 @@ def import_(
     asked = framework or next((load_route(name).framework for name in routes), None)
     reader, registry = reader_of(file, asked, converter), load_registry(packs)
     given = _given(file, inputs, sizes)
-    chosen = routes or tuple(name for name in route_names() if load_route(name).framework == reader.framework)
+    chosen = routes or tuple(name for name in default_routes() if load_route(name).framework == reader.framework)
     for name in chosen:
         if load_route(name).framework != reader.framework:
             raise UsageError(f"--route {name}: is not for {reader.framework}, which {file} is read as")

@@ -22,7 +22,7 @@ from graphfuzz.cli.ops_describe import describe, print_description
 from graphfuzz.cli.ops_ledger import account_data, print_account
 from graphfuzz.cli.ops_probe import account_of, default_cache, probed
 from graphfuzz.errors import UsageError
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.spec.dtypes import ANY, COMPLEX, FLOATS, INTEGERS, KNOWN, REAL, SIGNED
 from graphfuzz.spec.operator import FRAMEWORKS, Operator
 from graphfuzz.spec.origins import origins
@@ -88,7 +88,7 @@ def ops(
     if checking:
         own = chosen if names or families or not packs else chosen.only(_added(chosen))
         sys.exit(0 if check_operators(list(own.values()), registry, packs, cases, as_json) else NOT_CONFORMING)
-    plan = make_plan(routes or route_names(), chosen, by_rank)
+    plan = make_plan(routes or default_routes(), chosen, by_rank)
     known = probed(plan, store, workers, packs) if probing else stored(plan, store)
     if by_rank:
         found = capabilities_by_route(plan, known)

@@ -19,6 +19,8 @@ from graphfuzz.oracle.target import Target
 from graphfuzz.oracle.targets import ONNX_RUNTIME
 
 GROUP = "graphfuzz.routes"
+NOT_INSTALLED = "not installed"
+"""In place of a version."""
 
 Capture: TypeAlias = Callable[[Any, dict[str, Array], Axes, dict[str, Array]], list[Array]]
 """(source model, inputs, dynamic axes, other inputs) to the outputs for the others of the program captured for the
@@ -43,7 +45,8 @@ class Route(msgspec.Struct, frozen=True):
     programs: what the source model becomes before any of its nodes is converted, by name, in order: runs it.
     without: the converter's own optimizations, by name: while in effect, `convert` does without. What comes after a
         slash is a part of what comes before.
-    target: the format and the runtime.
+    target: the format and the runtime. extra: of graphfuzz, which installs what it needs; empty where graphfuzz itself
+        does. is_default: whether it is taken where none is named.
     """
 
     name: str
@@ -57,11 +60,36 @@ class Route(msgspec.Struct, frozen=True):
     programs: Mapping[str, Capture] = MappingProxyType({})
     without: Mapping[str, Without] = MappingProxyType({})
     target: Target = ONNX_RUNTIME
+    extra: str = ""
+    is_default: bool = False
 
 
 def route_names() -> list[str]:
-    """The installed routes."""
+    """The routes at hand, also those of which something is missing."""
     return sorted(point.name for point in entry_points(group=GROUP))
+
+
+def default_routes() -> list[str]:
+    """Those that are taken where none is named."""
+    return [name for name in route_names() if load_route(name).is_default]
+
+
+def missing(route: Route) -> list[str]:
+    """The distributions that the route needs, and that are not installed."""
+    return [package for package in route.packages if _version(package) == NOT_INSTALLED]
+
+
+def require_installed(route: Route) -> None:
+    """Raises UsageError where something is missing."""
+    lacking = missing(route)
+    if lacking:
+        how = how_to_install(route)
+        raise UsageError(f"route '{route.name}' needs {', '.join(lacking)}, which is not installed: {how}")
+
+
+def how_to_install(route: Route) -> str:
+    """The command that installs what is missing."""
+    return f"pip install 'graphfuzz[{route.extra}]'" if route.extra else f"pip install {' '.join(missing(route))}"
 
 
 def load_route(name: str) -> Route:
@@ -95,4 +123,4 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return NOT_INSTALLED

@@ -22,7 +22,7 @@ from graphfuzz.generator import Recipe, generate
 from graphfuzz.graph import Case
 from graphfuzz.oracle.attribution.evidence import STAGES
 from graphfuzz.oracle.judge import judge
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
 from graphfuzz.oracle.verdict import CONVERSION_CRASH, Outcome
 from graphfuzz.spec import Registry
@@ -35,7 +35,7 @@ MODULES = sorted(Path(benchmarks.faults.__file__).parent.glob("*.py"))
 def test_there_are_enough_faults_of_every_kind_on_every_route():
     assert len(FAULTS) >= 60
     routes = Counter(fault.route for fault in FAULTS.values())
-    assert set(routes) == set(route_names())
+    assert set(routes) == set(default_routes())
     assert min(routes.values()) >= 20
     assert {fault.kind for fault in FAULTS.values()} == set(KINDS)
     assert {fault.stage for fault in FAULTS.values()} == set(STAGES)

@@ -73,12 +73,12 @@ def test_a_campaign_killed_after_its_last_case_goes_on_to_minimize(
     found = Found(Place(1, "random"), relu_case(), Outcome(ROUTE, "conversion-crash", "conversion"))
     with Journal.resumed(folder) as journal, journal.step():
         journal.count(Statistics(cases=2))
-        journal.wait(found)
+        waiting = journal.wait(found)
     module = importlib.import_module("graphfuzz.cli.fuzz")
     monkeypatch.setattr(module, "_run", lambda journal, *rest: journal.statistics())
     assert fuzz("--resume", folder).exit_code == 0
     with Journal.resumed(folder) as journal, journal.step():
-        journal.settle()
+        journal.settle(waiting)
     assert_refused(fuzz("--resume", folder), "the campaign's budget is used up")
 
 

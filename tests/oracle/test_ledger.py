@@ -26,10 +26,10 @@ from graphfuzz.oracle.ledger import (
     take_stock,
     used_of,
 )
-from graphfuzz.oracle.route import load_route, route_names
+from graphfuzz.oracle.route import default_routes, load_route
 from graphfuzz.oracle.routes.warm import remembered_registry
 
-ROUTES = route_names()
+ROUTES = default_routes()
 
 
 def ledger(name: str) -> Ledger:

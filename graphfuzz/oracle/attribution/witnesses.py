@@ -27,7 +27,7 @@ from graphfuzz.oracle.execution import (
     all_optimizers,
     run_at,
 )
-from graphfuzz.oracle.route import Route, load_route, route_names
+from graphfuzz.oracle.route import Route, default_routes, load_route
 from graphfuzz.oracle.target import Run
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.oracle.verdict import (
@@ -250,7 +250,7 @@ class Examiner:
 
     def _right_by_one(self, same: bool, is_right: Callable[[Route], bool]) -> Witness:
         own = self.ground.route
-        others = (load_route(name) for name in route_names() if name != own.name)
+        others = (load_route(name) for name in default_routes() if name != own.name)
         for other in others:
             if (other.framework == own.framework) == same and other.convert is not own.convert and is_right(other):
                 return Witness("", SOUND, f"{other.name} makes a right model of it")

@@ -149,4 +149,5 @@ route = Route(
         "tf2onnx": partial(without_optimizers, ()),
         **{f"tf2onnx/{name}": partial(without_optimizers, (name,)) for name in OPTIMIZERS},
     },
+    is_default=True,
 )

@@ -131,4 +131,5 @@ route = Route(
     ledger=ledger,
     programs={"torch.export": captured, "decompositions": decomposed},
     without={"optimize": unoptimized},
+    is_default=True,
 )

@@ -164,4 +164,5 @@ route = Route(
     captured=captured,
     programs={"torch.jit.trace": traced},
     without={"do_constant_folding": unfolded, "peephole": without_peephole},
+    is_default=True,
 )
