@@ -95,7 +95,7 @@ class Cache:
         self._write(self._path(reader, origin.module, origin.digest), examples)
 
     def _path(self, route: Route | Reader, name: str, family: str) -> Path:
-        works = (route.convert,) if isinstance(route, Route) else (route.captured, *route.decide)
+        works = (route.convert, *route.helpers) if isinstance(route, Route) else (route.captured, *route.decide)
         own = "".join(digest(function.__code__.co_filename) for function in works)
         decides = [SCHEMA, route.name, sorted(installed(route.packages).items()), own, name, family]
         key = hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]

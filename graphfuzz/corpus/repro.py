@@ -83,7 +83,7 @@ def repro_source(
     axes = symbolic_axes([bound.graph for bound in bound_cases(case, registry)])
     header, model = source(case.graph, registry, case.framework, axes).split("\n\n\n", 1)
     needed: dict[str, tuple[Callable[..., Any], ...]] = {
-        _CONVERT: (route.convert,),
+        _CONVERT: (*route.helpers, route.convert),
         _CHECK: (WrongInputs, check),
         _LOAD: (route.target.load,),
         _RUN: (route.target.run,),

@@ -33,10 +33,10 @@ Without: TypeAlias = Callable[[], AbstractContextManager[Any]]
 class Route(msgspec.Struct, frozen=True):
     """One way from a source model to outputs.
 
-    framework: "torch" or "keras". packages: the distributions whose versions matter.
+    framework: "torch" or "keras". converter: what its users call it. packages: the distributions whose versions matter.
     convert: (source model, inputs by name, dynamic axes) to what its target takes (ONNX's: `onnx.ModelProto`), whose
         inputs bear the names given; one self-contained function with its imports inside, because its very text goes
-        into `repro.py`.
+        into `repro.py`. helpers: the functions that it calls, of which the same is true.
     refused: whether an exception of `convert` is the converter's clean word that it does not support something.
     preload: the modules that a worker's fork server imports, so that a fresh worker has them at once; private ones
         (with "._" in their name) may be missing in some versions.
@@ -57,8 +57,10 @@ class Route(msgspec.Struct, frozen=True):
     preload: tuple[str, ...] = ()
     captured: Capture | None = None
     ledger: Ledger | None = None
+    converter: str = ""
     programs: Mapping[str, Capture] = MappingProxyType({})
     without: Mapping[str, Without] = MappingProxyType({})
+    helpers: tuple[Callable[..., Any], ...] = ()
     target: Target = ONNX_RUNTIME
     extra: str = ""
     is_default: bool = False
@@ -106,6 +108,11 @@ def load_route(name: str) -> Route:
     if not isinstance(route, Route):
         raise UsageError(f"route '{name}': {target} is no Route")
     return msgspec.structs.replace(route, name=name)
+
+
+def converter_of(name: str) -> str:
+    """What the users of a route's converter call it; of a route that is not at hand, the route's name."""
+    return (load_route(name).converter if name in route_names() else "") or name
 
 
 def versions(route: Route) -> dict[str, str]:

@@ -73,7 +73,8 @@ def test_names_and_self_containment(name: str, registry: Registry) -> None:
     made = chain(route, "relu")
     model = build(source(made.graph, registry, route.framework), route.framework, {})
     names: dict[str, Any] = {"__name__": "bare"}
-    exec("from __future__ import annotations\n" + inspect.getsource(route.convert), names)
+    for function in (*route.helpers, route.convert):
+        exec("from __future__ import annotations\n" + inspect.getsource(function), names)
     proto = names["convert"](model, made.inputs(), {})
     assert {value.name for value in proto.graph.input} <= {"x", "unused"}
     for function in (load_onnx, run_onnx):

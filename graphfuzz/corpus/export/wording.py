@@ -12,6 +12,7 @@ from graphfuzz.corpus.telling import telling_words
 from graphfuzz.oracle.attribution import ALIKE, SOUND, Attribution, Witness
 from graphfuzz.oracle.attribution import evidence as stages
 from graphfuzz.oracle.attribution.repair import KERNEL, OPTIMIZATION_OFF
+from graphfuzz.oracle.route import converter_of
 from graphfuzz.oracle.twins import TWINS
 from graphfuzz.oracle.verdict import (
     CONVERSION_CRASH,
@@ -25,13 +26,6 @@ from graphfuzz.oracle.verdict import (
     Mismatch,
 )
 from graphfuzz.spec.dtypes import is_complex, is_float
-
-CONVERTERS = {
-    "torch-dynamo-ort": "torch.onnx.export(dynamo=True)",
-    "torch-script-ort": "torch.onnx.export(dynamo=False)",
-    "tf2onnx-ort": "tf2onnx",
-}
-"""What each route's converter is called by its users."""
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}
 
@@ -48,7 +42,7 @@ LONGEST = 90
 
 def converter(entry: Entry) -> str:
     """The converter's name, as users write it."""
-    return CONVERTERS.get(entry.finding.route, entry.finding.route)
+    return converter_of(entry.finding.route)
 
 
 def is_of_runtime(entry: Entry) -> bool:
@@ -278,7 +272,7 @@ def _proof(known: Attribution, heard: dict[str, Witness]) -> str:
     for name in (stages.elsewhere(known.node), stages.abroad(known.node)):
         if name in heard and heard[name].said == SOUND:
             route = heard[name].detail.split()[0]
-            return f"{_called(CONVERTERS.get(route, route))} converts the same computation correctly."
+            return f"{_called(converter_of(route))} converts the same computation correctly."
     return "The rest of the graph, without this computation, is converted correctly."
 
 

@@ -19,33 +19,26 @@ _SPOKEN = "support|opset|unable to convert|cannot convert|not implemented|only a
 """How handlers say that a use is beyond them."""
 
 
-def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
-    """The Keras model as an ONNX model of opset 18, tf2onnx's newest, with the inputs' shapes as they are known.
+def strictly(convert: Callable[[], Any]) -> Any:
+    """What a conversion by tf2onnx makes, but for what tf2onnx logs that it cannot convert, and leaves as it is.
 
-    tf2onnx logs what it cannot convert, and goes on; that is made an exception here: a failed handler's own, and
-    NotImplementedError where TensorFlow operators remain in ONNX's default domain.
+    That is made an exception here: a failed handler's own, and NotImplementedError where TensorFlow operators remain in
+    ONNX's default domain.
     """
     import logging
 
     import onnx
-    import tensorflow as tf
-    import tf2onnx
 
     class Failures(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.levelno >= logging.ERROR and record.exc_info and record.exc_info[1]:
                 raise record.exc_info[1]
 
-    shapes = {name: array.shape for name, array in inputs.items()}
-    if axes:
-        shapes = {n: [None if s else size for size, s in zip(shapes[n], axes[n], strict=True)] for n in inputs}
-    signature = [tf.TensorSpec(shapes[name], array.dtype, name) for name, array in inputs.items()]
-    function = tf.function(lambda *arrays: model(list(arrays), training=False))
     logger, failures = logging.getLogger("tf2onnx"), Failures()
     logger.addHandler(failures)
     logger.propagate = False
     try:
-        proto, _ = tf2onnx.convert.from_function(function, signature, opset=18)
+        proto = convert()
     finally:
         logger.removeHandler(failures)
     unknown, graphs = set(), [proto.graph]
@@ -57,6 +50,19 @@ def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
     if unknown:
         raise NotImplementedError(f"tf2onnx left TensorFlow operators as they are: {', '.join(sorted(unknown))}")
     return proto
+
+
+def convert(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    """The Keras model as an ONNX model of opset 18, tf2onnx's newest, with the inputs' shapes as they are known."""
+    import tensorflow as tf
+    import tf2onnx
+
+    shapes = {name: array.shape for name, array in inputs.items()}
+    if axes:
+        shapes = {n: [None if s else size for size, s in zip(shapes[n], axes[n], strict=True)] for n in inputs}
+    signature = [tf.TensorSpec(shapes[name], array.dtype, name) for name, array in inputs.items()]
+    function = tf.function(lambda *arrays: model(list(arrays), training=False))
+    return strictly(lambda: tf2onnx.convert.from_function(function, signature, opset=18)[0])
 
 
 OPTIMIZERS = (
@@ -124,7 +130,7 @@ def refused(error: BaseException) -> bool:
     if not by_statement(root):
         return False
     (file, function), caller = places[0], places[1:]
-    if isinstance(root, NotImplementedError) and function == "convert" and file.endswith("/routes/tf2onnx.py"):
+    if isinstance(root, NotImplementedError) and function == "strictly" and file.endswith("/routes/tf2onnx.py"):
         return True
     if file.endswith("/tf2onnx/utils.py") and function == "make_sure" and caller:
         file = caller[0][0]
@@ -149,5 +155,7 @@ route = Route(
         "tf2onnx": partial(without_optimizers, ()),
         **{f"tf2onnx/{name}": partial(without_optimizers, (name,)) for name in OPTIMIZERS},
     },
+    helpers=(strictly,),
+    converter="tf2onnx",
     is_default=True,
 )

@@ -131,5 +131,6 @@ route = Route(
     ledger=ledger,
     programs={"torch.export": captured, "decompositions": decomposed},
     without={"optimize": unoptimized},
+    converter="torch.onnx.export(dynamo=True)",
     is_default=True,
 )

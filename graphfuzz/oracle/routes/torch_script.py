@@ -164,5 +164,6 @@ route = Route(
     captured=captured,
     programs={"torch.jit.trace": traced},
     without={"do_constant_folding": unfolded, "peephole": without_peephole},
+    converter="torch.onnx.export(dynamo=False)",
     is_default=True,
 )
