@@ -1,4 +1,4 @@
-"""The three routes, each with the conversion of tanh broken: the converter makes a sigmoid of it.
+"""Some routes, each with the conversion of tanh broken: the converter makes a sigmoid of it.
 
 Each `convert` is self-contained, as a route's must be, and leaves the converter as it was.
 """
@@ -83,6 +83,19 @@ def _tf2onnx(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
         return tf2onnx.convert.from_function(function, signature, opset=18)[0]
 
 
+def _tflite(model: Any, inputs: dict[str, Array], axes: Axes) -> bytes:
+    """TFLiteConverter on a model whose every tanh is a sigmoid."""
+    import keras
+    import tensorflow as tf
+
+    def exchanged(operation: Any) -> Any:
+        return keras.ops.sigmoid if type(operation).__name__ == "Tanh" else operation
+
+    wrong = keras.models.clone_model(model, call_function=lambda op, *given, **more: exchanged(op)(*given, **more))
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(wrong).convert())
+
+
 torch_dynamo = msgspec.structs.replace(load_route("torch-dynamo-ort"), convert=_torchlib)
 torch_script = msgspec.structs.replace(load_route("torch-script-ort"), convert=_torchscript)
 tf2onnx = msgspec.structs.replace(load_route("tf2onnx-ort"), convert=_tf2onnx)
+tflite = msgspec.structs.replace(load_route("graphfuzz.oracle.routes.tflite:route"), convert=_tflite)

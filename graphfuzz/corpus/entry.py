@@ -7,7 +7,7 @@
            seen.json      how often campaigns have seen it, until when, in what versions; once there is more to tell
                           than that it was found
            repro.py       runs alone; exit 1 while the finding stands
-           model.onnx     the converted model, where one was produced
+           model.onnx     the converted model, where one was produced; of another format, model.tflite and the like
            history.json   how its case was made smaller (`graphfuzz.minimizer.history`)
            bisection.json the versions that brought or mended it, where that was asked (`graphfuzz.corpus.bisection`)
 
@@ -54,7 +54,8 @@ from graphfuzz.spec.registry import Registry
 
 EXPECTED = "expected."
 SEEN = "seen.json"
-MODEL = "model.onnx"
+MODEL, ONNX = "model", ".onnx"
+"""What the file of the converted model is called, and how its name ends where it is ONNX's."""
 BISECTION = "bisection.json"
 """What is no part of an `Entry`, and outlives its replacement: it says itself of which repro.py it is."""
 READINGS = 5
@@ -64,8 +65,8 @@ READINGS = 5
 class Entry(msgspec.Struct, frozen=True, eq=False):
     """A finding with everything needed to see it again.
 
-    expected: the source model's outputs by name. further: what campaigns have seen, by campaign, where that is more
-    than the finding itself tells.
+    expected: the source model's outputs by name. model: the converted model's file, which is called `model_file`.
+    further: what campaigns have seen, by campaign, where that is more than the finding itself tells.
     """
 
     case: Case
@@ -73,6 +74,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     expected: dict[str, Array]
     repro: str
     model: bytes = b""
+    model_file: str = MODEL + ONNX
     further: dict[str, Sighting] = {}
 
     @property
@@ -96,7 +98,12 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
         }
         if self.seen != first_sighting(self.finding, self.case.origin):
             files[SEEN] = sightings_to_json(self.seen).encode()
-        return {**files, MODEL: self.model} if self.model else files
+        return {**files, self.model_file: self.model} if self.model else files
+
+    @property
+    def onnx(self) -> bytes:
+        """The converted model, if it is ONNX's."""
+        return self.model if self.model_file.endswith(ONNX) else b""
 
     def size(self) -> tuple[int, int, str, bytes]:
         """Orders cases: fewer nodes first, then fewer elements, then what is nothing but an order."""
@@ -136,7 +143,7 @@ def make_entry(
     told = msgspec.structs.replace(outcome, message=finding.message, traceback=finding.traceback)
     expected = unpack_arrays(outcome.expected, "the recorded outputs") if outcome.expected else {}
     script = repro_source(case, told, route, registry, tolerance=tolerance, seconds=seconds, memory=memory)
-    return Entry(case, finding, expected, script, outcome.model)
+    return Entry(case, finding, expected, script, outcome.model, route.target.file)
 
 
 def write_entry(folder: Path, entry: Entry) -> Path:
@@ -255,8 +262,9 @@ def _read_entry(path: Path) -> Entry:
     case = case_from_json(_read(path / "case.json"), given, str(path / "case.json"))
     finding = finding_from_json(_read(path / "finding.json"), str(path / "finding.json"))
     expected = {name.removeprefix(EXPECTED): a for name, a in arrays.items() if name.startswith(EXPECTED)}
-    model = _read(path / MODEL) if (path / MODEL).exists() else b""
-    return Entry(case, finding, expected, _text(path / "repro.py"), model, _further(path))
+    (model, *_) = [*sorted(path.glob(f"{MODEL}.*")), path / (MODEL + ONNX)]
+    made = _read(model) if model.exists() else b""
+    return Entry(case, finding, expected, _text(path / "repro.py"), made, model.name, _further(path))
 
 
 def _further(path: Path) -> dict[str, Sighting]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from graphfuzz.corpus.entry import MODEL, Entry, entries, read_entry
+from graphfuzz.corpus.entry import Entry, entries, read_entry
 from graphfuzz.corpus.sightings import count, first_seen, last_seen, versions_seen
 from graphfuzz.corpus.storage import whereabouts
 from graphfuzz.errors import EntryError
@@ -138,7 +138,7 @@ class Index:
                 "summary": finding.summary(),
                 "nodes": len(entry.case.graph.nodes),
                 "bytes": sum(sizes.values()),
-                "model_bytes": sizes.get(MODEL, 0),
+                "model_bytes": sizes.get(entry.model_file, 0),
                 "count": count(seen),
                 "first": first_seen(seen),
                 "last": last_seen(seen),

@@ -45,7 +45,7 @@ def minimal(entry: Entry, found: Parts, for_runtime: bool) -> str:
 
     for_runtime: without the converter, from the ONNX model's text, where that is exact.
     """
-    model = parseable(entry.model) if for_runtime else ""
+    model = parseable(entry.onnx) if for_runtime else ""
     if model:
         return _code(_runtime(entry, found, model), found)
     written = {"torch-dynamo-ort": _dynamo, "torch-script-ort": _torchscript, "tf2onnx-ort": _tf2onnx}
@@ -184,7 +184,7 @@ def _runtime(entry: Entry, found: Parts, text: str) -> str:
     import onnx
 
     finding = entry.finding
-    graph = onnx.load_from_string(entry.model).graph
+    graph = onnx.load_from_string(entry.onnx).graph
     initialized = {tensor.name for tensor in graph.initializer}
     inputs = {value.name: found.given[value.name] for value in graph.input if value.name not in initialized}
     model = f'model = onnx.parser.parse_model("""\n{text.strip()}\n""")\n'

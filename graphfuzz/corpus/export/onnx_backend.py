@@ -31,11 +31,11 @@ def onnx_backend(entry: Entry, registry: Registry) -> dict[str, bytes]:
     """
     import onnx
 
-    if not entry.model:
+    if not entry.onnx:
         raise UsageError(f"{entry.slug}: no ONNX model was recorded ({entry.finding.verdict} in {entry.finding.stage})")
     case, binding = entry.case, entry.finding.binding
     given = case.bindings[binding - 1] if binding else case.inputs()
-    graph = onnx.load_from_string(entry.model).graph
+    graph = onnx.load_from_string(entry.onnx).graph
     initialized = {tensor.name for tensor in graph.initializer}
     wanted = [value for value in graph.input if value.name not in initialized]
     strange = [value.name for value in wanted if value.name not in given]
@@ -56,7 +56,7 @@ def onnx_backend(entry: Entry, registry: Registry) -> dict[str, bytes]:
     outputs = dict(zip((value.name for value in graph.output), expected, strict=True))
     rtol, atol = rates(entry)
     files = {
-        "model.onnx": entry.model,
+        "model.onnx": entry.onnx,
         "data.json": f"{json.dumps({'rtol': rtol, 'atol': atol})}\n".encode(),
         "config.txt": f"per_sample_tolerance:{atol!r}\nrelative_per_sample_tolerance:{rtol!r}\n".encode(),
         **dict(_data_set(0, inputs, outputs)),

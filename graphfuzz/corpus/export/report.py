@@ -152,7 +152,7 @@ def report(
     chosen = project or _project(entry)
     if chosen not in PROJECTS:
         raise UsageError(f"there is no project '{chosen}'; choose among {', '.join(PROJECTS)}")
-    found, known = parts(entry, registry), contents(entry.model)
+    found, known = parts(entry, registry), contents(entry.onnx)
     versions = {name: version for name, version in entry.finding.versions.items() if name != "graphfuzz"}
     words = search_words(entry, known, found.expression)
     link = f"https://github.com/{PROJECTS[chosen]}/issues?q={quote_plus(f'is:issue {words}')}"
@@ -215,7 +215,7 @@ def _frames(traceback: str) -> str:
 
 def _analysis(entry: Entry, project: str, bisections: Sequence[Bisection]) -> str:
     """The model as text, where the fault is, since which version, and what to look at first."""
-    text, known = shown(entry.model), contents(entry.model)
+    text, known = shown(entry.onnx), contents(entry.onnx)
     paragraphs = [" ".join(blame(entry))]
     suspect = culprit(entry, known)
     paragraphs += [f"Suspected: {suspect}."] if suspect else []
