@@ -25,10 +25,10 @@ from graphfuzz.oracle.route import default_routes
 from graphfuzz.spec import Registry, load_registry
 
 NUMBERS = (1, 2)
-CASES, WARM_UP = 300, 60
+CASES, WARM_UP = 200, 40
 """How many executions are measured, and how many are before them: workers start, and first cases import."""
 QUICK_CASES, QUICK_WARM_UP = 12, 2
-SECONDS = 120.0
+SECONDS = 60.0
 """How long a campaign as it is runs."""
 SEED = 20261122
 

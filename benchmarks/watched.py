@@ -1,8 +1,8 @@
 """A real campaign whose workers and loop are watched: who was busy with what, and when.
 
 A worker is busy from when it is given a task until the loop can have its result; the rest of the time it is idle,
-whatever the cause. What a task's time went to is told by the stages of its outcome, but for two kinds of work that run
-a target and tell no stages: uses of a refused case tried alone, and attribution.
+whatever the cause. What a task's time went to is told by the stages of its outcome, and of the uses of a refused case
+tried alone; attribution runs targets, too, and tells no stages.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def piece(task: Task, result: Result, span: Span) -> Piece:
         what, seconds = ATTRIBUTION, {ATTRIBUTION: span[1] - span[0]}
     else:
         what = "cases" if task.case is None and not task.plain else "fresh processes" if task.plain else "minimizing"
-        seconds = {**result.outcome.seconds, TRIED: result.trials.seconds}
+        trials = result.trials
+        told = Counter(result.outcome.seconds) + Counter(trials.stages)
+        seconds = {**told, TRIED: trials.seconds - sum(trials.stages.values())}
         if not result.outcome.seconds:
             seconds[result.outcome.stage] = span[1] - span[0]
     return Piece(span, what, {**seconds, REST: max(0.0, span[1] - span[0] - sum(seconds.values()))})
@@ -90,14 +92,14 @@ class Watch(msgspec.Struct):
     pieces: list[Piece]
     statistics: Statistics
 
-    def later(self, since: float) -> Watch:
-        """What was seen since then; the loop's sums are of the whole."""
+    def until(self, end: float) -> Watch:
+        """What was seen until then; the loop's sums are of the whole."""
         return msgspec.structs.replace(
             self,
-            span=(since, self.span[1]),
-            minimizing=[(max(a, since), b) for a, b in self.minimizing if b > since],
-            ends=[end for end in self.ends if end >= since],
-            pieces=[p for p in self.pieces if p.span[0] >= since],
+            span=(self.span[0], end),
+            minimizing=[(a, min(b, end)) for a, b in self.minimizing if a < end],
+            ends=[at for at in self.ends if at <= end],
+            pieces=[p for p in self.pieces if p.span[1] <= end],
         )
 
     @property

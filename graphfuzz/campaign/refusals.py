@@ -7,6 +7,7 @@ so each of its uses that has not been seen to be taken is tried alone, on the op
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import msgspec
 
@@ -26,11 +27,13 @@ TRIALS = 4
 
 
 class Trials(msgspec.Struct, frozen=True):
-    """The uses that were taken, and those that were refused, each alone; the wall seconds that it took."""
+    """The uses that were taken, and those that were refused, each alone; the wall seconds that it took, and of them
+    those in each stage."""
 
     taken: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     seconds: float = 0.0
+    stages: dict[str, float] = {}
 
 
 def try_alone(case: Case, route: Route, registry: Registry, known: Support, tolerance: Tolerance) -> Trials:
@@ -44,14 +47,18 @@ def try_alone(case: Case, route: Route, registry: Registry, known: Support, tole
     unknown = [(use, node) for use, node in uses.items() if use not in known.taken and not known.refuses(use)]
     taken = {use.partition(" ")[0] for use in known.taken}
     found: dict[str, str] = {}
+    stages: Counter[str] = Counter()
     for use, node in sorted(unknown, key=lambda one: one[1].op in taken)[:TRIALS]:
         alone = edited(static, Keep((node.name,), tuple(value.name for value in node.outputs)), values, registry)
         if alone is not None:
-            found[use] = judge(alone, route, registry, tolerance=tolerance).verdict
+            outcome = judge(alone, route, registry, tolerance=tolerance)
+            found[use] = outcome.verdict
+            stages.update(outcome.seconds)
     return Trials(
         tuple(use for use, verdict in found.items() if verdict in TAKEN),
         tuple(use for use, verdict in found.items() if verdict == UNSUPPORTED),
         time.perf_counter() - started,
+        dict(stages),
     )
 
 

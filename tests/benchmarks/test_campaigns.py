@@ -36,9 +36,9 @@ def task(**given):
         ({}, Result(outcome(stage="conversion"), None), "cases", {"conversion": 4.0}),
         (
             {},
-            Result(outcome(seconds={"run": 1.0}), None, trials=Trials(seconds=2.0)),
+            Result(outcome(seconds={"run": 1.0}), None, trials=Trials(seconds=2.0, stages={"run": 0.5})),
             "cases",
-            {"run": 1.0, TRIED: 2.0, REST: 1.0},
+            {"run": 1.5, TRIED: 1.5, REST: 1.0},
         ),
         ({"finding": outcome()}, Result(outcome(seconds={"run": 9.0}), None), ATTRIBUTION, {ATTRIBUTION: 4.0}),
     ],
@@ -74,8 +74,8 @@ def test_all_worker_seconds_are_accounted_for():
     told = overhead.account(watched)
     assert told["overhead"] == told["at_least"] == pytest.approx(1 - 8 / 20)
     assert sum(told["shares"].values()) == pytest.approx(1)
-    later = watched.later(6.0)
-    assert (later.wall, later.minimizing, len(later.pieces)) == (4.0, [(6.0, 10.0)], 1)
+    first = watched.until(9.0)
+    assert (first.wall, first.minimizing, len(first.pieces)) == (9.0, [(6.0, 9.0)], 1)
 
 
 def test_a_campaign_is_watched_and_its_books_are_held_against_themselves(registry, tmp_path):
@@ -155,8 +155,8 @@ def test_reports_of_one_message_are_a_group(tmp_path):
 def test_each_benchmarks_table_has_its_figures():
     shares = {"run": 0.0, "idle otherwise": 0.0}
     route = {"overhead": 0.1, "at_least": 0.05, "goal": 0.05, "shares": shares, "loop": {"processor": 0.1}}
-    route |= {"start_up_seconds": 2.0, "executions": 7, "second_half": {"overhead": 0.1}}
-    assert overhead.render({"workers": 2, "seconds": 1.0, "routes": {"a": route}}).row_count == 9
+    route |= {"start_up_seconds": 2.0, "executions": 7, "with_new_cases": {"overhead": 0.1, "at_least": 0.1}}
+    assert overhead.render({"workers": 2, "seconds": 1.0, "routes": {"a": route}}).row_count == 10
     told = {"cases_a_second": 2.0, "cases_busy": None}
     found = {"workers": {"local": {1: told, 2: told}}, **scaling._ratios({"local": {1: told, 2: told}})}
     assert found["speed_up"] == 1.0
