@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,24 @@ from graphfuzz.oracle.verdict import HANG, PROCESS_CRASH, Outcome
 from graphfuzz.spec import COMPLEX, FLOATS, Registry, unary
 from tests.corpus import plain_routes
 from tests.examples import case_of, crash, node, relu_case, value
+from tests.warm_scripts import Runner, warm_runner
+
+RUNNERS: list[Runner] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runner() -> Iterator[None]:
+    with warm_runner() as made:
+        RUNNERS[:] = [made]
+        yield
 
 
 def run(path: Path) -> subprocess.CompletedProcess[str]:
+    """The entry's script, in a process that has imported what it imports, and no graphfuzz."""
+    return RUNNERS[0].run(path / "repro.py")
+
+
+def run_alone(path: Path) -> subprocess.CompletedProcess[str]:
     """The entry's script, in a fresh process that cannot import graphfuzz from where it stands."""
     command = [sys.executable, "-W", "ignore", str(path / "repro.py")]
     return subprocess.run(command, capture_output=True, text=True, cwd=path.parent, timeout=200)
@@ -54,6 +70,12 @@ def test_it_fails_as_the_oracle_says(name, verdict, registry, tmp_path):
     assert outcome.verdict == verdict, outcome.traceback
     failing = run(stored(case, outcome, route, registry, tmp_path))
     assert (failing.returncode, failing.stdout.splitlines()[-1]) == (1, f"STILL FAILS: {verdict}"), failing.stderr
+
+
+def test_it_runs_in_an_interpreter_of_its_own(registry, tmp_path):
+    case, route = relu_case(), plain_routes.wrong
+    ended = run_alone(stored(case, judge(case, route, registry), route, registry, tmp_path))
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, "STILL FAILS: wrong-output"), ended.stderr
 
 
 def test_twins_must_agree_with_each_other(registry, tmp_path):

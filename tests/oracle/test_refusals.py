@@ -125,9 +125,9 @@ OURS = "/graphfuzz/oracle/routes/tf2onnx.py"
         (TF2ONNX, ValueError, "dtype 7 is not known", HANDLER, "version_1", False),
         (TF2ONNX, KeyError, "dtype 7 is not supported", HANDLER, "version_1", False),
         (TF2ONNX, ValueError, "dtype 7 is not supported", f"{SITE}/tf2onnx/graph.py", "make_node", False),
-        (TF2ONNX, NotImplementedError, "Bucketize", OURS, "convert", True),
+        (TF2ONNX, NotImplementedError, "Bucketize", OURS, "strictly", True),
         (TF2ONNX, NotImplementedError, "Bucketize", OURS, "traced", False),
-        (TF2ONNX, RuntimeError, "Bucketize", OURS, "convert", False),
+        (TF2ONNX, RuntimeError, "Bucketize", OURS, "strictly", False),
     ],
 )
 def test_words_count_by_who_says_them_as_what(
