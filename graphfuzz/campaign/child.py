@@ -23,6 +23,7 @@ import psutil
 
 from graphfuzz.campaign.lending import borrowed
 from graphfuzz.campaign.refusals import Trials, try_alone
+from graphfuzz.campaign.scratch import own_temporary_folder
 from graphfuzz.conformance import case_at
 from graphfuzz.errors import UsageError
 from graphfuzz.generator import CONTROL, Bar, Guide, Profile, Recipe, Support, generate
@@ -165,6 +166,7 @@ _workers: list[_Worker] = []
 def start(settings: Settings) -> None:
     """Make this process a worker. Whatever goes wrong is written to `start.log` in the settings' folder."""
     _write_to(Path(settings.folder) / "start.log")
+    own_temporary_folder(Path(settings.folder))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     faulthandler.enable(2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

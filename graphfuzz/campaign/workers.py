@@ -12,7 +12,6 @@ import os
 import queue
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from graphfuzz.campaign.child import Task as Task
 from graphfuzz.campaign.health import BROKEN, FRESH, SPENT, Health, Tally, look
 from graphfuzz.campaign.lending import Lender
 from graphfuzz.campaign.processes import LEFT, WorkerContext
+from graphfuzz.campaign.scratch import Scratch
 from graphfuzz.errors import GraphfuzzError, UsageError
 from graphfuzz.graph import Case, features
 from graphfuzz.oracle.causes import ALLOCATORS
@@ -103,18 +103,18 @@ class Workers:
         targets = (module for route in routes for module in load_route(route).preload)
         self._preload = [*warm, *targets, *(point.module for point in installed_packs())]
         rule = parse_tolerance(tolerance)
-        self._folder = tempfile.TemporaryDirectory(prefix="graphfuzz-")
+        self._scratch = Scratch()
         self._settings = child.Settings(
             routes=tuple(routes),
             packs=tuple(packs),
             tolerance=rule,
-            folder=self._folder.name,
+            folder=str(self._scratch.path),
             seconds=limits.seconds,
             stage_seconds=limits.stage_seconds,
             memory_bytes=limits.memory_bytes,
             recycle_after=limits.recycle_after,
         )
-        self._lender = Lender(Path(self._folder.name))
+        self._lender = Lender(self._scratch.path)
         self._numbers = count()
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="worker")
@@ -143,7 +143,7 @@ class Workers:
             slot.pool.stop()
         for slot in (*self._slots, self._examiner):
             slot.pool.join()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def submit(self, task: Task) -> Future[Result]:
         """The task's result, in time. It fails only with CancelledError, when the workers are stopped."""
@@ -194,7 +194,7 @@ class Workers:
         finally:
             self._idle.put(slot)
             for kind in ("stage", "log"):
-                Path(self._folder.name, f"{number}.{kind}").unlink(missing_ok=True)
+                (self._scratch.path / f"{number}.{kind}").unlink(missing_ok=True)
 
     def _attempt(self, slot: _Slot, number: int, task: Task) -> Result:
         if task.plain:
@@ -229,8 +229,8 @@ class Workers:
     def _dead(self, slot: _Slot, number: int, task: Task, verdict: str, error: str, message: str) -> Result:
         """What a worker that did not answer left behind, as a result."""
         self._deaths.add(error)
-        stage = _read(self._folder.name, f"{number}.stage").strip() or "generation"
-        log = _read(self._folder.name, f"{number}.log")
+        stage = _read(self._scratch.path, f"{number}.stage").strip() or "generation"
+        log = _read(self._scratch.path, f"{number}.log")
         route = load_route(task.route)
         outcome = Outcome(
             route=route.name,
@@ -341,7 +341,7 @@ def _last_words(log: str) -> str:
     return f"memory limit: {said}" if any(word in log for word in ALLOCATORS) else said
 
 
-def _read(folder: str, name: str) -> str:
+def _read(folder: str | Path, name: str) -> str:
     """A file's text, without the middle of one that is very long; empty where there is none."""
     try:
         with Path(folder, name).open("rb") as file:

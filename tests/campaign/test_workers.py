@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -144,7 +143,7 @@ def test_a_worker_killed_from_outside_says_nothing_of_its_case(workers: Workers)
     hanging = workers.submit(task("hang"))
     for _ in range(1000):
         busy = [child for child in psutil.Process().children(recursive=True) if child.ppid() != os.getpid()]
-        if busy and list(Path(workers._folder.name).glob("*.stage")):
+        if busy and list(workers._scratch.path.glob("*.stage")):
             busy[0].kill()
             break
         time.sleep(0.005)
@@ -254,7 +253,7 @@ def test_the_engine_is_quiet_and_imports_no_target() -> None:
 
 def test_a_guide_is_lent_once_and_known_to_every_worker_that_comes(workers: Workers) -> None:
     recipe = Recipe(seed=1, index=2, framework="torch", nodes=2, operators=("relu", "tanh"), lane="guided")
-    folder = Path(workers._folder.name)
+    folder = workers._scratch.path
     made = []
     for name, route in (("1", "raises"), ("1", "segfault"), *((str(n), "raises") for n in range(2, 2 + KEPT))):
         guide = Guide(consumers={op: frozenset({"tanh"}) for op in ("relu", "tanh")}, name=name)
