@@ -11,6 +11,8 @@ import msgspec
 
 from graphfuzz.graph import Array, Axes
 from graphfuzz.oracle.route import load_route
+from graphfuzz.oracle.routes import onnx_tools
+from graphfuzz.oracle.routes.onnx_tools import convert_version
 
 
 def _torchlib(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
@@ -95,7 +97,27 @@ def _tflite(model: Any, inputs: dict[str, Array], axes: Axes) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_keras_model(wrong).convert())
 
 
+def _versioned(model: Any, inputs: dict[str, Array], axes: Axes) -> Any:
+    """ONNX's version converter, which makes a sigmoid of a tanh."""
+    from unittest import mock
+
+    from onnx import version_converter
+
+    plain = version_converter.convert_version
+
+    def broken(proto: Any, opset: int) -> Any:
+        made = plain(proto, opset)
+        for node in made.graph.node:
+            node.op_type = "Sigmoid" if node.op_type == "Tanh" else node.op_type
+        return made
+
+    idle = getattr(plain, "__module__", "") != version_converter.__name__  # it is switched off
+    with mock.patch.object(version_converter, "convert_version", plain if idle else broken):
+        return convert_version(model, inputs, axes)
+
+
 torch_dynamo = msgspec.structs.replace(load_route("torch-dynamo-ort"), convert=_torchlib)
 torch_script = msgspec.structs.replace(load_route("torch-script-ort"), convert=_torchscript)
 tf2onnx = msgspec.structs.replace(load_route("tf2onnx-ort"), convert=_tf2onnx)
 tflite = msgspec.structs.replace(load_route("graphfuzz.oracle.routes.tflite:route"), convert=_tflite)
+versioned = msgspec.structs.replace(onnx_tools.versioned, convert=_versioned)

@@ -85,7 +85,7 @@ def repro_source(
     needed: dict[str, tuple[Callable[..., Any], ...]] = {
         _CONVERT: (*route.helpers, route.convert),
         _CHECK: (WrongInputs, check),
-        _LOAD: (route.target.load,),
+        _LOAD: (*route.target.helpers, route.target.load),
         _RUN: (route.target.run,),
     }
     functions: list[Callable[..., Any]] = [as_tensor, as_array, run_torch] if case.framework == "torch" else [run_keras]

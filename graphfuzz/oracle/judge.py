@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from graphfuzz.graph import (
     Array,
     Case,
@@ -109,12 +111,20 @@ def judge_made(
 
 
 def _judge(case: Case, route: Route, registry: Registry, clock: _Clock, tolerance: Tolerance) -> Outcome:
-    """The outcome of the stages; where shape inference had objected and any finding follows, of the check."""
+    """The outcome of the stages; where shape inference had objected and any finding follows, of the check; where the
+    way before this one is not right either, that this is not for the case."""
     found = _Evidence()
     outcome = _run_stages(case, route, registry, clock, tolerance, found)
-    if found.doubt is None or not outcome.is_finding:
+    if not outcome.is_finding:
         return outcome
-    return _failure(route, "check", found.doubt, clock, found)
+    if found.doubt is not None:
+        outcome = _failure(route, "check", found.doubt, clock, found)
+    if route.before is not None:
+        before = judge(case, route.before, registry, tolerance=tolerance)
+        if before.verdict not in (verdicts.OK, verdicts.UNSTABLE):
+            words = f"{route.before.name} is not right before: {before.summary()}"
+            return msgspec.structs.replace(outcome, verdict=verdicts.UNSUPPORTED, message=words, mismatch=None)
+    return outcome
 
 
 def _run_stages(

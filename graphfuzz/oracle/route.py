@@ -45,8 +45,9 @@ class Route(msgspec.Struct, frozen=True):
     programs: what the source model becomes before any of its nodes is converted, by name, in order: runs it.
     without: the converter's own optimizations, by name: while in effect, `convert` does without. What comes after a
         slash is a part of what comes before.
-    target: the format and the runtime. extra: of graphfuzz, which installs what it needs; empty where graphfuzz itself
-        does. is_default: whether it is taken where none is named.
+    target: the format and the runtime. before: the way that this one goes on from, or leaves at the converted model:
+        what is not right there already is not held against this one. extra: of graphfuzz, which installs what it needs;
+        empty where graphfuzz itself does. is_default: whether it is taken where none is named.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Route(msgspec.Struct, frozen=True):
     without: Mapping[str, Without] = MappingProxyType({})
     helpers: tuple[Callable[..., Any], ...] = ()
     target: Target = ONNX_RUNTIME
+    before: Route | None = None
     extra: str = ""
     is_default: bool = False
 

@@ -17,7 +17,8 @@ class Target(msgspec.Struct, frozen=True):
 
     file: what an entry calls the file of a converted model. pack: what a route's `convert` made, as that file's bytes.
     load: the same, or its bytes, as a session; run: (session, inputs by name) to the outputs, in order. Both are
-        self-contained functions, called `load_...` and `run_...`, because their very text goes into `repro.py`.
+        self-contained functions, called `load_...` and `run_...`, because their very text goes into `repro.py`;
+        helpers: what they call, of which the same is true.
     lacks: whether an exception of either says that the runtime has no kernel for an operator and dtype.
     doubt: the format's own check: raises what is certain, returns what only the runtime can decide. None for none.
     declared: the first output whose stated shape is another than it has, as `misdeclared`; None where none is stated.
@@ -35,6 +36,7 @@ class Target(msgspec.Struct, frozen=True):
     load: Callable[[Any], Any]
     run: Callable[[Any, dict[str, Array]], list[Array]]
     lacks: Callable[[BaseException], bool]
+    helpers: tuple[Callable[..., Any], ...] = ()
     doubt: Callable[[Any, Case], Exception | None] | None = None
     declared: Callable[[Any, dict[str, Array], list[Array]], tuple[int, str] | None] | None = None
     rounded: Callable[[Any], frozenset[float]] | None = None

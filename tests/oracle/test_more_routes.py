@@ -16,10 +16,12 @@ from graphfuzz.oracle.judge import judge
 from graphfuzz.oracle.route import Route, load_route
 from graphfuzz.oracle.tolerance import Tolerance
 from graphfuzz.spec import Registry
+from tests.oracle.test_broken_converters import BREAKS
 from tests.oracle.test_routes import chain
 
-ROUTES = ("graphfuzz.oracle.routes.keras_export:route", "graphfuzz.oracle.routes.tflite:route")
-TFLITE = ROUTES[1]
+TFLITE = "graphfuzz.oracle.routes.tflite:route"
+TOOLS = "graphfuzz.oracle.routes.onnx_tools"
+ROUTES = ("graphfuzz.oracle.routes.keras_export:route", TFLITE, f"{TOOLS}:versioned", f"{TOOLS}:referenced")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -67,3 +69,24 @@ def test_a_wrong_model_is_found_blamed_and_stored_with_a_script_that_runs_alone(
     done = subprocess.run([sys.executable, path / "repro.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "STILL FAILS: wrong-output" in done.stdout
+
+
+def test_a_tool_is_told_from_the_exporter_before_it(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = load_route("tests.broken_routes:versioned")
+    case = chain(route, "relu", "tanh", x=np.linspace(-2, 2, 6, dtype="float32"))
+    outcome = judge(case, route, registry)
+    assert outcome.verdict == "wrong-output", outcome.traceback
+    blame = attribute(case, outcome, route, registry, Tolerance())
+    assert (blame.stage, blame.optimizer) == ("converter optimization", "onnx.version_converter"), blame.evidence
+    assert blame.proof == "optimization off"
+
+
+def test_what_the_exporter_gets_wrong_is_not_held_against_what_comes_after(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BREAKS["torch-script-ort"](monkeypatch)
+    for name in (f"{TOOLS}:versioned", f"{TOOLS}:referenced"):
+        route = load_route(name)
+        found = judge(chain(route, "tanh"), route, registry)
+        assert found.verdict == "unsupported", found.traceback
+        assert found.message.startswith("torch-script-ort is not right before: wrong-output")
