@@ -27,6 +27,7 @@ def test_a_folder_is_there_until_it_is_closed(place):
     assert made.path.parent == place
     assert made.path.is_dir()
     made.close()
+    made.close()
     assert list(place.iterdir()) == [other.path]
     other.close()
 
