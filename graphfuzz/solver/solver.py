@@ -28,6 +28,11 @@ class Profile(msgspec.Struct):
     seconds: dict[str, float] = msgspec.field(default_factory=lambda: defaultdict(float))
     gave_up: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
 
+    def __post_init__(self) -> None:
+        """Read from a journal, these are plain dictionaries."""
+        self.calls, self.gave_up = defaultdict(int, self.calls), defaultdict(int, self.gave_up)
+        self.seconds = defaultdict(float, self.seconds)
+
     def add(self, other: Profile) -> None:
         """Count what another profile has, too."""
         for reason in other.calls:

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,3 +65,16 @@ def test_an_answer_does_not_depend_on_earlier_calls(a, b):
     first = solve(conditions, {"a": a}, reason="test", profile=Profile())
     solve([(C * C == 49, "square")], {}, reason="test", profile=Profile())
     assert solve(conditions, {"a": a}, reason="test", profile=Profile()) == first
+
+
+def test_a_profile_that_was_stored_goes_on_counting():
+    """As a campaign's does that was ended and goes on."""
+    profile = Profile()
+    profile.calls["fit"] += 1
+    stored = msgspec.msgpack.decode(msgspec.msgpack.encode(profile), type=Profile)
+    other = Profile()
+    other.calls["grow"], other.seconds["grow"], other.gave_up["grow"] = 2, 0.5, 1
+    stored.add(other)
+    assert dict(stored.calls) == {"fit": 1, "grow": 2}
+    assert dict(stored.seconds) == {"grow": 0.5}
+    assert dict(stored.gave_up) == {"grow": 1}
